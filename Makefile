@@ -1,0 +1,39 @@
+# make run     the main job: without anything beside it, on a stream made on the spot; SOURCE=... takes a camera, a folder or a video
+# make test    proves it
+# make check   ruff, mypy, imports and documents
+# Both set up what they need in .venv. On a Jetson the board's own tensorrt and GStreamer are seen from there.
+
+PYTHON ?= python3
+SOURCE ?=
+EXTRAS ?= demo,eval,test
+BIN := .venv/bin
+SITE := $(if $(wildcard /etc/nv_tegra_release),--system-site-packages)
+
+.PHONY: run test check clean
+
+run: .venv/run
+	$(if $(SOURCE),$(BIN)/edge run --source "$(SOURCE)",$(BIN)/edge demo)
+
+test: .venv/test
+	$(BIN)/python -m pytest $(TESTS)
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_imports.py tests/test_docs.py
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, %s is %d.%d; name another with make PYTHON=..." % (sys.executable, *sys.version_info[:2]) if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(SITE) .venv || { echo "On Debian and Ubuntu the package python3-venv is needed: apt install python3-venv"; rm -rf .venv; exit 1; }
+
+.venv/run: .venv/bin/python pyproject.toml edge/template/_compare.c
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[demo]"
+	@touch $@
+
+.venv/test: .venv/bin/python pyproject.toml edge/template/_compare.c
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	@touch .venv/run $@
+
+clean:
+	rm -rf .venv build *.egg-info edge/template/*.so

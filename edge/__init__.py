@@ -1,0 +1,3 @@
+"""Face identification for doors and kiosks that keeps no face."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,171 @@
+"""The command line: parses and hands over to the appliance; each command shows what came of it.
+
+Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
+sample; 9 no such subject. `edge doctor`: 0 all well, 10 warnings, 20 failures.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.appliance import Appliance, name_of
+from edge.demo import play
+from edge.doctor import examine
+from edge.errors import EdgeError
+from edge.report import Report, outcome_facts
+from edge.settings import flatten, load_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file that overrides config/appliance.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON lines on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only results, warnings and errors.")]
+Origin = Annotated[str | None, typer.Option("--source", help="Camera, folder, video or demo: instead of camera.source.")]
+Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files of the person; without them the source is used.")]
+Who = Annotated[str, typer.Argument(help="Name or id.")]
+
+
+def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
+    """The appliance of these settings."""
+    return Appliance(load_settings(config, flags={"camera.source": origin} if origin else {}), Report(as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def enrol(
+    name: str,
+    pictures: Pictures = None,
+    source: Origin = None,
+    allow_duplicate: Annotated[bool, typer.Option("--allow-duplicate", help="Also if the person looks like somebody enrolled.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Enrol a person from pictures or the camera: one protected reference is stored, no picture is."""
+    job = appliance(config, as_json, quiet, source)
+    session = job.capture(pictures or [])
+    with job.gallery(create=True) as gallery:
+        subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
+    facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples}
+    job.report.result(facts, f"enrolled {subject.label} ({subject.id}) from {session.samples} samples")
+
+
+@app.command()
+def identify(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files; every face in each is searched for.")],
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say who is on each picture: a subject or unknown, face by face."""
+    job = appliance(config, as_json, quiet)
+    with job.gallery() as gallery:
+        for path in pictures:
+            faces = [outcome_facts(outcome, name_of(gallery, outcome), 0.0) for outcome in job.identify(gallery, path)]
+            job.report.result({"picture": str(path), "faces": faces}, f"{path}: {', '.join(map(_said, faces)) or 'no face'}")
+
+
+def _said(face: dict[str, object]) -> str:
+    return str(face["name"] or face["verdict"]) + (f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else "")
+
+
+@app.command()
+def run(
+    source: Origin = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Watch a stream and say of every approach who it is, until the stream ends or Ctrl-C."""
+    job = appliance(config, as_json, quiet, source)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with job.source() as stream, job.gallery(create=True) as gallery:
+        job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
+        tally = job.watch(gallery, stream, frames)
+    job.report.summary(tally, job.stages.medians())
+
+
+@app.command("list")
+def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """List who is enrolled."""
+    job = appliance(config, as_json, quiet)
+    with job.gallery() as gallery:
+        people = gallery.subjects()
+    job.report.result({"subjects": [{"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references} for one in people]})
+    job.report.table(("name", "id", "enrolled", "references"), ((one.label, one.id, one.created[:19], str(one.references)) for one in people))
+
+
+@app.command()
+def revoke(subject: Who, config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Delete a person's references for good, at once, also in a running door."""
+    job = appliance(config, as_json, quiet)
+    with job.gallery() as gallery:
+        found = gallery.find(subject)
+        gallery.revoke(found.id)
+    facts = {"revoked": found.label, "subject": found.id, "references": found.references}
+    job.report.result(facts, f"revoked {found.label} ({found.id}): {found.references} references deleted")
+
+
+@app.command()
+def renew(subject: Who, pictures: Pictures = None, source: Origin = None, config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Replace a person's references; the old ones are worthless afterwards.
+
+    Without pictures and without --source the same code gets a fresh pad: nobody need be there.
+    """
+    job = appliance(config, as_json, quiet, source)
+    codes = [job.capture(pictures or []).code] if pictures or source else None
+    with job.gallery() as gallery:
+        found = gallery.find(subject)
+        gallery.renew(found.id, codes)
+    job.report.result({"renewed": found.label, "subject": found.id, "recaptured": codes is not None}, f"renewed {found.label} ({found.id})")
+
+
+@app.command()
+def doctor(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Check everything the appliance rests on; exit 0 all well, 10 warnings, 20 failures."""
+    report = Report(as_json=as_json, quiet=quiet)
+    checks = examine(config)
+    report.result({"checks": [check.facts() for check in checks]})
+    report.table(("check", "state", "found", "remedy"), ((check.id, check.state, check.found, check.remedy) for check in checks))
+    states = {check.state for check in checks}
+    raise typer.Exit(20 if "fail" in states else 10 if states & {"warn", "unknown"} else 0)
+
+
+@app.command("config")
+def config_(
+    action: Annotated[str, typer.Argument(help="show: all settings in force. check: only whether they are sound.")] = "show",
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show or check the settings in force."""
+    if action not in ("show", "check"):
+        raise typer.BadParameter(f"'{action}': choose show or check")
+    job = appliance(config, as_json, quiet)
+    facts = flatten(job.settings)
+    if action == "check":
+        job.report.result({"sound": True, "settings": len(facts)}, f"{len(facts)} settings are sound")
+    else:
+        job.report.result(facts, "\n".join(f"{name} = {value}" for name, value in facts.items()))
+
+
+@app.command()
+def demo(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """The main job without a camera: enrol from a stream made on the spot, watch, revoke, watch again."""
+    play(load_settings(config), Report(as_json=as_json, quiet=quiet))
+
+
+def main() -> None:
+    """Entry point: an expected error becomes one line and its exit code."""
+    try:
+        app()
+    except EdgeError as error:
+        Report(as_json=False, quiet=False).error(str(error))
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The jobs of the appliance, one method each: capture, enrol, identify a picture, watch a stream. Parts come from ``edge.build``."""
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from edge import build
+from edge.acquire import Acquirer
+from edge.camera import Source, read_image
+from edge.enrol import EnrolmentRules, Session, capture, duplicate
+from edge.errors import AcquisitionError, SubjectError
+from edge.gallery import Gallery, Subject
+from edge.identify import run
+from edge.records import Face, Frame, Outcome, Reason
+from edge.report import Report, Tally
+from edge.settings import Settings
+from edge.stages import Stages
+from edge.template.decide import Approach, Policy
+
+
+class Appliance:
+    """Settings and somewhere to report to; networks are loaded when a job first needs them."""
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self.settings, self.report, self.stages = settings, report, Stages()
+
+    @cached_property
+    def networks(self) -> build.Networks:
+        return build.Networks(self.settings)
+
+    @cached_property
+    def acquirer(self) -> Acquirer:
+        return build.acquirer(self.settings, self.networks, self.stages)
+
+    def gallery(self, *, create: bool = False, throwaway: bool = False) -> Gallery:
+        """The open gallery, a context manager. throwaway: nobody need be warned where its key lies."""
+        return build.gallery(self.settings, build.network_id(self.settings), _unheard if throwaway else self.report.warn, create=create)
+
+    def source(self) -> Source:
+        """The open camera, folder or video of the settings, a context manager."""
+        return build.source(self.settings, self.report.warn)
+
+    def capture(self, pictures: Sequence[Path] = ()) -> Session:
+        """Samples of one person, from picture files or from the source. Raises AcquisitionError."""
+        rules = self.settings.enrolment
+        if pictures:
+            frames = (self._frame(path, number) for number, path in enumerate(pictures))
+            return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency))
+        with self.source() as stream, self.report.samples(rules.max_samples) as tell:
+            return self.capture_from(stream.frames(), tell)
+
+    def capture_from(self, frames: Iterator[Frame], tell: build.Told = build.silent) -> Session:
+        """Samples of the one person in a stream."""
+        rules = self.settings.enrolment
+        return capture(frames, self.acquirer, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency), tell)
+
+    def enrol(self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False) -> Subject:
+        """Store one reference. Raises SubjectError for a name in use and AcquisitionError for a person already enrolled."""
+        if any(person.label == name for person in gallery.subjects()):
+            raise SubjectError(f"{name}: somebody of this name is enrolled; choose another name, or `edge renew` to replace the references")
+        threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
+        twin = duplicate(gallery.search(session.code, limit=1), threshold)
+        if twin and not allow_duplicate:
+            label = gallery.find(twin.subject).label
+            way_out = f"`edge renew` replaces the references of {label}, --allow-duplicate enrols somebody who only looks alike"
+            raise AcquisitionError(f"{name}: this person looks like {label}, who is enrolled. Nothing was stored; {way_out}")
+        return gallery.enrol(name, [session.code])
+
+    def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
+        """Every face of one picture, each judged by the rule of an approach of one sample."""
+        frame = self._frame(path, 0)
+        return [self._single(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
+
+    def watch(self, gallery: Gallery, stream: Source, limit: int | None = None) -> Tally:
+        """Run the loop over a stream; report and record every outcome; end with the table. Ctrl-C ends it too."""
+        tally, begun = Tally(), 0.0
+        identifier = build.identifier(self.settings, self.acquirer, gallery, self.networks.tail)
+        try:
+            for frame, outcomes in run(_at_most(stream.frames(), limit), identifier, time.monotonic if stream.live else None):
+                begun = frame.captured if frame and not tally.frames else begun
+                tally.frames += frame is not None
+                for outcome in outcomes:
+                    name = name_of(gallery, outcome)
+                    tally.add(outcome, name)
+                    gallery.record(outcome.verdict.value, outcome.subject)
+                    self.report.outcome(outcome, name, outcome.captured - begun)
+        except KeyboardInterrupt:
+            self.report.note("stopped")
+        return tally
+
+    def _frame(self, path: Path, number: int) -> Frame:
+        return Frame(read_image(path, max_pixels=self.settings.camera.max_image_pixels), float(number), number, str(path))
+
+    def _single(self, gallery: Gallery, frame: Frame, number: int, face: Face) -> Outcome:
+        decision = self.settings.decision
+        approach = Approach(number, Policy(1, 1, decision.margin, decision.max_log_variance), frame.captured)
+        sample = self.acquirer.sample(frame.image, face)
+        outcome = None
+        if sample is None or sample.quality.reasons:
+            approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
+        elif fused := approach.add(self.acquirer.features([sample])[0], frame.captured):
+            threshold = build.threshold(self.networks.tail, decision.fpir, 1)(len(gallery))
+            outcome = approach.judge(gallery.search(self.acquirer.code(fused), limit=2), threshold, frame.captured)
+        outcome = outcome or approach.close(frame.captured)
+        assert outcome is not None
+        return outcome
+
+
+def name_of(gallery: Gallery, outcome: Outcome) -> str | None:
+    """The identified subject's name, or the id if he was revoked a moment ago."""
+    if outcome.subject is None:
+        return None
+    try:
+        return gallery.find(outcome.subject).label
+    except SubjectError:
+        return outcome.subject
+
+
+def _unheard(warning: str) -> None: ...
+
+
+def _at_most(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
+    for count, frame in enumerate(frames, 1):
+        yield frame
+        if count == limit:
+            return

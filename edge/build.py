@@ -1,0 +1,117 @@
+"""Settings -> the parts of the appliance, put together. The command line and the evaluation build with it; nothing else does."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from edge.acquire import Acquirer, DetectLimits
+from edge.camera import Patience, open_source
+from edge.camera.demo import DemoSource
+from edge.camera.source import Source
+from edge.errors import KeySourceError, NetworkError
+from edge.face.quality import Limits
+from edge.face.track import Tracker
+from edge.gallery import Gallery, NetworkId, open_gallery
+from edge.identify import Identifier
+from edge.inference import Network, load_network, read_manifest
+from edge.keys import Keyring, RootKey, create_root_key, load_root_key
+from edge.records import Reason
+from edge.settings import Settings
+from edge.stages import Stages
+from edge.template.decide import NonMatedTail, Policy
+
+Listener = Callable[[str], None]
+Told = Callable[[int, tuple[Reason, ...]], None]
+
+
+def silent(count: int, reasons: tuple[Reason, ...]) -> None:
+    """Progress that nobody watches."""
+
+
+class Networks:
+    """Both networks, loaded and checked, and what the hashing network's manifest says of its codes."""
+
+    def __init__(self, settings: Settings) -> None:
+        network = settings.network
+        self.detector: Network = load_network(network.models / f"{network.detector}.json", runtime=network.runtime, threads=network.threads)
+        self.hasher: Network = load_network(network.models / f"{network.hash}.json", runtime=network.runtime, threads=network.threads)
+        manifest = self.hasher.manifest
+        if manifest.code is None or manifest.non_mated is None:
+            raise NetworkError(
+                f"{network.models / network.hash}.json: the manifest states no code size or no non-mated scores, so no threshold follows; "
+                "export the network with `python -m training.export`"
+            )
+        self.q, self.tail = manifest.code.q, manifest.non_mated
+
+
+def network_id(settings: Settings) -> NetworkId:
+    """What binds a gallery to the hashing network, from its manifest alone."""
+    path = settings.network.models / f"{settings.network.hash}.json"
+    manifest = read_manifest(path)
+    if manifest.code is None:
+        raise NetworkError(f"{path}: this is a network of kind '{manifest.kind}'; network.hash must name one of kind 'hash'")
+    return NetworkId(manifest.sha256, manifest.code.m, manifest.code.q)
+
+
+def acquirer(settings: Settings, networks: Networks, stages: Stages) -> Acquirer:
+    detect = settings.detect
+    limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
+    return Acquirer(networks.detector, networks.hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
+
+
+def source(settings: Settings, on_problem: Listener) -> Source:
+    camera = settings.camera
+    return open_source(
+        camera.source,
+        width=camera.width,
+        height=camera.height,
+        fps=camera.fps,
+        interval=camera.interval,
+        max_pixels=camera.max_image_pixels,
+        patience=Patience(silent=camera.silent, frozen=camera.frozen, vanished=camera.vanished),
+        on_problem=on_problem,
+        schemes={"demo": lambda _: DemoSource()},
+    )
+
+
+def root_key(settings: Settings, *, may_create: bool) -> RootKey:
+    """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
+    try:
+        return load_root_key(settings.keys.file, credential=settings.keys.credential)
+    except KeySourceError:
+        if not may_create or settings.keys.file.exists() or settings.gallery.path.exists():
+            raise
+    settings.keys.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return create_root_key(settings.keys.file)
+
+
+def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, create: bool = False) -> Gallery:
+    """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``."""
+    key = root_key(settings, may_create=create)
+    if key.warning:
+        on_problem(key.warning)
+    if create:
+        settings.gallery.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keyring = Keyring(key.secret, settings.keys.site, settings.keys.application)
+    opened = open_gallery(settings.gallery.path, keyring, network, settings.gallery.device, create=create)
+    for damage in opened.damaged:
+        on_problem(f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; `edge renew` or `edge revoke` its subject {damage.subject}")
+    return opened
+
+
+def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], int]:
+    """Gallery size -> threshold in unequal symbols at this operating point."""
+
+    @lru_cache(maxsize=64)
+    def at(size: int) -> int:
+        return tail.threshold(fpir, size, looks)
+
+    return at
+
+
+def identifier(settings: Settings, acquire: Acquirer, opened: Gallery, tail: NonMatedTail) -> Identifier:
+    track, decision = settings.track, settings.decision
+    rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance)
+    tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
+    return Identifier(acquire, opened, tracker, rules, threshold(tail, decision.fpir, rules.looks), decision.expiry)
+
+

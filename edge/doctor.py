@@ -1,0 +1,119 @@
+"""`edge doctor`: every part is tried, and each finding has a stable id, a state and a remedy."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import build
+from edge.camera.demo import portraits
+from edge.errors import EdgeError
+from edge.settings import Settings, load_settings
+from edge.template.compare import kernels
+
+LEAST_DISK = 200 * 2**20  # bytes
+BEFORE_ANY_RELEASE = 1_767_225_600  # 2026-01-01: a clock that shows less was never set
+
+
+@dataclass(frozen=True)
+class Check:
+    """id: stable, for monitoring. state: pass, warn, fail or unknown. found: what was seen. remedy: what to do, empty when all is well."""
+
+    id: str
+    state: str
+    found: str
+    remedy: str = ""
+
+    def facts(self) -> dict[str, str]:
+        """JSON-ready."""
+        return {"id": self.id, "state": self.state, "found": self.found, "remedy": self.remedy}
+
+
+def examine(config: Path | None) -> list[Check]:
+    """All checks, in the order in which one rests on another. Changes nothing."""
+    try:
+        settings = load_settings(config)
+    except EdgeError as error:
+        return [_failed("config", error)]
+    checks: list[tuple[str, Callable[[Settings], Check]]] = [
+        ("network", _networks),
+        ("kernel", _kernel),
+        ("key", _key),
+        ("gallery", _gallery),
+        ("camera", _camera),
+        ("disk", _disk),
+        ("clock", _clock),
+    ]
+    found = [Check("config", "pass", "settings are sound")]
+    for name, check in checks:
+        try:
+            found.append(check(settings))
+        except EdgeError as error:
+            found.append(_failed(name, error))
+    return found
+
+
+def _failed(name: str, error: EdgeError) -> Check:
+    found, _, remedy = str(error).rpartition("; ")
+    return Check(name, "fail", found or str(error), remedy if found else "see the message")
+
+
+def _networks(settings: Settings) -> Check:
+    networks = build.Networks(settings)
+    names = f"{networks.detector.manifest.name} {networks.detector.manifest.sha256[:12]}, {networks.hasher.manifest.name} {networks.hasher.manifest.sha256[:12]}"
+    return Check("network", "pass", f"{names}: hashes, shapes and golden vectors agree")
+
+
+def _kernel(settings: Settings) -> Check:
+    best = kernels()[0]
+    if best == "numpy":
+        return Check("kernel", "warn", "search runs on numpy: right, but several times slower", "install a C compiler and the Python headers, then `pip install --force-reinstall .`")
+    return Check("kernel", "pass", f"search runs on {best}")
+
+
+def _key(settings: Settings) -> Check:
+    if not settings.keys.file.exists() and not os.environ.get("CREDENTIALS_DIRECTORY") and not settings.gallery.path.exists():
+        return Check("key", "warn", f"no root key yet at {settings.keys.file}", "the first `edge enrol` makes one; on a door seal it with systemd-creds first")
+    key = build.root_key(settings, may_create=False)
+    if key.warning:
+        found, _, remedy = key.warning.partition(". ")
+        return Check("key", "warn", found, remedy)
+    return Check("key", "pass", key.source)
+
+
+def _gallery(settings: Settings) -> Check:
+    if not settings.gallery.path.exists():
+        return Check("gallery", "warn", f"no gallery yet at {settings.gallery.path}", "the first `edge enrol` makes it")
+    with build.gallery(settings, build.network_id(settings), lambda warning: None) as gallery:
+        report = gallery.verify()
+    if report.damaged:
+        return Check("gallery", "fail", f"{len(report.damaged)} damaged references; they never match", "`edge renew` or `edge revoke` their subjects, or restore a backup")
+    if report.problems:
+        return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")
+    return Check("gallery", "pass", f"{report.subjects} subjects, {report.references} references, all authentic")
+
+
+def _camera(settings: Settings) -> Check:
+    if settings.camera.source == "demo:":
+        portraits()
+        return Check("camera", "warn", "the demonstration stream is configured", "set camera.source to a camera, by /dev/v4l/by-id")
+    with build.source(settings, lambda problem: None) as stream:
+        frame = next(stream.frames(), None)
+    if frame is None:
+        return Check("camera", "fail", f"{settings.camera.source}: opened, but gave no frame", "check cable and power, and that no other program holds the camera")
+    return Check("camera", "pass", f"{stream.name}: {frame.image.shape[1]} x {frame.image.shape[0]}")
+
+
+def _disk(settings: Settings) -> Check:
+    folder = next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    state = "pass" if free >= LEAST_DISK else "fail"
+    return Check("disk", state, f"{free // 2**20} MiB free at {folder}", "" if state == "pass" else "free some space; enrolment is refused on a full disk")
+
+
+def _clock(settings: Settings) -> Check:
+    if time.time() < BEFORE_ANY_RELEASE:
+        return Check("clock", "warn", "the wall clock was never set", "set it (timedatectl); decisions do not depend on it, dates in the list do")
+    return Check("clock", "pass", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))

@@ -1,0 +1,37 @@
+"""The door to the gallery file: subjects, references, revocations, events."""
+
+from edge.gallery.errors import (
+    BusyGalleryError,
+    DamagedGalleryError,
+    ForeignFileError,
+    MissingGalleryError,
+    NewerGalleryError,
+    OtherDeviceError,
+    OtherNetworkError,
+    ReplacedGalleryError,
+    UnwritableGalleryError,
+    WrongKeyError,
+)
+from edge.gallery.file import NetworkId
+from edge.gallery.gallery import Gallery, open_gallery
+from edge.gallery.records import Damage, Event, Report, Subject
+
+__all__ = [
+    "BusyGalleryError",
+    "Damage",
+    "DamagedGalleryError",
+    "Event",
+    "ForeignFileError",
+    "Gallery",
+    "MissingGalleryError",
+    "NetworkId",
+    "NewerGalleryError",
+    "OtherDeviceError",
+    "OtherNetworkError",
+    "ReplacedGalleryError",
+    "Report",
+    "Subject",
+    "UnwritableGalleryError",
+    "WrongKeyError",
+    "open_gallery",
+]

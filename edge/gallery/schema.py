@@ -1,0 +1,33 @@
+"""The tables of a gallery file and how they came to be (docs/template-format.md, "The file")."""
+
+import sqlite3
+from typing import Any
+
+from sqlite_utils import Migrations
+
+APPLICATION_ID = int.from_bytes(b"EdgF", "big")
+SCHEMA_VERSION = 1
+
+MIGRATIONS = Migrations("edge-gallery")
+
+
+def first_light(db: Any) -> None:
+    """meta (one row), subjects, templates (one row per reference), revocations, events."""
+    strict = ["STRICT"] if sqlite3.sqlite_version_info >= (3, 37) else []
+    by_id = ", ".join(["WITHOUT ROWID", *strict])  # rows lie by random id, not in the order people came
+    statements = (
+        f"""CREATE TABLE meta (
+            id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, network TEXT NOT NULL, m INTEGER NOT NULL, q INTEGER NOT NULL,
+            transform_epoch INTEGER NOT NULL, row_epoch INTEGER NOT NULL, key_check BLOB NOT NULL, device TEXT NOT NULL) {by_id}""",
+        f"CREATE TABLE subjects (id TEXT PRIMARY KEY NOT NULL, sealed BLOB NOT NULL) {by_id}",
+        f"""CREATE TABLE templates (
+            id TEXT PRIMARY KEY NOT NULL, subject TEXT NOT NULL REFERENCES subjects (id), template BLOB NOT NULL) {by_id}""",
+        "CREATE INDEX templates_subject ON templates (subject)",
+        f"CREATE TABLE revocations (subject TEXT PRIMARY KEY NOT NULL, sealed BLOB NOT NULL) {by_id}",
+        f"CREATE TABLE events (id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) {', '.join(strict)}",
+    )
+    for statement in statements:
+        db.conn.execute(statement)
+
+
+MIGRATIONS()(first_light)

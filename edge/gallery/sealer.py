@@ -1,0 +1,73 @@
+"""Between plain codes and stored bytes: transform, pack, seal, and back, for one gallery at one pair of epochs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.gallery.file import NetworkId
+from edge.records import Code, Symbols
+from edge.template.compare import bits_of, pack, row_bytes, unpack
+from edge.template.protect import Keys, RowCipher, TemplateError, Transform, open_record, seal_record
+
+
+@dataclass(frozen=True)
+class Row:
+    """One reference in the clear, as it lies in RAM: transformed bit planes with their reference and subject."""
+
+    reference: str
+    subject: str
+    planes: bytes
+
+
+class Sealer:
+    """Holds the keys of one pair of epochs; another pair needs another sealer. ``bits`` planes a symbol, rows of ``width`` bytes."""
+
+    def __init__(self, keys: Keys, network: NetworkId, device: str, epochs: tuple[int, int]) -> None:
+        self._keys, self._network, self._device = keys, network, device
+        self.epochs = epochs
+        self.bits, self.width = bits_of(network.q), row_bytes(network.m, network.q)
+        self._transform = Transform(keys.transform_key(epochs[0]), network.m, network.q)
+        self._cipher = RowCipher(
+            keys.row_key(epochs[1]), network=network.sha256, device=device, transform_epoch=epochs[0], row_epoch=epochs[1]
+        )
+        self._label_key = keys.label_key()
+
+    def at(self, epochs: tuple[int, int]) -> "Sealer":
+        """The sealer of the same gallery at another pair (transform epoch, row epoch)."""
+        return Sealer(self._keys, self._network, self._device, epochs)
+
+    def planes(self, codes: Sequence[Code]) -> Symbols:
+        """Plain codes as transformed bit planes (n, width) uint8; ValueError for none at all or codes of another size."""
+        m, q = self._network.m, self._network.q
+        if not codes or any(code.symbols.shape != (m,) or code.q != q for code in codes):
+            sizes = sorted({(len(code.symbols), code.q) for code in codes})
+            raise ValueError(f"codes: expected at least one, each of {m} symbols of {q}, got {sizes}")
+        return pack(self._transform.apply(np.stack([code.symbols for code in codes])), q)
+
+    def recoded(self, planes: Symbols, fresh: "Sealer") -> Symbols:
+        """Bit planes (n, width) of this sealer's transform as those of ``fresh``."""
+        if fresh.epochs[0] == self.epochs[0]:
+            return planes
+        plain = self._transform.invert(unpack(planes, self._network.m, self._network.q))
+        return pack(fresh._transform.apply(plain), self._network.q)
+
+    def seal(self, row: Row) -> bytes:
+        """A row as it is stored: a serialised protected template with a fresh pad."""
+        return self._cipher.seal(row.planes, row.subject, row.reference).to_bytes()
+
+    def open(self, reference: str, subject: str, template: bytes) -> bytes:
+        """The bit planes of a stored row; TemplateError if it is damaged or bound to anything else."""
+        if not (isinstance(reference, str) and isinstance(subject, str)):
+            raise TemplateError(f"reference {reference!r}: its ids are no text: restore a backup")
+        return self._cipher.open(template, self.width, subject, reference)
+
+    def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
+        """A few facts as one sealed record, bound to table and id."""
+        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record)
+
+    def open_facts(self, table: str, record: str, sealed: bytes) -> dict[str, str | None]:
+        """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
+        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record))
+        return facts

@@ -1,0 +1,101 @@
+"""The identification loop: one frame in, outcomes out. Camera, networks, gallery and door are handed in."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from edge.acquire import Acquirer, Sample
+from edge.face.track import Tracker
+from edge.records import Candidate, Code, Face, Features, Frame, Outcome
+from edge.template.decide import Approach, Policy, expired
+
+Clock = Callable[[], float]
+
+
+class Searchable(Protocol):
+    """What the loop needs of a gallery."""
+
+    def refresh(self) -> bool: ...
+
+    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
+
+    def __len__(self) -> int: ...
+
+
+class Identifier:
+    """Follows every approach to its one outcome.
+
+    threshold: gallery size (references) -> largest number of unequal symbols that is still the person (``template.decide``). expiry:
+    seconds from capture after which an outcome is dropped.
+    """
+
+    def __init__(self, acquirer: Acquirer, gallery: Searchable, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float) -> None:
+        self._acquirer, self._gallery, self._tracker = acquirer, gallery, tracker
+        self._policy, self._threshold, self._expiry = policy, threshold, expiry
+        self._approaches: dict[int, Approach] = {}
+        self.dropped = 0
+
+    def step(self, frame: Frame, now: float) -> list[Outcome]:
+        """One frame: detect, track, align, assess, hash, fuse, compare, decide. now: monotonic seconds at which its outcomes are made."""
+        self._gallery.refresh()
+        faces = self._acquirer.faces(frame.image)
+        with self._acquirer.stages.stage("track"):
+            tracks = self._tracker.update(faces, frame.captured)
+            outcomes = self._ended(self._tracker.expired(frame.captured), now)
+        waiting = self._usable(frame, faces, tracks)
+        features = self._acquirer.features([sample for _, sample in waiting])
+        for (approach, _), each in zip(waiting, features, strict=True):
+            outcomes += self._look(approach, each, frame.captured, now)
+        return [outcome for outcome in outcomes if self._fresh(outcome, now)]
+
+    def finish(self, now: float) -> list[Outcome]:
+        """The stream has ended: the outcomes of the approaches still open."""
+        return self._ended(list(self._approaches), now)
+
+    def _usable(self, frame: Frame, faces: list[Face], tracks: list[int | None]) -> list[tuple[Approach, Sample]]:
+        """The undecided approaches of this frame whose sample serves; the others are told why not."""
+        usable = []
+        for face, track in zip(faces, tracks, strict=True):
+            if track is None:
+                continue
+            approach = self._approaches.setdefault(track, Approach(track, self._policy, frame.captured))
+            sample = None if approach.decided else self._acquirer.sample(frame.image, face)
+            if sample is None:
+                continue
+            if sample.quality.reasons:
+                approach.refuse(sample.quality.reasons, frame.captured)
+            else:
+                usable.append((approach, sample))
+        return usable
+
+    def _look(self, approach: Approach, features: Features, captured: float, now: float) -> list[Outcome]:
+        with self._acquirer.stages.stage("fuse"):
+            fused = approach.add(features, captured)
+        if fused is None:
+            return []
+        with self._acquirer.stages.stage("search"):
+            candidates = self._gallery.search(self._acquirer.code(fused), limit=2)
+        outcome = approach.judge(candidates, self._threshold(len(self._gallery)), now)
+        return [outcome] if outcome else []
+
+    def _ended(self, tracks: Iterable[int], now: float) -> list[Outcome]:
+        closed = (self._approaches.pop(track).close(now) for track in tracks if track in self._approaches)
+        return [outcome for outcome in closed if outcome]
+
+    def _fresh(self, outcome: Outcome, now: float) -> bool:
+        """An identification that comes too late is dropped: the person may have left. Other verdicts open nothing and are kept."""
+        late = outcome.subject is not None and expired(outcome, now, self._expiry)
+        self.dropped += late
+        return not late
+
+
+def run(frames: Iterable[Frame], identifier: Identifier, clock: Clock | None = time.monotonic) -> Iterator[tuple[Frame | None, list[Outcome]]]:
+    """The loop: every frame and what came of it; last, with no frame, what was still open.
+
+    clock: None for recordings, whose time is that of their frames.
+    """
+    last = 0.0
+    for frame in frames:
+        last = frame.captured
+        yield frame, identifier.step(frame, clock() if clock else last)
+    yield None, identifier.finish(clock() if clock else last)

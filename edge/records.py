@@ -1,0 +1,128 @@
+"""The records that pass between the rooms: frozen, checked when made, free of I/O.
+
+Coordinates are pixels (x to the right, y down) in the image they belong to. Times are seconds of ``time.monotonic``.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Symbols = npt.NDArray[np.uint8]
+
+LANDMARKS = 5
+CROP_SIZE = 112
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture from a source.
+
+    image: H x W x 3, uint8, BGR. captured: monotonic seconds at which the sensor (or file) delivered it. number: counts from 0
+    within the source. source: the source's name for people.
+    """
+
+    image: Pixels
+    captured: float
+    number: int
+    source: str
+
+    def __post_init__(self) -> None:
+        _require(self.image.dtype == np.uint8 and self.image.ndim == 3 and self.image.shape[2] == 3, f"frame {self.number} of {self.source}: expected H x W x 3 uint8, got {self.image.shape} {self.image.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One detected face: box (x1, y1, x2, y2), landmarks 5 x 2 (the subject's right eye first, as it appears on the left; then the other eye, nose, mouth corners), score 0..1."""
+
+    box: Floats
+    landmarks: Floats
+    score: float
+
+    def __post_init__(self) -> None:
+        _require(self.box.shape == (4,), f"face box: expected 4 numbers, got {self.box.shape}")
+        _require(self.landmarks.shape == (LANDMARKS, 2), f"face landmarks: expected 5 x 2, got {self.landmarks.shape}")
+
+
+class Reason(str, Enum):
+    """Why a sample was not used; told to the person in front of the camera."""
+
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    TOO_SMALL = "too_small"
+    CUT_OFF = "cut_off"
+    TURNED = "turned"
+    TILTED = "tilted"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    BLURRED = "blurred"
+    UNCERTAIN = "uncertain"
+    INCONSISTENT = "inconsistent"
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What the hashing network says of one crop, before it becomes a code. logits: m*q float32, contiguous blocks of q; log_variance: natural logarithm of the scalar variance (PFE's uncertainty)."""
+
+    logits: Floats
+    log_variance: float
+
+    def __post_init__(self) -> None:
+        _require(self.logits.ndim == 1 and self.logits.dtype == np.float32, f"logits: expected a float32 vector, got {self.logits.shape} {self.logits.dtype}")
+        _require(bool(np.isfinite(self.logits).all()) and bool(np.isfinite(self.log_variance)), "features: the network gave a number that is not finite")
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A rank hash: m symbols, each in 0..q-1 (uint8)."""
+
+    symbols: Symbols
+    q: int
+
+    def __post_init__(self) -> None:
+        _require(self.symbols.ndim == 1 and self.symbols.dtype == np.uint8, f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}")
+        _require(2 <= self.q <= 64 and int(self.symbols.max(initial=0)) < self.q, f"code: symbols must lie in 0..{self.q - 1}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One line of a candidate list: a subject and its dissimilarity (unequal symbols, 0..m, smaller is more alike)."""
+
+    subject: str
+    reference: str
+    unequal: int
+
+
+class Verdict(str, Enum):
+    """What was decided of one approach."""
+
+    IDENTIFIED = "identified"
+    UNKNOWN = "unknown"
+    NOT_ACQUIRED = "not_acquired"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The one decision about one approach (one track). ``subject`` is set if and only if the verdict is ``IDENTIFIED``. Carries no score by design.
+
+    decided, captured: monotonic seconds of the decision and of the newest frame it rests on. frames: samples fused. reasons: why samples were refused, most frequent first.
+    """
+
+    verdict: Verdict
+    track: int
+    captured: float
+    decided: float
+    frames: int
+    subject: str | None = None
+    reasons: tuple[Reason, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _require((self.subject is not None) == (self.verdict is Verdict.IDENTIFIED), f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else")

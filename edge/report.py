@@ -1,0 +1,122 @@
+"""What the command line shows: lines and tables for people (rich), JSON for programs. No score passes through here."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from edge.records import Outcome, Reason, Verdict
+
+COLOURS = {Verdict.IDENTIFIED: "green", Verdict.UNKNOWN: "yellow", Verdict.NOT_ACQUIRED: "dim"}
+WORDS = {Verdict.IDENTIFIED: "identified", Verdict.UNKNOWN: "unknown", Verdict.NOT_ACQUIRED: "not acquired"}
+
+
+class Report:
+    """Prints for people, or as JSON lines; ``quiet`` leaves only results and errors."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json, self.quiet = as_json, quiet
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Something that happened on the way."""
+        if not self.quiet and not self.as_json:
+            self.out.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Something the operator should know; never on stdout."""
+        self.err.print(text, style="yellow", markup=False)
+
+    def result(self, facts: Mapping[str, Any], text: str = "") -> None:
+        """The outcome of a command: one JSON line, or its sentence."""
+        if self.as_json:
+            print(json.dumps(facts, ensure_ascii=False), flush=True)
+        elif text:
+            self.out.print(text, markup=False)
+
+    def error(self, text: str) -> None:
+        """Why the command could not be done."""
+        self.err.print(f"error: {text}", style="red", markup=False)
+
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+        """A table, for people only."""
+        if self.as_json:
+            return
+        table = Table(header_style="bold")
+        for place, column in enumerate(columns):
+            table.add_column(column, justify="left" if place == 0 else "right")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self.out.print(table)
+
+    def summary(self, tally: "Tally", stages: Mapping[str, float]) -> None:
+        """The end of a run: frames, approaches, outcomes, and the median milliseconds of each stage."""
+        self.table(("what", "value"), tally.rows(stages))
+        self.result({"summary": tally.facts(stages)})
+
+    @contextmanager
+    def samples(self, wanted: int) -> Iterator[Callable[[int, tuple[Reason, ...]], None]]:
+        """Progress of an enrolment: samples so far, and what to change."""
+        with Progress(console=self.err, transient=True, disable=self.quiet or self.as_json or not self.err.is_terminal) as progress:
+            task = progress.add_task("look at the camera", total=wanted)
+
+            def tell(count: int, reasons: tuple[Reason, ...]) -> None:
+                progress.update(task, completed=count, description=reasons[0].value.replace("_", " ") if reasons else "look at the camera")
+
+            yield tell
+
+    def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
+        """One approach decided. seconds: since the stream began."""
+        if self.as_json:
+            print(json.dumps(outcome_facts(outcome, name, seconds), ensure_ascii=False), flush=True)
+            return
+        why = f" ({', '.join(reason.value for reason in outcome.reasons)})" if outcome.verdict is Verdict.NOT_ACQUIRED and outcome.reasons else ""
+        self.out.print(f"{seconds:8.1f} s  approach {outcome.track:<4d} [{COLOURS[outcome.verdict]}]{WORDS[outcome.verdict]}[/]", end="")
+        self.out.print(f"  {name or ''}{why}", markup=False, style="bold" if name else "dim")
+
+
+def outcome_facts(outcome: Outcome, name: str | None, seconds: float) -> dict[str, Any]:
+    """An outcome as JSON-ready facts: no score."""
+    return {
+        "seconds": round(seconds, 2),
+        "approach": outcome.track,
+        "verdict": outcome.verdict.value,
+        "subject": outcome.subject,
+        "name": name,
+        "samples": outcome.frames,
+        "reasons": [reason.value for reason in outcome.reasons],
+    }
+
+
+class Tally:
+    """Counts for the table at the end of a run."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.outcomes: Counter[tuple[Verdict, str | None]] = Counter()
+
+    def add(self, outcome: Outcome, name: str | None) -> None:
+        self.outcomes[outcome.verdict, name] += 1
+
+    def __add__(self, other: "Tally") -> "Tally":
+        both = Tally()
+        both.frames, both.outcomes = self.frames + other.frames, self.outcomes + other.outcomes
+        return both
+
+    def rows(self, stages: Mapping[str, float]) -> list[tuple[str, str]]:
+        """Frames, approaches, outcomes, and the median milliseconds of each stage."""
+        rows = [("frames", str(self.frames)), ("approaches", str(sum(self.outcomes.values())))]
+        rows += [(f"  {WORDS[verdict]}{f' {name}' if name else ''}", str(count)) for (verdict, name), count in sorted(self.outcomes.items(), key=str)]
+        return rows + [(f"{name}, ms", f"{spent:.2f}") for name, spent in stages.items()]
+
+    def facts(self, stages: Mapping[str, float]) -> dict[str, Any]:
+        """The same for programs."""
+        outcomes = [{"verdict": verdict.value, "name": name, "count": count} for (verdict, name), count in self.outcomes.items()]
+        return {"frames": self.frames, "approaches": sum(self.outcomes.values()), "outcomes": outcomes, "stage_ms": {k: round(v, 3) for k, v in stages.items()}}

@@ -1,0 +1,222 @@
+"""appliance.toml + a file of one's own + environment -> checked settings. The only reader of configuration."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.errors import SettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
+PREFIX = "EDGE_"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Degrees = Annotated[float, Field(gt=0, le=90)]
+Luma = Annotated[float, Field(ge=0, le=255)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no defaults (each default stands once, in appliance.toml)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CameraSettings(Section):
+    source: str
+    width: Count
+    height: Count
+    fps: Count
+    interval: Positive
+    silent: Positive
+    frozen: Positive
+    vanished: Positive
+    max_image_pixels: Count
+
+
+class NetworkSettings(Section):
+    models: Path
+    detector: str
+    hash: str
+    runtime: Literal["onnxruntime"]
+    threads: Count
+
+
+class DetectSettings(Section):
+    long_side: Annotated[int, Field(ge=64, multiple_of=32)]
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    overlap: Share
+    max_faces: Count
+
+
+class TrackSettings(Section):
+    reach: Positive
+    overlap: Share
+    patience: Positive
+    max_tracks: Count
+
+
+class QualitySettings(Section):
+    min_eye_distance: Positive
+    min_box_side: Positive
+    max_outside: Share
+    max_yaw: Degrees
+    max_pitch: Degrees
+    max_roll: Degrees
+    min_brightness: Luma
+    max_brightness: Luma
+    max_saturated: Share
+    min_sharpness: Annotated[float, Field(ge=0)]
+
+
+class DecisionSettings(Section):
+    fpir: Annotated[float, Field(gt=0, lt=1)]
+    min_samples: Count
+    max_samples: Count
+    max_log_variance: float
+    margin: Count
+    expiry: Positive
+
+
+class EnrolmentSettings(Section):
+    max_samples: Count
+    min_samples: Count
+    consistency: Share
+
+
+class GallerySettings(Section):
+    path: Path
+    device: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class KeySettings(Section):
+    credential: str
+    file: Path
+    site: Annotated[str, Field(min_length=1, max_length=64)]
+    application: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Settings(Section):
+    """All settings, checked. Every field stands in config/appliance.toml with its unit and its reason."""
+
+    camera: CameraSettings
+    network: NetworkSettings
+    detect: DetectSettings
+    track: TrackSettings
+    quality: QualitySettings
+    decision: DecisionSettings
+    enrolment: EnrolmentSettings
+    gallery: GallerySettings
+    keys: KeySettings
+
+
+def load_settings(override: Path | None = None, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read, merge and check. ``flags`` maps dotted names ("gallery.path") to values from the command line.
+
+    Raises SettingsError naming the file, the line and, for an unknown key, the nearest known one.
+    """
+    merged = _read(DEFAULTS)
+    places = {name: _place(DEFAULTS, name) for name in _names(merged)}
+    known = set(places)
+    if override is not None:
+        theirs = _read(override)
+        for name in _names(theirs):
+            if name not in known:
+                raise SettingsError(f"{_place(override, name)}: unknown key '{name}'{_nearest(name, known)}")
+            places[name] = _place(override, name)
+            _put(merged, name, _get(theirs, name))
+    for name, (variable, text) in _from_environment(environment, known).items():
+        places[name] = f"environment variable {variable}"
+        _put(merged, name, text)
+    for name, value in (flags or {}).items():
+        places[name] = "command line"
+        _put(merged, name, value)
+    return _check(merged, places)
+
+
+def flatten(settings: Settings) -> dict[str, Any]:
+    """Dotted name -> value, in the order of the file."""
+    return {f"{table}.{key}": value for table, section in settings.model_dump(mode="json").items() for key, value in section.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}; name a readable TOML file with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from error
+
+
+def _names(tables: dict[str, Any]) -> list[str]:
+    return [f"{table}.{key}" if key else table for table, section in tables.items() for key in (section if isinstance(section, dict) else [""])]
+
+
+def _get(tables: dict[str, Any], name: str) -> Any:
+    table, _, key = name.partition(".")
+    return tables[table][key] if key else tables[table]
+
+
+def _put(tables: dict[str, Any], name: str, value: Any) -> None:
+    table, _, key = name.partition(".")
+    tables[table][key] = value
+
+
+def _place(path: Path, name: str) -> str:
+    """File and line at which a dotted name is set."""
+    table, _, key = name.partition(".")
+    current = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
+        current = header.group(1) if header else current
+        if (not key and re.match(rf"\s*{re.escape(table)}\s*=", line)) or (current == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line)):
+            return f"{path}:{number}"
+    return str(path)
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    key = name.rpartition(".")[2]
+    near = difflib.get_close_matches(name, known, 1, 0.6) or [full for full in sorted(known) if difflib.get_close_matches(key, [full.rpartition(".")[2]], 1, 0.7)]
+    return f"; did you mean '{near[0]}'?" if near else "; `edge config show` lists all keys"
+
+
+def _from_environment(environment: Mapping[str, str], known: set[str]) -> dict[str, tuple[str, Any]]:
+    variables = {PREFIX + name.replace(".", "_").upper(): name for name in known}
+    tables = {PREFIX + table.upper() + "_" for table in Settings.model_fields}
+    found: dict[str, tuple[str, Any]] = {}
+    for variable, text in environment.items():
+        if variable in variables:
+            found[variables[variable]] = (variable, text)
+        elif any(variable.startswith(table) for table in tables):
+            near = difflib.get_close_matches(variable, variables, 1, 0.6)
+            raise SettingsError(f"environment variable {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
+
+
+def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            lines.append(f"{places.get(name, DEFAULTS)}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}")
+        raise SettingsError("\n".join(lines)) from None
+    if settings.decision.max_samples < settings.decision.min_samples:
+        raise SettingsError(f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below decision.min_samples = {settings.decision.min_samples}; raise one or lower the other")
+    if settings.quality.max_brightness <= settings.quality.min_brightness:
+        raise SettingsError(f"{places['quality.max_brightness']}: quality.max_brightness must be above quality.min_brightness")
+    return settings
+
+

@@ -1,0 +1,96 @@
+"""The loop: one approach, one outcome; unknown rather than a guess; nothing late."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from edge.face.track import Tracker
+from edge.identify import Identifier, run
+from edge.records import Outcome, Reason, Verdict
+from edge.template.decide import Policy
+from tests.twins import ListGallery, ScriptedAcquirer, frame, person
+
+ADA, BEN, EVE = 1, 2, 3
+Script = dict[int, list[tuple[float, int, tuple[Reason, ...]]]]
+
+
+def visits(*spans: tuple[Iterable[int], int, float]) -> Script:
+    """(frames, person, place) -> script."""
+    script: Script = {}
+    for numbers, who, place in spans:
+        for number in numbers:
+            script.setdefault(number, []).append((place, who, ()))
+    return script
+
+
+def loop(script: Script, *, enrolled: tuple[int, ...] = (ADA, BEN), expiry: float = 1.5, lag: float = 0.0, frames: int = 80) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
+    acquirer = ScriptedAcquirer(script)
+    gallery = ListGallery({str(who): acquirer.code(person(who)) for who in enrolled})
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0), lambda size: 20, expiry)  # type: ignore[arg-type]
+    clock = iter(number / 10 + lag for number in range(frames + 1))
+    outcomes = [outcome for _, found in run((frame(number) for number in range(frames)), identifier, lambda: next(clock)) for outcome in found]
+    return outcomes, identifier, acquirer
+
+
+def told(outcomes: list[Outcome]) -> list[tuple[str, str | None]]:
+    return [(outcome.verdict.value, outcome.subject) for outcome in outcomes]
+
+
+def test_an_enrolled_person_is_named_once_an_approach_however_long_it_is() -> None:
+    outcomes, _, _ = loop(visits((range(5, 60), ADA, 100.0)))
+    assert told(outcomes) == [("identified", str(ADA))]
+
+
+def test_somebody_not_enrolled_is_unknown_and_never_the_nearest_one() -> None:
+    assert told(loop(visits((range(5, 40), EVE, 100.0)))[0]) == [("unknown", None)]
+
+
+def test_an_empty_gallery_knows_nobody() -> None:
+    assert told(loop(visits((range(5, 40), ADA, 100.0)), enrolled=())[0]) == [("unknown", None)]
+
+
+def test_two_people_at_once_are_two_approaches() -> None:
+    outcomes, _, _ = loop(visits((range(5, 30), ADA, 50.0), (range(5, 30), EVE, 400.0)))
+    assert sorted(told(outcomes), key=str) == [("identified", str(ADA)), ("unknown", None)]
+
+
+def test_who_comes_back_after_the_track_has_ended_is_named_again() -> None:
+    assert told(loop(visits((range(5, 15), ADA, 100.0), (range(40, 50), ADA, 100.0)))[0]) == [("identified", str(ADA))] * 2
+
+
+def test_who_was_only_glimpsed_is_neither_named_nor_called_unknown() -> None:
+    assert told(loop(visits((range(5, 7), ADA, 100.0)))[0]) == [("not_acquired", None)]
+
+
+def test_refused_samples_do_not_count_and_their_reasons_are_told() -> None:
+    script: Script = {number: [(100.0, ADA, (Reason.BLURRED,))] for number in range(5, 20)}
+    (outcome,) = loop(script)[0]
+    assert (outcome.verdict, outcome.reasons) == (Verdict.NOT_ACQUIRED, (Reason.BLURRED,))
+
+
+def test_the_stream_s_end_closes_what_is_open() -> None:
+    assert told(loop(visits((range(76, 80), EVE, 100.0)))[0]) == [("unknown", None)]
+
+
+def test_an_identification_older_than_its_expiry_is_dropped_and_counted() -> None:
+    outcomes, identifier, _ = loop(visits((range(5, 30), ADA, 100.0)), lag=2.0)
+    assert (told(outcomes), identifier.dropped) == ([], 1)
+    assert told(loop(visits((range(5, 30), ADA, 100.0)), lag=1.0)[0]) == [("identified", str(ADA))]
+
+
+def test_a_decided_approach_costs_no_more_inference() -> None:
+    _, _, acquirer = loop(visits((range(5, 60), ADA, 100.0)))
+    assert acquirer.hashed == 3
+
+
+def test_the_gallery_is_asked_for_news_at_every_frame() -> None:
+    acquirer, gallery = ScriptedAcquirer({}), ListGallery({})
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0), lambda size: 20, 1.5)  # type: ignore[arg-type]
+    for number in range(7):
+        identifier.step(frame(number), number / 10)
+    assert gallery.refreshed == 7
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_a_stream_without_faces_ends_without_outcomes(frames: int) -> None:
+    assert loop({}, frames=frames)[0] == []

@@ -1,0 +1,270 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edge.errors import NetworkError
+from edge.inference import load_network, read_manifest, write_manifest
+from edge.inference.make import describe
+from edge.inference.manifest import CodeSize
+from edge.template.decide import NonMatedTail
+
+M, Q = 8, 4
+TAIL = NonMatedTail(m=M, pairs=100_000, tail_at=4.5, tail_share=0.01, shape=0.0, scale=0.5)
+
+
+def save(path: Path, nodes: list, inputs: dict, outputs: dict, weights: dict) -> Path:
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def hash_file(path: Path, seed: int = 0, crops: str = "crops") -> Path:
+    """A hash network in one screen: mean colour -> 32 logits and one log variance."""
+    random = np.random.default_rng(seed)
+    nodes = [
+        helper.make_node("Cast", [crops], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["real"], ["colour"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["colour", "w"], ["logits"]),
+        helper.make_node("MatMul", ["colour", "v"], ["log_variance"]),
+    ]
+    weights = {"w": random.normal(size=(3, M * Q)).astype(np.float32), "v": random.normal(size=(3, 1)).astype(np.float32)}
+    return save(path, nodes, {crops: ["B", 112, 112, 3]}, {"logits": ["B", M * Q], "log_variance": ["B", 1]}, weights)
+
+
+def detector_file(path: Path) -> Path:
+    """A detector that gives every 32 x 32 block its mean brightness: shapes as agreed, one cell a block."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["real"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["planes"], ["blocks"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Reshape", ["blocks", "flat"], ["cells"]),
+        helper.make_node("Transpose", ["cells"], ["rows"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["rows", "s"], ["one"]),
+        helper.make_node("Squeeze", ["one", "last"], ["scores"]),
+        helper.make_node("MatMul", ["rows", "b"], ["boxes"]),
+        helper.make_node("MatMul", ["rows", "l"], ["landmarks"]),
+    ]
+    weights = {"s": np.full((3, 1), 1 / 765, np.float32), "b": np.ones((3, 4), np.float32), "l": np.ones((3, 10), np.float32)}
+    weights |= {"flat": np.array([0, 3, -1]), "last": np.array([2])}
+    return save(
+        path, nodes, {"image": ["B", "H", "W", 3]}, {"scores": ["B", "N"], "boxes": ["B", "N", 4], "landmarks": ["B", "N", 10]}, weights
+    )
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """A hash network as training ships it: file and manifest; the manifest's path."""
+    network = hash_file(tmp_path / "tiny.onnx")
+    manifest = describe(network, "hash", code=CodeSize(m=M, q=Q), non_mated=TAIL, facts={"trained_on": "nothing", "accuracy": 0.5})
+    write_manifest(manifest, network.with_suffix(".json"))
+    return network.with_suffix(".json")
+
+
+def alter(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(NetworkError) as error:
+        load_network(path)
+    return str(error.value)
+
+
+def test_a_described_network_loads_and_computes(shipped: Path) -> None:
+    """What export wrote is read back, and a batch comes out by name."""
+    network = load_network(shipped, threads=2)
+    assert network.manifest == read_manifest(shipped)
+    assert network.manifest.code == CodeSize(m=M, q=Q)
+    assert network.manifest.non_mated == TAIL
+    assert network.manifest.facts == {"trained_on": "nothing", "accuracy": 0.5}
+    computed = network.infer(np.full((3, 112, 112, 3), 10, np.uint8))
+    assert {name: values.shape for name, values in computed.items()} == {"logits": (3, M * Q), "log_variance": (3, 1)}
+    weights = np.random.default_rng(0).normal(size=(3, M * Q)).astype(np.float32)
+    assert np.allclose(computed["logits"], 10 * weights.sum(axis=0), atol=1e-4)
+
+
+def test_inputs_may_be_named_and_outputs_chosen(shipped: Path) -> None:
+    """A dictionary is the same as the one array; only what was asked for is computed."""
+    network, crops = load_network(shipped), np.full((1, 112, 112, 3), 10, np.uint8)
+    assert list(network.infer({"crops": crops}, ["log_variance"])) == ["log_variance"]
+    assert (network.infer({"crops": crops})["logits"] == network.infer(crops)["logits"]).all()
+
+
+def test_a_detector_takes_canvases_of_any_size(tmp_path: Path) -> None:
+    """Free dimensions stay free in the manifest."""
+    network = detector_file(tmp_path / "eyes.onnx")
+    write_manifest(describe(network, "detect", size=64, facts={}), tmp_path / "eyes.json")
+    loaded = load_network(tmp_path / "eyes.json")
+    assert loaded.manifest.inputs[0].shape == (None, None, None, 3)
+    assert loaded.manifest.preprocessing.alignment == "letterbox"
+    assert loaded.manifest.golden.shape == (1, 64, 64, 3)
+    assert loaded.infer(np.full((1, 96, 128, 3), 255, np.uint8))["scores"] == pytest.approx(np.ones((1, 12)))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        np.zeros((1, 112, 112, 3), np.float32),
+        np.zeros((112, 112, 3), np.uint8),
+        np.zeros((1, 96, 112, 3), np.uint8),
+        np.zeros((0, 112, 112, 3), np.uint8),
+        {"image": np.zeros((1, 112, 112, 3), np.uint8)},
+        {},
+    ],
+)
+def test_a_batch_of_another_kind_is_refused(shipped: Path, batch: object) -> None:
+    """Type, shape, emptiness and names are held against the manifest."""
+    with pytest.raises(ValueError, match="crops uint8"):
+        load_network(shipped).infer(batch)
+
+
+def test_an_unknown_output_is_refused(shipped: Path) -> None:
+    """With the names there are."""
+    with pytest.raises(ValueError, match="no output embedding; it has logits, log_variance"):
+        load_network(shipped).infer(np.zeros((1, 112, 112, 3), np.uint8), ["embedding"])
+
+
+def test_an_altered_network_stops_the_load(shipped: Path) -> None:
+    """One flipped bit, a cut end, and nothing at all."""
+    network = shipped.with_suffix(".onnx")
+    sound = network.read_bytes()
+    for broken in (sound[:-1] + bytes([sound[-1] ^ 1]), sound[:100], b""):
+        network.write_bytes(broken)
+        message = refusal(shipped)
+        assert "SHA-256" in message
+        assert "tiny.onnx" in message
+        assert "restore" in message
+
+
+def test_missing_files_are_named(shipped: Path, tmp_path: Path) -> None:
+    """No network; no manifest; a folder in its place."""
+    shipped.with_suffix(".onnx").unlink()
+    assert "tiny.onnx" in refusal(shipped)
+    assert "nowhere.json" in refusal(tmp_path / "nowhere.json")
+    assert str(tmp_path) in refusal(tmp_path)
+
+
+def test_a_file_that_is_no_network_stops_the_load(shipped: Path) -> None:
+    """Even when its hash is right."""
+    shipped.with_suffix(".onnx").write_bytes(b"not a network")
+    alter(shipped, lambda facts: facts.update(sha256=hashlib.sha256(b"not a network").hexdigest()))
+    assert "cannot open" in refusal(shipped)
+
+
+def test_a_network_of_other_inputs_or_outputs_stops_the_load(shipped: Path, tmp_path: Path) -> None:
+    """The session's names and shapes are believed, not the manifest's."""
+    other = hash_file(tmp_path / "tiny.onnx", crops="faces")
+    alter(shipped, lambda facts: facts.update(sha256=hashlib.sha256(other.read_bytes()).hexdigest()))
+    message = refusal(shipped)
+    assert "faces uint8 [free, 112, 112, 3]" in message
+    assert "crops uint8 [free, 112, 112, 3]" in message
+
+
+def test_another_network_of_the_same_shape_stops_the_load(shipped: Path, tmp_path: Path) -> None:
+    """Golden vectors tell apart what names and shapes cannot."""
+    other = hash_file(tmp_path / "tiny.onnx", seed=1)
+    alter(shipped, lambda facts: facts.update(sha256=hashlib.sha256(other.read_bytes()).hexdigest()))
+    assert "golden run: output 'logits' is off by" in refusal(shipped)
+
+
+def test_golden_values_bear_rounding_but_not_error(shipped: Path) -> None:
+    """Half the tolerance passes, twice the tolerance does not, and more values than the output has do not either."""
+    stated = read_manifest(shipped).golden.outputs["logits"]
+
+    def shift(share: float) -> Callable[[dict], object]:
+        values = [value + share * stated.tolerance for value in stated.first]
+        return lambda facts: facts["golden"]["outputs"]["logits"].update(first=values)
+
+    alter(shipped, shift(0.5))
+    load_network(shipped)
+    alter(shipped, shift(2.0))
+    assert "off by" in refusal(shipped)
+    alter(shipped, lambda facts: facts["golden"]["outputs"]["logits"].update(first=[0.0] * 1000))
+    assert "off by nan" in refusal(shipped)
+    alter(shipped, lambda facts: facts["golden"].update(shape=[1, 96, 112, 3]))
+    assert "golden run of its manifest is impossible" in refusal(shipped)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda facts: facts.update(format=2), "format"),
+        (lambda facts: facts.update(colour="RGB"), "colour"),
+        (lambda facts: facts.pop("sha256"), "sha256"),
+        (lambda facts: facts.update(sha256="ab"), "sha256"),
+        (lambda facts: facts.update(file="../tiny.onnx"), "file"),
+        (lambda facts: facts.update(kind="detect"), "'code' belongs to kind 'hash'"),
+        (lambda facts: facts.update(code=None), "'code' belongs to kind 'hash'"),
+        (lambda facts: facts["code"].update(m=16), "not those of 'code'"),
+        (lambda facts: facts.update(non_mated=None, code={"m": 16, "q": 4}), "'logits float32 [free, 32]' should be"),
+        (lambda facts: facts["code"].update(m=9), "code.m"),
+        (lambda facts: facts["non_mated"].update(scale=-1.0), "non_mated"),
+        (lambda facts: facts["non_mated"].update(extra=1), "non_mated.extra"),
+        (lambda facts: facts["preprocessing"].update(colour="RGB"), "preprocessing.colour"),
+        (lambda facts: facts["preprocessing"].update(alignment="letterbox"), "alignment 'letterbox'"),
+        (lambda facts: facts["inputs"][0].update(dtype="float32"), "'crops float32 [free, 112, 112, 3]' should be"),
+        (lambda facts: facts["inputs"][0].update(shape=[None, 96, 112, 3]), "should be"),
+        (lambda facts: facts["inputs"][0].update(shape=[None, "112", 112, 3]), "inputs.0.shape.1"),
+        (lambda facts: facts["outputs"].pop(1), "'log_variance float32 [free, 1]' is missing"),
+        (lambda facts: facts["outputs"].append(facts["outputs"][0]), "one name"),
+        (lambda facts: facts.update(inputs=[]), "one input 'crops'"),
+        (lambda facts: facts["golden"]["outputs"].pop("logits"), "cover every output"),
+    ],
+)
+def test_a_wrong_manifest_stops_the_load(shipped: Path, change: Callable[[dict], object], told: str) -> None:
+    """Each names the file, the key and the way out."""
+    alter(shipped, change)
+    message = refusal(shipped)
+    assert str(shipped) in message
+    assert told in message
+    assert "export them again" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"golden": NaN}'])
+def test_a_file_that_is_no_manifest_stops_the_load(shipped: Path, content: bytes) -> None:
+    """Empty, cut, another document, not text."""
+    shipped.write_bytes(content)
+    assert str(shipped) in refusal(shipped)
+
+
+def test_a_huge_file_is_no_manifest(shipped: Path) -> None:
+    """It is not even read."""
+    shipped.write_bytes(b" " * (1 << 20) + b"{}")
+    assert "larger than" in refusal(shipped)
+
+
+def test_runtime_and_threads_are_checked(shipped: Path) -> None:
+    """An unknown runtime is told with the known ones; no thread computes nothing."""
+    with pytest.raises(NetworkError, match=r"abacus.*onnxruntime"):
+        load_network(shipped, runtime="abacus")
+    with pytest.raises(ValueError, match="0 threads"):
+        load_network(shipped, threads=0)
+
+
+def test_export_refuses_what_the_appliance_cannot_use(tmp_path: Path) -> None:
+    """A hash network under another kind, code size or input name gets no manifest."""
+    network = hash_file(tmp_path / "tiny.onnx")
+    with pytest.raises(NetworkError, match=r"tiny\.onnx.*kind 'detect'"):
+        describe(network, "detect", facts={})
+    with pytest.raises(NetworkError, match=r"'logits float32 \[free, 32\]' should be 'logits float32 \[free, 64\]'"):
+        describe(network, "hash", code=CodeSize(m=16, q=4), facts={})
+    with pytest.raises(NetworkError, match="one input 'crops'"):
+        describe(hash_file(tmp_path / "faces.onnx", crops="faces"), "hash", code=CodeSize(m=M, q=Q), facts={})
+    with pytest.raises(NetworkError, match="takes no uint8 pictures"):
+        describe(network, "hash", size=96, code=CodeSize(m=M, q=Q), facts={})

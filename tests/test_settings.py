@@ -1,0 +1,61 @@
+"""Settings: one default each, order of precedence, and errors that name the place and the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.errors import SettingsError
+from edge.settings import DEFAULTS, Settings, flatten, load_settings
+
+
+def override(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shipped_file_sets_every_field_and_nothing_else() -> None:
+    assert set(flatten(load_settings(environment={}))) == {f"{table}.{key}" for table, section in Settings.model_fields.items() for key in section.annotation.model_fields}
+
+
+def test_no_setting_has_a_second_default_in_the_code() -> None:
+    assert all(field.is_required() for section in Settings.model_fields.values() for field in section.annotation.model_fields.values())
+
+
+def test_every_setting_says_its_reason_on_its_line() -> None:
+    lines = [line for line in DEFAULTS.read_text(encoding="utf-8").splitlines() if "=" in line and not line.startswith("#")]
+    assert [line for line in lines if "#" not in line] == []
+
+
+def test_command_line_beats_environment_beats_own_file_beats_defaults(tmp_path: Path) -> None:
+    mine = override(tmp_path, "[decision]\nfpir = 0.01\nmargin = 1\nmin_samples = 2\n")
+    settings = load_settings(mine, {"EDGE_DECISION_FPIR": "0.02", "EDGE_DECISION_MARGIN": "2"}, {"decision.fpir": 0.03})
+    assert (settings.decision.fpir, settings.decision.margin, settings.decision.min_samples) == (0.03, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[decision]\nfpri = 0.1\n", r"mine\.toml:2: unknown key 'decision\.fpri'; did you mean 'decision\.fpir'"),
+        ("[decison]\nfpir = 0.1\n", r"mine\.toml:2: unknown key 'decison\.fpir'; did you mean 'decision\.fpir'"),
+        ("\n\nzebra = 1\n", r"mine\.toml:3: unknown key 'zebra'"),
+        ("[decision]\n\nfpir = 2.0\n", r"mine\.toml:3: decision\.fpir = 2\.0: input should be less than 1"),
+        ("[camera]\nwidth = 'wide'\n", r"mine\.toml:2: camera\.width = 'wide'"),
+        ("[decision]\nmax_samples = 1\n", r"mine\.toml:2: decision\.max_samples = 1 is below decision\.min_samples"),
+        ("[decision\n", r"mine\.toml: not TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_file_line_and_way_out(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(override(tmp_path, text), {})
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml: No such file"):
+        load_settings(tmp_path / "none.toml", {})
+
+
+def test_a_misspelt_environment_variable_is_refused_and_others_are_left_alone() -> None:
+    with pytest.raises(SettingsError, match="EDGE_DECISION_FPRI: no such setting; did you mean EDGE_DECISION_FPIR"):
+        load_settings(environment={"EDGE_DECISION_FPRI": "1"})
+    load_settings(environment={"EDGE_OF_TOMORROW": "1"})

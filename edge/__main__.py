@@ -68,7 +68,9 @@ def identify(
 
 
 def _said(face: dict[str, object]) -> str:
-    return str(face["name"] or face["verdict"]) + (f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else "")
+    return str(face["name"] or face["verdict"]) + (
+        f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else ""
+    )
 
 
 @app.command()
@@ -94,8 +96,12 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
     job = appliance(config, as_json, quiet)
     with job.gallery() as gallery:
         people = gallery.subjects()
-    job.report.result({"subjects": [{"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references} for one in people]})
-    job.report.table(("name", "id", "enrolled", "references"), ((one.label, one.id, one.created[:19], str(one.references)) for one in people))
+    job.report.result(
+        {"subjects": [{"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references} for one in people]}
+    )
+    job.report.table(
+        ("name", "id", "enrolled", "references"), ((one.label, one.id, one.created[:19], str(one.references)) for one in people)
+    )
 
 
 @app.command()
@@ -110,7 +116,9 @@ def revoke(subject: Who, config: Config = None, as_json: Json = False, quiet: Qu
 
 
 @app.command()
-def renew(subject: Who, pictures: Pictures = None, source: Origin = None, config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+def renew(
+    subject: Who, pictures: Pictures = None, source: Origin = None, config: Config = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
     """Replace a person's references; the old ones are worthless afterwards.
 
     Without pictures and without --source the same code gets a fresh pad: nobody need be there.

@@ -25,7 +25,11 @@ class Infer(Protocol):
 
 @dataclass(frozen=True)
 class DetectLimits:
-    """long_side: pixels of the detector's canvas. threshold: 0..1 score. overlap: IoU 0..1 of two boxes that are one face. max_faces: kept per frame."""
+    """How the detector's numbers become faces.
+
+    long_side: pixels of the detector's canvas. threshold: score 0..1. overlap: IoU 0..1 of two boxes that are one face. max_faces: kept
+    per frame.
+    """
 
     long_side: int
     threshold: float
@@ -55,9 +59,10 @@ class Acquirer:
         with self.stages.stage("detect"):
             canvas, scale = fit(image, self._detect.long_side)
             found = self._detector.infer(canvas[None], ("scores", "boxes", "landmarks"))
-            rows = (found[name][0] for name in ("scores", "boxes", "landmarks"))
+            scores, boxes, landmarks = (found[name][0] for name in ("scores", "boxes", "landmarks"))
             size = (canvas.shape[0], canvas.shape[1])
-            return decode(*rows, size, scale, self._detect.threshold, self._detect.overlap)[: self._detect.max_faces]
+            faces = decode(scores, boxes, landmarks, size, scale, self._detect.threshold, self._detect.overlap)
+            return faces[: self._detect.max_faces]
 
     def sample(self, image: Pixels, face: Face) -> Sample | None:
         """Align and assess one face; None when its landmarks fix no crop."""
@@ -76,7 +81,9 @@ class Acquirer:
             crops = np.stack([sample.crop for sample in samples[start : start + MOST_CROPS]])
             with self.stages.stage("hash"):
                 found = self._hasher.infer(crops, ("logits", "log_variance"))
-            made += [Features(logits, float(variance)) for logits, variance in zip(found["logits"], found["log_variance"].ravel(), strict=True)]
+            made += [
+                Features(logits, float(variance)) for logits, variance in zip(found["logits"], found["log_variance"].ravel(), strict=True)
+            ]
         return made
 
     def code(self, features: Features) -> Code:

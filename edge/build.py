@@ -94,7 +94,10 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
     keyring = Keyring(key.secret, settings.keys.site, settings.keys.application)
     opened = open_gallery(settings.gallery.path, keyring, network, settings.gallery.device, create=create)
     for damage in opened.damaged:
-        on_problem(f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; `edge renew` or `edge revoke` its subject {damage.subject}")
+        on_problem(
+            f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; "
+            f"`edge renew` or `edge revoke` its subject {damage.subject}"
+        )
     return opened
 
 
@@ -113,5 +116,3 @@ def identifier(settings: Settings, acquire: Acquirer, opened: Gallery, tail: Non
     rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance)
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
     return Identifier(acquire, opened, tracker, rules, threshold(tail, decision.fpir, rules.looks), decision.expiry)
-
-

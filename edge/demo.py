@@ -29,7 +29,10 @@ def _story(appliance: Appliance, report: Report) -> None:
         with DemoSource([Visit((ENROLLED,), 24)], seed=7) as stream, report.samples(appliance.settings.enrolment.max_samples) as tell:
             session = appliance.capture_from(stream.frames(), tell)
         subject = appliance.enrol(gallery, ENROLLED, session)
-        report.result({"enrolled": subject.label, "samples": session.samples}, f"   enrolled from {session.samples} samples; one protected reference, no picture")
+        report.result(
+            {"enrolled": subject.label, "samples": session.samples},
+            f"   enrolled from {session.samples} samples; one protected reference, no picture",
+        )
 
         report.note("\n2. She comes; Grace Hopper comes, who is not enrolled; both come; she comes in bad light")
         with DemoSource(STORY, seed=1) as stream:
@@ -41,5 +44,3 @@ def _story(appliance: Appliance, report: Report) -> None:
             second = appliance.watch(gallery, stream)
     report.note("")
     report.summary(first + second, appliance.stages.medians())
-
-

@@ -62,20 +62,30 @@ def _failed(name: str, error: EdgeError) -> Check:
 
 def _networks(settings: Settings) -> Check:
     networks = build.Networks(settings)
-    names = f"{networks.detector.manifest.name} {networks.detector.manifest.sha256[:12]}, {networks.hasher.manifest.name} {networks.hasher.manifest.sha256[:12]}"
+    names = ", ".join(f"{one.manifest.name} {one.manifest.sha256[:12]}" for one in (networks.detector, networks.hasher))
     return Check("network", "pass", f"{names}: hashes, shapes and golden vectors agree")
 
 
 def _kernel(settings: Settings) -> Check:
     best = kernels()[0]
     if best == "numpy":
-        return Check("kernel", "warn", "search runs on numpy: right, but several times slower", "install a C compiler and the Python headers, then `pip install --force-reinstall .`")
+        return Check(
+            "kernel",
+            "warn",
+            "search runs on numpy: right, but several times slower",
+            "install a C compiler and the Python headers, then `pip install --force-reinstall .`",
+        )
     return Check("kernel", "pass", f"search runs on {best}")
 
 
 def _key(settings: Settings) -> Check:
     if not settings.keys.file.exists() and not os.environ.get("CREDENTIALS_DIRECTORY") and not settings.gallery.path.exists():
-        return Check("key", "warn", f"no root key yet at {settings.keys.file}", "the first `edge enrol` makes one; on a door seal it with systemd-creds first")
+        return Check(
+            "key",
+            "warn",
+            f"no root key yet at {settings.keys.file}",
+            "the first `edge enrol` makes one; on a door seal it with systemd-creds first",
+        )
     key = build.root_key(settings, may_create=False)
     if key.warning:
         found, _, remedy = key.warning.partition(". ")
@@ -89,7 +99,12 @@ def _gallery(settings: Settings) -> Check:
     with build.gallery(settings, build.network_id(settings), lambda warning: None) as gallery:
         report = gallery.verify()
     if report.damaged:
-        return Check("gallery", "fail", f"{len(report.damaged)} damaged references; they never match", "`edge renew` or `edge revoke` their subjects, or restore a backup")
+        return Check(
+            "gallery",
+            "fail",
+            f"{len(report.damaged)} damaged references; they never match",
+            "`edge renew` or `edge revoke` their subjects, or restore a backup",
+        )
     if report.problems:
         return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")
     return Check("gallery", "pass", f"{report.subjects} subjects, {report.references} references, all authentic")
@@ -102,7 +117,12 @@ def _camera(settings: Settings) -> Check:
     with build.source(settings, lambda problem: None) as stream:
         frame = next(stream.frames(), None)
     if frame is None:
-        return Check("camera", "fail", f"{settings.camera.source}: opened, but gave no frame", "check cable and power, and that no other program holds the camera")
+        return Check(
+            "camera",
+            "fail",
+            f"{settings.camera.source}: opened, but gave no frame",
+            "check cable and power, and that no other program holds the camera",
+        )
     return Check("camera", "pass", f"{stream.name}: {frame.image.shape[1]} x {frame.image.shape[0]}")
 
 
@@ -110,10 +130,17 @@ def _disk(settings: Settings) -> Check:
     folder = next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     state = "pass" if free >= LEAST_DISK else "fail"
-    return Check("disk", state, f"{free // 2**20} MiB free at {folder}", "" if state == "pass" else "free some space; enrolment is refused on a full disk")
+    return Check(
+        "disk",
+        state,
+        f"{free // 2**20} MiB free at {folder}",
+        "" if state == "pass" else "free some space; enrolment is refused on a full disk",
+    )
 
 
 def _clock(settings: Settings) -> Check:
     if time.time() < BEFORE_ANY_RELEASE:
-        return Check("clock", "warn", "the wall clock was never set", "set it (timedatectl); decisions do not depend on it, dates in the list do")
+        return Check(
+            "clock", "warn", "the wall clock was never set", "set it (timedatectl); decisions do not depend on it, dates in the list do"
+        )
     return Check("clock", "pass", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))

@@ -16,7 +16,11 @@ Listener = Callable[[int, tuple[Reason, ...]], None]
 
 @dataclass(frozen=True)
 class EnrolmentRules:
-    """min_samples, max_samples: usable samples of one session. consistency: share 0..1 of unequal symbols between a sample and the others, fused, above which it is of somebody else."""
+    """What a session must yield.
+
+    min_samples, max_samples: usable samples. consistency: share 0..1 of unequal symbols between a sample and the others, fused, above
+    which it is of somebody else.
+    """
 
     min_samples: int
     max_samples: int
@@ -35,8 +39,8 @@ class Session:
 def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, tell: Listener = lambda count, reasons: None) -> Session:
     """Collect samples of the one person in front of the camera until ``max_samples`` serve or the frames end.
 
-    tell: called after every frame with the number of samples so far and the reasons against this frame's. Raises AcquisitionError naming the most
-    frequent reasons when fewer than ``min_samples`` serve, or when the samples are not of one person.
+    tell: called after every frame with the number of samples so far and the reasons against this frame's. Raises
+    AcquisitionError naming the most frequent reasons when fewer than ``min_samples`` serve, or when the samples are not of one person.
     """
     features: list[Features] = []
     refused: Counter[Reason] = Counter()
@@ -55,7 +59,10 @@ def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, 
     ordered = tuple(reason for reason, count in refused.most_common() if count)
     if len(kept) < rules.min_samples or 2 * len(kept) <= len(features):
         why = ", ".join(f"{reason.value} ({refused[reason]})" for reason in ordered) or "the source ended"
-        raise AcquisitionError(f"enrolment: {len(kept)} of {seen} pictures serve, {rules.min_samples} are needed; refused: {why}. Nothing was stored; {advice(ordered)}")
+        raise AcquisitionError(
+            f"enrolment: {len(kept)} of {seen} pictures serve, {rules.min_samples} are needed; refused: {why}. "
+            f"Nothing was stored; {advice(ordered)}"
+        )
     return Session(acquirer.code(fuse(kept)), len(kept), ordered)
 
 

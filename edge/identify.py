@@ -29,7 +29,9 @@ class Identifier:
     seconds from capture after which an outcome is dropped.
     """
 
-    def __init__(self, acquirer: Acquirer, gallery: Searchable, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float) -> None:
+    def __init__(
+        self, acquirer: Acquirer, gallery: Searchable, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float
+    ) -> None:
         self._acquirer, self._gallery, self._tracker = acquirer, gallery, tracker
         self._policy, self._threshold, self._expiry = policy, threshold, expiry
         self._approaches: dict[int, Approach] = {}
@@ -89,7 +91,9 @@ class Identifier:
         return not late
 
 
-def run(frames: Iterable[Frame], identifier: Identifier, clock: Clock | None = time.monotonic) -> Iterator[tuple[Frame | None, list[Outcome]]]:
+def run(
+    frames: Iterable[Frame], identifier: Identifier, clock: Clock | None = time.monotonic
+) -> Iterator[tuple[Frame | None, list[Outcome]]]:
     """The loop: every frame and what came of it; last, with no frame, what was still open.
 
     clock: None for recordings, whose time is that of their frames.

@@ -36,12 +36,18 @@ class Frame:
     source: str
 
     def __post_init__(self) -> None:
-        _require(self.image.dtype == np.uint8 and self.image.ndim == 3 and self.image.shape[2] == 3, f"frame {self.number} of {self.source}: expected H x W x 3 uint8, got {self.image.shape} {self.image.dtype}")
+        _require(
+            self.image.dtype == np.uint8 and self.image.ndim == 3 and self.image.shape[2] == 3,
+            f"frame {self.number} of {self.source}: expected H x W x 3 uint8, got {self.image.shape} {self.image.dtype}",
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One detected face: box (x1, y1, x2, y2), landmarks 5 x 2 (the subject's right eye first, as it appears on the left; then the other eye, nose, mouth corners), score 0..1."""
+    """One detected face: box (x1, y1, x2, y2), landmarks 5 x 2, score 0..1.
+
+    Landmarks: the eye on the left of the picture first, then the other eye, the nose, the mouth's left and right corner.
+    """
 
     box: Floats
     landmarks: Floats
@@ -70,14 +76,23 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the hashing network says of one crop, before it becomes a code. logits: m*q float32, contiguous blocks of q; log_variance: natural logarithm of the scalar variance (PFE's uncertainty)."""
+    """What the hashing network says of one crop, before it becomes a code.
+
+    logits: m*q float32, contiguous blocks of q. log_variance: natural logarithm of the scalar variance (PFE's uncertainty).
+    """
 
     logits: Floats
     log_variance: float
 
     def __post_init__(self) -> None:
-        _require(self.logits.ndim == 1 and self.logits.dtype == np.float32, f"logits: expected a float32 vector, got {self.logits.shape} {self.logits.dtype}")
-        _require(bool(np.isfinite(self.logits).all()) and bool(np.isfinite(self.log_variance)), "features: the network gave a number that is not finite")
+        _require(
+            self.logits.ndim == 1 and self.logits.dtype == np.float32,
+            f"logits: expected a float32 vector, got {self.logits.shape} {self.logits.dtype}",
+        )
+        _require(
+            bool(np.isfinite(self.logits).all()) and bool(np.isfinite(self.log_variance)),
+            "features: the network gave a number that is not finite",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +103,16 @@ class Code:
     q: int
 
     def __post_init__(self) -> None:
-        _require(self.symbols.ndim == 1 and self.symbols.dtype == np.uint8, f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}")
+        _require(
+            self.symbols.ndim == 1 and self.symbols.dtype == np.uint8,
+            f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}",
+        )
         _require(2 <= self.q <= 64 and int(self.symbols.max(initial=0)) < self.q, f"code: symbols must lie in 0..{self.q - 1}")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of a candidate list: a subject and its dissimilarity (unequal symbols, 0..m, smaller is more alike)."""
+    """One line of a candidate list: a subject and its dissimilarity (unequal symbols, 0..m; smaller is more alike)."""
 
     subject: str
     reference: str
@@ -111,9 +129,10 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The one decision about one approach (one track). ``subject`` is set if and only if the verdict is ``IDENTIFIED``. Carries no score by design.
+    """The one decision about one approach (one track). Carries no score by design.
 
-    decided, captured: monotonic seconds of the decision and of the newest frame it rests on. frames: samples fused. reasons: why samples were refused, most frequent first.
+    ``subject`` is set if and only if the verdict is ``IDENTIFIED``. decided, captured: monotonic seconds of the decision and of the
+    newest frame it rests on. frames: samples fused. reasons: why samples were refused, most frequent first.
     """
 
     verdict: Verdict
@@ -125,4 +144,7 @@ class Outcome:
     reasons: tuple[Reason, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        _require((self.subject is not None) == (self.verdict is Verdict.IDENTIFIED), f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else")
+        _require(
+            (self.subject is not None) == (self.verdict is Verdict.IDENTIFIED),
+            f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else",
+        )

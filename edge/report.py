@@ -77,7 +77,11 @@ class Report:
         if self.as_json:
             print(json.dumps(outcome_facts(outcome, name, seconds), ensure_ascii=False), flush=True)
             return
-        why = f" ({', '.join(reason.value for reason in outcome.reasons)})" if outcome.verdict is Verdict.NOT_ACQUIRED and outcome.reasons else ""
+        why = (
+            f" ({', '.join(reason.value for reason in outcome.reasons)})"
+            if outcome.verdict is Verdict.NOT_ACQUIRED and outcome.reasons
+            else ""
+        )
         self.out.print(f"{seconds:8.1f} s  approach {outcome.track:<4d} [{COLOURS[outcome.verdict]}]{WORDS[outcome.verdict]}[/]", end="")
         self.out.print(f"  {name or ''}{why}", markup=False, style="bold" if name else "dim")
 
@@ -113,10 +117,18 @@ class Tally:
     def rows(self, stages: Mapping[str, float]) -> list[tuple[str, str]]:
         """Frames, approaches, outcomes, and the median milliseconds of each stage."""
         rows = [("frames", str(self.frames)), ("approaches", str(sum(self.outcomes.values())))]
-        rows += [(f"  {WORDS[verdict]}{f' {name}' if name else ''}", str(count)) for (verdict, name), count in sorted(self.outcomes.items(), key=str)]
+        rows += [
+            (f"  {WORDS[verdict]}{f' {name}' if name else ''}", str(count))
+            for (verdict, name), count in sorted(self.outcomes.items(), key=str)
+        ]
         return rows + [(f"{name}, ms", f"{spent:.2f}") for name, spent in stages.items()]
 
     def facts(self, stages: Mapping[str, float]) -> dict[str, Any]:
         """The same for programs."""
         outcomes = [{"verdict": verdict.value, "name": name, "count": count} for (verdict, name), count in self.outcomes.items()]
-        return {"frames": self.frames, "approaches": sum(self.outcomes.values()), "outcomes": outcomes, "stage_ms": {k: round(v, 3) for k, v in stages.items()}}
+        return {
+            "frames": self.frames,
+            "approaches": sum(self.outcomes.values()),
+            "outcomes": outcomes,
+            "stage_ms": {k: round(v, 3) for k, v in stages.items()},
+        }

@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
+PATHS = ("network.models", "gallery.path", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -121,12 +122,15 @@ class Settings(Section):
     keys: KeySettings
 
 
-def load_settings(override: Path | None = None, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(
+    override: Path | None = None, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> Settings:
     """Read, merge and check. ``flags`` maps dotted names ("gallery.path") to values from the command line.
 
     Raises SettingsError naming the file, the line and, for an unknown key, the nearest known one.
     """
     merged = _read(DEFAULTS)
+    _anchor(merged, DEFAULTS.parent, PATHS)
     places = {name: _place(DEFAULTS, name) for name in _names(merged)}
     known = set(places)
     if override is not None:
@@ -136,6 +140,7 @@ def load_settings(override: Path | None = None, environment: Mapping[str, str] =
                 raise SettingsError(f"{_place(override, name)}: unknown key '{name}'{_nearest(name, known)}")
             places[name] = _place(override, name)
             _put(merged, name, _get(theirs, name))
+        _anchor(merged, override.parent, _names(theirs))
     for name, (variable, text) in _from_environment(environment, known).items():
         places[name] = f"environment variable {variable}"
         _put(merged, name, text)
@@ -152,15 +157,25 @@ def flatten(settings: Settings) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tables
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}; name a readable TOML file with --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not TOML: {error}") from error
 
 
+def _anchor(merged: dict[str, Any], folder: Path, names: Iterable[str]) -> None:
+    """Make relative paths relative to the folder of the file that names them."""
+    for name in set(PATHS).intersection(names):
+        if isinstance(value := _get(merged, name), str):
+            _put(merged, name, str(Path(os.path.normpath(folder.absolute() / value))))
+
+
 def _names(tables: dict[str, Any]) -> list[str]:
-    return [f"{table}.{key}" if key else table for table, section in tables.items() for key in (section if isinstance(section, dict) else [""])]
+    return [
+        f"{table}.{key}" if key else table for table, section in tables.items() for key in (section if isinstance(section, dict) else [""])
+    ]
 
 
 def _get(tables: dict[str, Any], name: str) -> Any:
@@ -180,14 +195,18 @@ def _place(path: Path, name: str) -> str:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
         current = header.group(1) if header else current
-        if (not key and re.match(rf"\s*{re.escape(table)}\s*=", line)) or (current == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line)):
+        if (not key and re.match(rf"\s*{re.escape(table)}\s*=", line)) or (
+            current == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line)
+        ):
             return f"{path}:{number}"
     return str(path)
 
 
 def _nearest(name: str, known: set[str]) -> str:
     key = name.rpartition(".")[2]
-    near = difflib.get_close_matches(name, known, 1, 0.6) or [full for full in sorted(known) if difflib.get_close_matches(key, [full.rpartition(".")[2]], 1, 0.7)]
+    near = difflib.get_close_matches(name, known, 1, 0.6) or [
+        full for full in sorted(known) if difflib.get_close_matches(key, [full.rpartition(".")[2]], 1, 0.7)
+    ]
     return f"; did you mean '{near[0]}'?" if near else "; `edge config show` lists all keys"
 
 
@@ -214,9 +233,10 @@ def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
             lines.append(f"{places.get(name, DEFAULTS)}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}")
         raise SettingsError("\n".join(lines)) from None
     if settings.decision.max_samples < settings.decision.min_samples:
-        raise SettingsError(f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below decision.min_samples = {settings.decision.min_samples}; raise one or lower the other")
+        raise SettingsError(
+            f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below "
+            f"decision.min_samples = {settings.decision.min_samples}; raise one or lower the other"
+        )
     if settings.quality.max_brightness <= settings.quality.min_brightness:
         raise SettingsError(f"{places['quality.max_brightness']}: quality.max_brightness must be above quality.min_brightness")
     return settings
-
-

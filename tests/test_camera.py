@@ -386,7 +386,9 @@ def test_padded_rows_are_unpacked(width):
         bgr_rows(padded.tobytes()[: 2 * stride], width, 3)
 
 
-@pytest.mark.parametrize("secret", ["location=rtsp://guard:hunter2@10.0.0.1/a", "user-id=guard user-pw=hunter2", "location=rtsp://g:hunter2@x@h/"])
+@pytest.mark.parametrize(
+    "secret", ["location=rtsp://guard:hunter2@10.0.0.1/a", "user-id=guard user-pw=hunter2", "location=rtsp://g:hunter2@x@h/"]
+)
 def test_the_password_of_a_network_camera_stays_out_of_its_name(secret):
     name = GstGrabber(f"rtspsrc {secret} ! decodebin").name
     assert "hunter2" not in name

@@ -80,9 +80,7 @@ def test_an_operating_point_out_of_reach_is_told_with_the_way_out() -> None:
         tail.threshold(0.003, 1_000_000, 1)
 
 
-@pytest.mark.parametrize(
-    ("fpir", "size", "looks"), [(0, 1, 1), (1, 1, 1), (float("nan"), 1, 1), (0.1, -1, 1), (0.1, 1, 0)]
-)
+@pytest.mark.parametrize(("fpir", "size", "looks"), [(0, 1, 1), (1, 1, 1), (float("nan"), 1, 1), (0.1, -1, 1), (0.1, 1, 0)])
 def test_an_impossible_operating_point_is_refused(fpir: float, size: int, looks: int) -> None:
     """FPIR lies between 0 and 1; sizes are not negative; there is at least one look."""
     with pytest.raises(ValueError, match="operating point"):
@@ -306,9 +304,7 @@ def test_looks_are_what_one_approach_can_cost() -> None:
     assert replace(POLICY, min_samples=4).looks == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"min_samples": 0}, {"max_samples": 1}, {"margin": 0}, {"max_log_variance": math.nan}]
-)
+@pytest.mark.parametrize("wrong", [{"min_samples": 0}, {"max_samples": 1}, {"margin": 0}, {"max_log_variance": math.nan}])
 def test_an_impossible_policy_is_refused(wrong: dict) -> None:
     """A margin of nothing would let equal twins through."""
     with pytest.raises(ValueError, match="margin >= 1"):

@@ -14,7 +14,11 @@ ADA, EVE = 1, 3
 def session(script: dict[int, list[tuple[float, int, tuple[Reason, ...]]]], frames: int = 20):  # type: ignore[no-untyped-def]
     told: list[tuple[int, tuple[Reason, ...]]] = []
     acquirer = ScriptedAcquirer(script)
-    return capture((frame(number) for number in range(frames)), acquirer, RULES, lambda count, reasons: told.append((count, reasons))), told, acquirer  # type: ignore[arg-type]
+    return (
+        capture((frame(number) for number in range(frames)), acquirer, RULES, lambda count, reasons: told.append((count, reasons))),
+        told,
+        acquirer,
+    )  # type: ignore[arg-type]
 
 
 def test_samples_of_one_person_become_that_person_s_code_and_no_more_are_taken_than_asked() -> None:
@@ -25,14 +29,21 @@ def test_samples_of_one_person_become_that_person_s_code_and_no_more_are_taken_t
 
 
 def test_frames_without_a_face_with_several_or_with_a_bad_one_are_passed_over_and_told() -> None:
-    script = {0: [], 1: [(50.0, ADA, ()), (300.0, EVE, ())], 2: [(50.0, ADA, (Reason.TOO_DARK,))], **{n: [(50.0, ADA, ())] for n in range(3, 9)}}
+    script = {
+        0: [],
+        1: [(50.0, ADA, ()), (300.0, EVE, ())],
+        2: [(50.0, ADA, (Reason.TOO_DARK,))],
+        **{n: [(50.0, ADA, ())] for n in range(3, 9)},
+    }
     made, told, _ = session(script)
     assert [reasons for _, reasons in told[:3]] == [(Reason.NO_FACE,), (Reason.SEVERAL_FACES,), (Reason.TOO_DARK,)]
     assert made.samples == 6
 
 
 def test_too_few_samples_are_a_failure_to_enrol_with_reason_and_advice() -> None:
-    with pytest.raises(AcquisitionError, match=r"2 of 20 pictures serve, 3 are needed; refused: no_face \(18\)\. Nothing was stored; show the face"):
+    with pytest.raises(
+        AcquisitionError, match=r"2 of 20 pictures serve, 3 are needed; refused: no_face \(18\)\. Nothing was stored; show the face"
+    ):
         session({4: [(50.0, ADA, ())], 9: [(50.0, ADA, ())]})
 
 

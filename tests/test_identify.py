@@ -23,12 +23,16 @@ def visits(*spans: tuple[Iterable[int], int, float]) -> Script:
     return script
 
 
-def loop(script: Script, *, enrolled: tuple[int, ...] = (ADA, BEN), expiry: float = 1.5, lag: float = 0.0, frames: int = 80) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
+def loop(
+    script: Script, *, enrolled: tuple[int, ...] = (ADA, BEN), expiry: float = 1.5, lag: float = 0.0, frames: int = 80
+) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
     acquirer = ScriptedAcquirer(script)
     gallery = ListGallery({str(who): acquirer.code(person(who)) for who in enrolled})
     identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0), lambda size: 20, expiry)  # type: ignore[arg-type]
     clock = iter(number / 10 + lag for number in range(frames + 1))
-    outcomes = [outcome for _, found in run((frame(number) for number in range(frames)), identifier, lambda: next(clock)) for outcome in found]
+    outcomes = [
+        outcome for _, found in run((frame(number) for number in range(frames)), identifier, lambda: next(clock)) for outcome in found
+    ]
     return outcomes, identifier, acquirer
 
 

@@ -15,7 +15,9 @@ def override(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_shipped_file_sets_every_field_and_nothing_else() -> None:
-    assert set(flatten(load_settings(environment={}))) == {f"{table}.{key}" for table, section in Settings.model_fields.items() for key in section.annotation.model_fields}
+    assert set(flatten(load_settings(environment={}))) == {
+        f"{table}.{key}" for table, section in Settings.model_fields.items() for key in section.annotation.model_fields
+    }
 
 
 def test_no_setting_has_a_second_default_in_the_code() -> None:
@@ -59,3 +61,10 @@ def test_a_misspelt_environment_variable_is_refused_and_others_are_left_alone() 
     with pytest.raises(SettingsError, match="EDGE_DECISION_FPRI: no such setting; did you mean EDGE_DECISION_FPIR"):
         load_settings(environment={"EDGE_DECISION_FPRI": "1"})
     load_settings(environment={"EDGE_OF_TOMORROW": "1"})
+
+
+def test_a_relative_path_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
+    mine = override(tmp_path, "[gallery]\npath = 'people.db'\n")
+    assert load_settings(mine, {}).gallery.path == tmp_path / "people.db"
+    assert load_settings(mine, {}).network.models == DEFAULTS.parent.parent / "models"
+    assert load_settings(mine, {"EDGE_GALLERY_PATH": "here.db"}).gallery.path == Path("here.db")

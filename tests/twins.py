@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.acquire import Sample
 from edge.face.quality import Quality
 from edge.records import Candidate, Code, Face, Features, Frame, Pixels, Reason
-from edge.acquire import Sample
 from edge.stages import Stages
 
 M, Q = 64, 8

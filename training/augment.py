@@ -9,6 +9,11 @@ from edge.records import Pixels
 MARGIN = 4
 
 
+def as_pixels(image: "cv2.typing.MatLike | None") -> Pixels:
+    """OpenCV's result as what it is: uint8."""
+    return np.asarray(image, np.uint8)
+
+
 def jitter(crop: Pixels, random: np.random.Generator, spread: float) -> Pixels:
     """Align a 120x120 crop again with landmarks moved by common and by single normal noise of ``spread`` pixels."""
     noise = random.normal(0, spread, (5, 2)) + random.normal(0, spread, (1, 2))
@@ -18,13 +23,13 @@ def jitter(crop: Pixels, random: np.random.Generator, spread: float) -> Pixels:
 def light(crop: Pixels, random: np.random.Generator) -> Pixels:
     """Gain, offset and gamma, and at times one side darker than the other or no colour."""
     level = np.linspace(0, 1, 256, dtype=np.float32) ** random.uniform(0.6, 1.6) * random.uniform(0.6, 1.3) + random.uniform(-0.1, 0.1)
-    out = cv2.LUT(crop, (level.clip(0, 1) * 255).astype(np.uint8))
+    out = as_pixels(cv2.LUT(crop, (level.clip(0, 1) * 255).astype(np.uint8)))
     if random.random() < 0.3:
         ramp = np.linspace(random.uniform(0.4, 1.0), random.uniform(0.8, 1.3), crop.shape[1], dtype=np.float32)
         factor = np.repeat(ramp if random.random() < 0.5 else ramp[::-1], 3)
         out = (out.reshape(len(out), -1) * factor).clip(0, 255).astype(np.uint8).reshape(crop.shape)
     if random.random() < 0.1:
-        out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        out = as_pixels(cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
     return out
 
 
@@ -34,19 +39,22 @@ def degrade(crop: Pixels, random: np.random.Generator) -> Pixels:
     side = crop.shape[0]
     if kind == 0:
         small = int(random.uniform(20, 70))
-        crop = cv2.resize(cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA), (side, side), interpolation=cv2.INTER_LINEAR)
+        coarse = cv2.resize(crop, (small, small), interpolation=cv2.INTER_AREA)
+        crop = as_pixels(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR))
     elif kind == 1:
-        crop = cv2.GaussianBlur(crop, (0, 0), random.uniform(0.5, 2.5))
+        crop = as_pixels(cv2.GaussianBlur(crop, (0, 0), random.uniform(0.5, 2.5)))
     elif kind == 2:
         length = int(random.integers(3, 10))
         line = np.zeros((length, length), np.float32)
         cv2.line(line, (0, int(random.integers(length))), (length - 1, int(random.integers(length))), 1.0)
-        crop = cv2.filter2D(crop, -1, line / line.sum())
+        crop = as_pixels(cv2.filter2D(crop, -1, line / line.sum()))
     else:
         noisy = crop + random.standard_normal(crop.shape, np.float32) * np.float32(random.uniform(3, 15))
         crop = noisy.clip(0, 255).astype(np.uint8)
     if random.random() < 0.3:
-        crop = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(random.uniform(20, 80))])[1], cv2.IMREAD_COLOR)
+        crop = as_pixels(
+            cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, int(random.uniform(20, 80))])[1], cv2.IMREAD_COLOR)
+        )
     return crop
 
 

@@ -2,8 +2,8 @@
 
     python -m training.detector LABELLED OUT.pt --minutes 30
 
-LABELLED comes from ``training.label_faces``. One anchor point per cell at strides 8, 16 and 32; points near a face's centre, on the
-levels that fit its size, are positive (FCOS, Tian et al., ICCV 2019). Losses: varifocal for the score with the box's IoU as its target (Zhang
+LABELLED comes from ``training.label_faces``. One anchor point per cell at strides 8, 16 and 32; points near a face's centre, on the levels
+that fit its size, are positive (FCOS, Tian et al., ICCV 2019). Losses: varifocal for the score with the box's IoU as its target (Zhang
 et al., CVPR 2021), GIoU for the box, smooth L1 for the landmarks. Checkpoints and schedule as in ``training.distil``. The last line
 printed is JSON.
 """
@@ -29,7 +29,9 @@ WIDTH = 64
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Depthwise 3x3, then 1x1, each with batch normalisation and ReLU."""
-    depthwise = nn.Sequential(nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs), nn.ReLU(inplace=True))
+    depthwise = nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False), nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)
+    )
     return nn.Sequential(depthwise, convolution(inputs, outputs, kernel=1))
 
 
@@ -142,7 +144,9 @@ def train(arguments: argparse.Namespace) -> None:
     reported = saved = elapsed
     losses: list[float] = []
     begun = time.monotonic()
-    for canvases, state_map, boxes, landmarks in scene_batches(labelled, trained, arguments.batch, np.random.default_rng(arguments.seed + samples)):
+    for canvases, state_map, boxes, landmarks in scene_batches(
+        labelled, trained, arguments.batch, np.random.default_rng(arguments.seed + samples)
+    ):
         progress = elapsed / 60 / arguments.minutes
         if progress >= 1:
             break
@@ -162,7 +166,8 @@ def train(arguments: argparse.Namespace) -> None:
         elapsed += time.monotonic() - begun
         begun = time.monotonic()
         if elapsed - reported > 30:
-            console.print(f"{elapsed / 60:6.1f} min {samples:9d} samples  loss {np.mean(losses):.4f}  {len(losses) * arguments.batch / (elapsed - reported):.0f}/s")
+            rate = len(losses) * arguments.batch / (elapsed - reported)
+            console.print(f"{elapsed / 60:6.1f} min {samples:9d} samples  loss {np.mean(losses):.4f}  {rate:.0f}/s")
             reported, losses = elapsed, []
         if elapsed - saved > 180:
             save(arguments.out, network, mean, optimiser, elapsed, samples)

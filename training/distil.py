@@ -3,9 +3,8 @@
     python -m training.distil PACKED TEACHER.npy OUT.pt --minutes 60
 
 The loss is 1 - cosine to the teacher's embedding plus the squared difference of the batch's two similarity matrices (relational
-distillation, Park et al., CVPR 2019). The learning rate follows one cycle over ``--minutes`` of training time (or ``--samples``). The shipped
-weights are the moving average. Checkpoints go to OUT.pt every four minutes; the same command goes on from there. The last line printed
-is JSON.
+distillation, Park et al., CVPR 2019). The learning rate follows one cycle over ``--minutes`` of training time. The shipped weights are
+the moving average. Checkpoints go to OUT.pt every four minutes; the same command goes on from there. The last line printed is JSON.
 """
 
 import argparse
@@ -129,7 +128,9 @@ def train(arguments: argparse.Namespace) -> None:
         elapsed += time.monotonic() - begun
         begun = time.monotonic()
         if elapsed - reported > 30:
-            console.print(f"{elapsed / 60:6.1f} min {samples:9d} samples  loss {float(loss):.4f}  cosine {np.mean(cosines):.4f}  {len(cosines) * arguments.batch / (elapsed - reported):.0f}/s")
+            rate = len(cosines) * arguments.batch / (elapsed - reported)
+            mean_cosine = np.mean(cosines)
+            console.print(f"{elapsed / 60:6.1f} min {samples:9d} samples  loss {loss.item():.4f}  cosine {mean_cosine:.4f}  {rate:.0f}/s")
             reported, cosines = elapsed, []
         if elapsed - saved > 240:
             save(arguments.out, network, mean, optimiser, elapsed, samples)
@@ -141,7 +142,13 @@ def train(arguments: argparse.Namespace) -> None:
 
 def save(path: Path, network: nn.Module, mean: nn.Module, optimiser: torch.optim.Optimizer, elapsed: float, samples: int) -> None:
     """Write a checkpoint so that a kill at any moment leaves a whole one."""
-    state = {"network": network.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict(), "elapsed": elapsed, "samples": samples}
+    state = {
+        "network": network.state_dict(),
+        "mean": mean.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "elapsed": elapsed,
+        "samples": samples,
+    }
     torch.save(state, path.with_suffix(".part"))
     path.with_suffix(".part").replace(path)
 

@@ -2,10 +2,10 @@
 
     python -m training.drh FEATURES.npz OUT.pt [--m 512 --q 8]
 
-Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards. With p =
-softmax(T z) per block the similarity of two faces is the expected share of equal symbols, sum <p_a, p_b> / m, which has a gradient and treats
-symbols as the categories they are. Loss: batch-hard margin on the angle of that similarity, plus quantisation (1 - max p) and balance (KL of the batch
-mean against uniform). T rises from 2 to 10.
+Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards. With
+p = softmax(T z) per block, the similarity of two faces is the expected share of equal symbols, sum <p_a, p_b> / m, which has a gradient
+and treats symbols as the categories they are. Loss: batch-hard margin on the angle of that similarity, plus quantisation (1 - max p)
+and balance (KL of the batch mean against uniform). T rises from 2 to 10.
 
 The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs, 2 (1 - cos) / (s_a + s_b) +
 ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.
@@ -160,8 +160,20 @@ def main() -> None:
     with torch.inference_mode():
         figures["log_variance"] = {f"view_{v}": round(float(uncertainty(pooled[test, v]).mean()), 3) for v in range(pooled.shape[1])}
     state = {"projection": (trained if kept == "trained" else start).state_dict(), "uncertainty": uncertainty.state_dict()}
-    _, non_mated = pair_scores(unequal_symbols(trained if kept == "trained" else start, embedding[test, 0], arguments.q), data["identity"][test])
-    torch.save({**state, "m": arguments.m, "q": arguments.q, "non_mated": torch.from_numpy(non_mated.astype(np.int16)), "figures": json.dumps(figures), "kept": kept}, arguments.out)
+    _, non_mated = pair_scores(
+        unequal_symbols(trained if kept == "trained" else start, embedding[test, 0], arguments.q), data["identity"][test]
+    )
+    torch.save(
+        {
+            **state,
+            "m": arguments.m,
+            "q": arguments.q,
+            "non_mated": torch.from_numpy(non_mated.astype(np.int16)),
+            "figures": json.dumps(figures),
+            "kept": kept,
+        },
+        arguments.out,
+    )
     print(json.dumps({"kept": kept, **figures}))
 
 

@@ -3,8 +3,8 @@
     python -m training.export drh BACKBONE.pt HEAD.pt models/drh.onnx --facts facts.json
     python -m training.export detector DETECTOR.pt models/detector.onnx --facts facts.json
 
-Inputs are uint8 BGR pictures as the camera gives them; the normalisation is part of the graph. Names, shapes and golden vectors are read off
-the written file, which must agree with PyTorch. The last line printed is JSON.
+Inputs are uint8 BGR pictures as the camera gives them; the normalisation is part of the graph. Names, shapes and golden vectors are
+read off the written file, which must agree with PyTorch. The last line printed is JSON.
 """
 
 import argparse
@@ -62,7 +62,14 @@ def write(network: nn.Module, example: Tensor, path: Path, inputs: dict[str, dic
     """Export and run the file; returns the largest difference to PyTorch. Raises SystemExit when they disagree."""
     network.eval()
     torch.onnx.export(
-        network, (example,), str(path), input_names=list(inputs), output_names=list(outputs), dynamic_axes={**inputs, **outputs}, opset_version=OPSET, dynamo=False
+        network,
+        (example,),
+        str(path),
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes={**inputs, **outputs},
+        opset_version=OPSET,
+        dynamo=False,
     )
     with torch.inference_mode():
         expected = network(example)
@@ -99,7 +106,9 @@ def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     worst = write(HashNetwork(backbone, projection, uncertainty), example, arguments.out, {"crops": {0: "batch"}}, names)
     facts = {**json.loads(arguments.facts.read_text()), "projection": head["kept"], "held_out": json.loads(head["figures"])}
     tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m)
-    write_manifest(describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json"))
+    write_manifest(
+        describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json")
+    )
     return {"file": str(arguments.out), "difference": worst, "bytes": arguments.out.stat().st_size}
 
 

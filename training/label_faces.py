@@ -41,7 +41,9 @@ def teacher_faces(session: onnxruntime.InferenceSession, image: Pixels) -> Float
     canvas = np.zeros((height, width, 3), np.uint8)
     canvas[: large.shape[0], : large.shape[1]] = large
     batch = ((canvas[..., ::-1].astype(np.float32) - 127.5) / 128).transpose(2, 0, 1)[None]
-    outputs = [np.asarray(part).reshape(-1, np.asarray(part).shape[-1]) for part in session.run(None, {session.get_inputs()[0].name: batch})]
+    outputs = [
+        np.asarray(part).reshape(-1, np.asarray(part).shape[-1]) for part in session.run(None, {session.get_inputs()[0].name: batch})
+    ]
     rows = []
     for level, stride in enumerate(STRIDES):
         scores, boxes, points = (outputs[level + 3 * kind] for kind in range(3))
@@ -81,10 +83,18 @@ def main() -> None:
         if image is None:
             raise SystemExit(f"{name}: not a picture; remove it and run again")
         images.append(image)
-        faces.append([[round(float(number), 2) for number in row] for row in teacher_faces(session, image)])
+        faces.append([[round(float(number), 2) for number in row] for row in teacher_faces(session, np.asarray(image, np.uint8))])
     np.save(arguments.out / "images.npy", np.stack(images))
     (arguments.out / "faces.json").write_text(json.dumps({"names": names, "faces": faces}))
-    print(json.dumps({"pictures": len(names), "faces": sum(row[0] >= 0.5 for rows in faces for row in rows), "perhaps": sum(row[0] < 0.5 for rows in faces for row in rows)}))
+    print(
+        json.dumps(
+            {
+                "pictures": len(names),
+                "faces": sum(row[0] >= 0.5 for rows in faces for row in rows),
+                "perhaps": sum(row[0] < 0.5 for rows in faces for row in rows),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def centres(crops: Pixels) -> Pixels:
     return np.ascontiguousarray(crops[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
-def batches(packed: Packed, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator, strength: float = 1.0) -> Iterator[tuple[npt.NDArray[np.int64], Pixels, npt.NDArray[np.int64]]]:
+def batches(
+    packed: Packed, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator, strength: float = 1.0
+) -> Iterator[tuple[npt.NDArray[np.int64], Pixels, npt.NDArray[np.int64]]]:
     """Endless shuffled batches: (row numbers, augmented crops B x 112 x 112 x 3, mirrored 0/1)."""
     while True:
         order = random.permutation(rows)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.records import Floats, Pixels
-from training.augment import degrade, light
+from training.augment import as_pixels, degrade, light
 
 SIDE = 320
 STRIDES = (8, 16, 32)
@@ -57,7 +57,9 @@ POINTS, POINT_STRIDES = anchor_points(SIDE)
 
 def place(image: Pixels, faces: Floats, matrix: npt.NDArray[np.float64], size: tuple[int, int]) -> tuple[Pixels, Floats]:
     """Warp a picture by a 3 x 3 similarity into width x height, and its faces with it."""
-    warped = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0))
+    warped = as_pixels(
+        cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0))
+    )
     if not len(faces):
         return warped, faces
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
@@ -125,7 +127,7 @@ def targets(faces: Floats) -> tuple[npt.NDArray[np.int8], Floats, Floats]:
         near = (np.abs(POINTS - centre) < CENTRE * POINT_STRIDES[:, None]).all(1)
         fits = np.zeros(count, bool)
         for stride, (low, high) in zip(STRIDES, LEVELS, strict=True):
-            fits |= (POINT_STRIDES == stride) & (low <= size < high)
+            fits |= (stride == POINT_STRIDES) & (low <= size < high)
         chosen = inside & near & fits
         around = inside & (np.abs(POINTS - centre) < 0.35 * size).all(1) & ~chosen & (state == 0)
         state[around & ~fits] = -1  # the right face on a level that is not asked for it
@@ -136,7 +138,9 @@ def targets(faces: Floats) -> tuple[npt.NDArray[np.int8], Floats, Floats]:
     return state, boxes, landmarks
 
 
-def scene_batches(labelled: Labelled, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator) -> Iterator[tuple[Pixels, npt.NDArray[np.int8], Floats, Floats]]:
+def scene_batches(
+    labelled: Labelled, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator
+) -> Iterator[tuple[Pixels, npt.NDArray[np.int8], Floats, Floats]]:
     """Endless batches: canvases B x 320 x 320 x 3, state B x N, boxes B x N x 4, landmarks B x N x 10."""
     while True:
         made = [scene(labelled, rows, random) for _ in range(size)]

@@ -23,7 +23,10 @@ RATE = 10.0  # frames per second of the stream's own clock
 
 @dataclass(frozen=True)
 class Visit:
-    """Who comes (names of portraits, side by side), for how many frames, and how hard the camera has it (0 calm .. 1 dark, blurred, covered). Nobody: an empty scene."""
+    """Who comes (names of portraits, side by side; nobody: an empty scene) and for how many frames.
+
+    hardship: how hard the camera has it, 0 calm .. 1 dark, blurred, covered.
+    """
 
     people: tuple[str, ...]
     frames: int
@@ -49,12 +52,17 @@ def portraits() -> dict[str, Pixels]:
         import matplotlib
         import skimage.data
     except ImportError as error:
-        raise SourceError(f"demo: {error.name} is not installed, and its package holds one of the portraits; pip install 'edge-face[demo]'") from error
+        raise SourceError(
+            f"demo: {error.name} is not installed, and its package holds one of the portraits; pip install 'edge-face[demo]'"
+        ) from error
     collins = np.ascontiguousarray(skimage.data.astronaut()[0:280, 80:370, ::-1])
     hopper = cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
     if hopper is None:
         raise SourceError("demo: matplotlib ships without its sample data here; pip install matplotlib from PyPI")
-    return {"Eileen Collins": collins, "Grace Hopper": cv2.resize(hopper[0:420, 85:445], None, fx=0.62, fy=0.62, interpolation=cv2.INTER_AREA)}
+    return {
+        "Eileen Collins": collins,
+        "Grace Hopper": cv2.resize(hopper[0:420, 85:445], None, fx=0.62, fy=0.62, interpolation=cv2.INTER_AREA),
+    }
 
 
 class DemoSource(Source):
@@ -63,7 +71,14 @@ class DemoSource(Source):
     name = "demo"
     live = False
 
-    def __init__(self, visits: Sequence[Visit] = STORY, *, seed: int = 1, pictures: Callable[[], dict[str, Pixels]] = portraits, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        visits: Sequence[Visit] = STORY,
+        *,
+        seed: int = 1,
+        pictures: Callable[[], dict[str, Pixels]] = portraits,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._pictures = pictures()
         unknown = sorted({name for visit in visits for name in visit.people} - set(self._pictures))
         if unknown:
@@ -108,11 +123,13 @@ class Walk:
         angle, turn = np.deg2rad(8 * sway[0]), 0.0006 * sway[1]
         to_middle = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
         turned = np.array([[1 - 0.12 * abs(sway[1]), 0, 0], [0, 1, 0], [turn, 0.0003 * sway[2], 1]])
-        placed = np.array([
-            [scale * np.cos(angle), -scale * np.sin(angle), self._middle + 25 * sway[3]],
-            [scale * np.sin(angle), scale * np.cos(angle), HEIGHT * 0.5 + 15 * sway[2]],
-            [0, 0, 1],
-        ])
+        placed = np.array(
+            [
+                [scale * np.cos(angle), -scale * np.sin(angle), self._middle + 25 * sway[3]],
+                [scale * np.sin(angle), scale * np.cos(angle), HEIGHT * 0.5 + 15 * sway[2]],
+                [0, 0, 1],
+            ]
+        )
         return np.asarray(placed @ turned @ to_middle, dtype=np.float64)
 
 
@@ -127,7 +144,7 @@ def paste(canvas: Pixels, picture: Pixels, matrix: npt.NDArray[np.float64]) -> N
     height, width = picture.shape[:2]
     mask = np.zeros((height, width), np.float32)
     mask[8:-8, 8:-8] = 1
-    mask = cv2.GaussianBlur(mask, (0, 0), 5)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 5), np.float32)
     drawn = cv2.warpPerspective(picture, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_AREA)
     weight = cv2.warpPerspective(mask, matrix, (WIDTH, HEIGHT))[..., None]
     canvas[:] = (canvas * (1 - weight) + drawn * weight).astype(np.uint8)
@@ -138,7 +155,7 @@ def spoil(canvas: Pixels, random: np.random.Generator, hardship: float) -> Pixel
     gain = 1 + hardship * random.uniform(-0.5, 0.25)
     out = canvas.astype(np.float32) * gain
     if random.random() < 0.5 * hardship:
-        out = cv2.GaussianBlur(out, (0, 0), 0.4 + 2.2 * hardship * random.random())
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), 0.4 + 2.2 * hardship * random.random()), np.float32)
     if random.random() < 0.25 * hardship:
         left = int(random.integers(WIDTH // 4, 3 * WIDTH // 4))
         out[:, left : left + int(20 + 40 * hardship)] = random.uniform(0, 120)

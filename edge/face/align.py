@@ -7,9 +7,7 @@ import numpy.typing as npt
 from edge.records import CROP_SIZE, LANDMARKS, Floats, Pixels
 
 # ArcFace (Deng et al., CVPR 2019), as published with InsightFace: eyes, nose, mouth corners in a 112 x 112 crop
-REFERENCE = np.array(
-    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)], dtype=np.float64
-)
+REFERENCE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)], dtype=np.float64)
 FINEST = 8
 
 

@@ -4,7 +4,7 @@ Byte by byte in docs/template-format.md; a protected template is the pseudonymou
 nonce) of ISO/IEC 24745. Nothing here reads files or remembers keys beyond the objects that are made with them.
 """
 
-import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -226,7 +226,7 @@ class RowCipher:
 
     def seal(self, planes: bytes, subject: str, reference: str) -> ProtectedTemplate:
         """Bit planes xor a fresh one-time pad, with a tag (AES-256-GCM, NIST SP 800-38D, random nonce)."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = self._aes.encrypt(nonce, planes, self._bound(subject, reference))
         return ProtectedTemplate(FORMAT_VERSION, nonce, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:])
 
@@ -261,7 +261,7 @@ def open_template(protected: ProtectedTemplate, key: bytes, binding: Binding) ->
 
 def seal_record(plain: bytes, key: bytes, table: str, record: str) -> bytes:
     """A short record bound to its table and id: nonce (12), ciphertext padded with spaces to whole blocks of 128, tag (16)."""
-    nonce = os.urandom(NONCE_BYTES)
+    nonce = secrets.token_bytes(NONCE_BYTES)
     padded = plain + b" " * (-len(plain) % RECORD_BLOCK)
     return nonce + AESGCM(key).encrypt(nonce, padded, label("record", table, record))
 

@@ -1,0 +1,237 @@
+"""Where the time of a frame goes, what protection and search take of it, and the loop against a stock MobileFaceNet.
+
+    python -m evaluation.latency [--reference ONNX] [--frames N] [--references N] [--config FILE]
+
+The frames are those of the demonstration stream, shown so far apart that each face is an approach of one sample: every usable face is
+aligned, assessed, hashed, searched for and decided upon. Search is among random codes in a gallery of its own. With --reference (a
+MobileFaceNet: one RGB crop 1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the
+shipped one, frame by frame in turn; its embedding is repeated to fill the code, so that nothing is added to its time. One process, one
+thread; ratios are of medians of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+from rich.table import Table
+
+from edge import build
+from edge.acquire import Acquirer, DetectLimits, Infer
+from edge.camera.demo import STORY, DemoSource
+from edge.errors import NetworkError, SourceError
+from edge.face.quality import Limits
+from edge.gallery import Gallery
+from edge.identify import Identifier
+from edge.inference.onnx_runtime import open_session
+from edge.records import Code, Frame
+from edge.settings import Settings, load_settings
+from edge.stages import Stages
+from evaluation.folders import CONSOLE, Answer, answer, count, two_columns
+
+REFERENCES = 10_000
+PER_SUBJECT = 10  # a gallery stores a subject's references at once, which makes a large one ten times as fast
+WARM_UP = 2
+SHARE_TARGET, RATIO_TARGET = 0.03, 0.6
+EVERY_SAMPLE = {"network.threads": 1, "decision.min_samples": 1, "decision.max_samples": 1, "decision.max_log_variance": 1e9}
+
+
+class Stock:
+    """A stock face network in onnxruntime that answers as a hash network does. width: logits to give, m*q."""
+
+    def __init__(self, path: Path, width: int) -> None:
+        try:
+            self._session = open_session(path.read_bytes(), 1, str(path))
+        except OSError as error:
+            raise NetworkError(f"{path}: the reference network cannot be read ({error.strerror}); leave --reference out") from error
+        self._input, self._width, self._path = self._session.get_inputs()[0].name, width, path
+
+    def infer(self, batch: npt.NDArray[Any], outputs: Sequence[str] | None = None) -> Mapping[str, npt.NDArray[Any]]:
+        """crops (n, 112, 112, 3) uint8 BGR -> logits (n, m*q) and log_variance (n, 1), float32."""
+        logits = np.stack([np.resize(self._embedding(crop), self._width) for crop in batch])
+        return {"logits": logits, "log_variance": np.zeros((len(batch), 1), np.float32)}
+
+    def _embedding(self, crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        planes = cv2.dnn.blobFromImage(crop, 1 / 127.5, mean=(127.5, 127.5, 127.5), swapRB=True)
+        try:
+            return np.asarray(self._session.run(None, {self._input: planes})[0], np.float32)
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            raise NetworkError(f"{self._path}: takes no picture of 1 x 3 x 112 x 112 ({error}); name a MobileFaceNet as the docstring has it") from error
+
+
+@dataclass(frozen=True)
+class Step:
+    """One frame: processor seconds in all, seconds by the clock in all and by stage, and faces that were searched for."""
+
+    busy: float
+    seconds: float
+    stages: dict[str, float]
+    faces: int
+
+
+class Loop:
+    """The identification loop of the appliance around one hashing network, timed frame by frame."""
+
+    def __init__(self, settings: Settings, networks: build.Networks, hasher: Infer, gallery: Gallery) -> None:
+        self._stages = Stages()
+        self._identifier = identifier(settings, networks, hasher, gallery, self._stages)
+        self.steps: list[Step] = []
+
+    def step(self, frame: Frame) -> None:
+        self._stages.seconds.clear()
+        busy, begun = time.thread_time(), time.perf_counter()
+        self._identifier.step(frame, frame.captured)
+        busy, seconds = time.thread_time() - busy, time.perf_counter() - begun
+        spent = {name: sum(each) for name, each in self._stages.seconds.items()}
+        self.steps.append(Step(busy, seconds, spent, len(self._stages.seconds["search"])))
+
+    @property
+    def measured(self) -> list[Step]:
+        """The frames with a face that was searched for, without the first ones."""
+        return [step for step in self.steps if step.faces][WARM_UP:]
+
+
+def identifier(settings: Settings, networks: build.Networks, hasher: Infer, gallery: Gallery, stages: Stages) -> Identifier:
+    """The loop as the appliance builds it, but for the hashing network."""
+    detect = settings.detect
+    limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
+    acquirer = Acquirer(networks.detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
+    return build.identifier(settings, acquirer, gallery, networks.tail)
+
+
+def fill(gallery: Gallery, references: int, m: int, q: int) -> None:
+    """Random codes, ten to a subject."""
+    random = np.random.default_rng(1)
+    codes = [Code(symbols, q) for symbols in random.integers(0, q, (references, m), np.uint8)]
+    for start in track(range(0, references, PER_SUBJECT), "filling a gallery", console=CONSOLE, transient=True):
+        gallery.enrol(f"random {start}", codes[start : start + PER_SUBJECT])
+
+
+def apart(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
+    """The frames, each so long after the one before that every track has ended."""
+    for number, frame in enumerate(frames):
+        yield Frame(frame.image, number * seconds, number, frame.source)
+
+
+def run(loops: Sequence[Loop], frames: Sequence[Frame]) -> None:
+    """Show every frame to every loop, the first one taking turns."""
+    for frame in track(frames, "measuring", console=CONSOLE, transient=True):
+        for loop in loops if frame.number % 2 else reversed(loops):
+            loop.step(frame)
+
+
+def summary(steps: Sequence[Step]) -> dict[str, Any]:
+    """Medians in milliseconds over the frames with a face, and the median share of the search."""
+    names = {name: None for step in steps for name in step.stages}
+    stages = {name: _median_ms([step.stages.get(name, 0.0) for step in steps]) for name in names}
+    return {
+        "frames_with_face": len(steps),
+        "stage_ms": stages,
+        "frame_ms": _median_ms([step.seconds for step in steps]),
+        "busy_ms_per_face": _median_ms(_per_face(steps)),
+        "search_share": float(np.median([step.stages["search"] / step.seconds for step in steps])),
+    }
+
+
+def against(ours: Sequence[Step], stock: Sequence[Step]) -> dict[str, Any]:
+    """The ratio of the medians of processor time per face, and the quartiles of the frames' ratios."""
+    mine, theirs = np.array(_per_face(ours)), np.array(_per_face(stock))
+    ratio = float(np.median(mine) / np.median(theirs))
+    low, high = np.percentile(mine / theirs, (25, 75))
+    return {"ratio": ratio, "ratio_quartiles": [float(low), float(high)], "target": RATIO_TARGET, "met": ratio <= RATIO_TARGET}
+
+
+def _per_face(steps: Sequence[Step]) -> list[float]:
+    return [step.busy / step.faces for step in steps]
+
+
+def _median_ms(seconds: Sequence[float]) -> float:
+    return round(1000 * float(np.median(seconds)), 4)
+
+
+def measure(options: argparse.Namespace) -> Answer:
+    """Fill a gallery, run the loops over the stream, sum up."""
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory(prefix="edge-evaluation-") as folder:
+        own = {"gallery.path": f"{folder}/gallery.db", "keys.file": f"{folder}/root.key", "keys.credential": "edge-evaluation-has-none"}
+        settings = load_settings(options.config, flags=own | EVERY_SAMPLE)
+        networks, network = build.Networks(settings), build.network_id(settings)
+        with DemoSource() as stream, build.gallery(settings, network, lambda text: None, create=True) as gallery:
+            fill(gallery, options.references, network.m, network.q)
+            loops = [Loop(settings, networks, networks.hasher, gallery)]
+            if options.reference and options.reference.is_file():
+                loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))
+            run(loops, list(islice(apart(stream.frames(), settings.camera.interval), options.frames)))
+    return _answer(loops, options, networks.hasher.manifest.name)
+
+
+def _answer(loops: Sequence[Loop], options: argparse.Namespace, network: str) -> Answer:
+    ours = loops[0].measured
+    if not ours:
+        raise SourceError(f"latency: no usable face in {len(loops[0].steps)} frames, {WARM_UP + 1} are needed; give more --frames")
+    facts = {
+        "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
+        "network": network,
+        "frames": len(loops[0].steps),
+        "references": options.references,
+        **summary(ours),
+        "search_share_target": SHARE_TARGET,
+        "reference": None,
+    }
+    if len(loops) > 1:
+        facts["reference"] = {"file": options.reference.name, **summary(loops[1].measured), **against(ours, loops[1].measured)}
+    missing = f"{options.reference} is not there" if options.reference else "no --reference was named"
+    return [_stages(facts), _ratios(facts, missing)], facts
+
+
+def _stages(facts: Mapping[str, Any]) -> Table:
+    stock = facts["reference"]
+    table = Table(title=f"{facts['frames_with_face']} frames with a face, medians of ms per frame, one thread")
+    table.add_column("stage")
+    for heading in (facts["network"], *([stock["file"]] if stock else [])):
+        table.add_column(heading, justify="right")
+    for name, spent in {**facts["stage_ms"], "whole frame": facts["frame_ms"]}.items():
+        theirs = {**stock["stage_ms"], "whole frame": stock["frame_ms"]}.get(name, 0.0) if stock else 0.0
+        table.add_row(name, f"{spent:.3f}", *([f"{theirs:.3f}"] if stock else []))
+    return table
+
+
+def _ratios(facts: Mapping[str, Any], missing: str) -> Table:
+    lines = [
+        (f"protection and search among {facts['references']:,} references", f"{100 * facts['search_share']:.2f} % (target {100 * SHARE_TARGET:g} %)"),
+        ("loop per face, ms of processor time", f"{facts['busy_ms_per_face']:.2f}"),
+    ]
+    stock = facts["reference"]
+    if stock is None:
+        lines.append(("against a stock MobileFaceNet", f"left out: {missing}"))
+    else:
+        low, high = stock["ratio_quartiles"]
+        lines.append((f"against {stock['file']}, {stock['busy_ms_per_face']:.2f} ms", f"{stock['ratio']:.3f} [{low:.3f}, {high:.3f}] (target {RATIO_TARGET:g})"))
+    return two_columns("ratios", lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; the exit code of the error tree if it cannot be done."""
+    story = sum(visit.frames for visit in STORY)
+    parser = argparse.ArgumentParser(prog="python -m evaluation.latency", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--reference", type=Path, metavar="ONNX", help="stock MobileFaceNet to compare with (left out if the file is absent)")
+    parser.add_argument("--frames", type=count, default=story, help=f"frames of the stream (default all {story})")
+    parser.add_argument("--references", type=count, default=REFERENCES, help=f"in the gallery (default {REFERENCES:,})")
+    parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
+    options = parser.parse_args(arguments)
+    return answer(lambda: measure(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

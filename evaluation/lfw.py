@@ -1,0 +1,267 @@
+"""Verification on LFW, View 2: how much accuracy hashing and protection cost, through the appliance's own detector and network.
+
+    python -m evaluation.lfw LFW [--pairs PAIRS] [--landmarks landmarks.csv.gz] [--config FILE] [--limit PAIRS]
+
+LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the face nearest to the middle is
+aligned and hashed; quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that the two
+can be told apart. A pair with a picture in which no face was found has the lowest score there is. Ten folds: the threshold of each is
+the best one of the other nine (Huang et al., 2007). Similarities: the cosine of the unprotected embedding; the share of equal symbols of
+the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different keys, which
+must look like different people. The last line of output is JSON.
+"""
+
+import argparse
+import csv
+import gzip
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import track
+from rich.table import Table
+
+from edge import build
+from edge.acquire import MOST_CROPS, Acquirer
+from edge.errors import SourceError
+from edge.inference import Network
+from edge.records import LANDMARKS, Face, Floats, Pixels, Symbols
+from edge.settings import load_settings
+from edge.stages import Stages
+from edge.template import compare
+from edge.template.hashing import hash_logits
+from edge.template.protect import KEY_BYTES, Transform
+from evaluation import metrics
+from evaluation.folders import CONSOLE, Answer, Tree, answer, central, count, percent
+
+FARS = (0.001, 0.01)
+LOWEST_COSINE, LOWEST_SHARE = -1.0, 0.0
+KEYS = (bytes([1]) * KEY_BYTES, bytes([2]) * KEY_BYTES)  # any two: nothing is kept
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures ("person/person_0001.jpg"), whether they show one person, and the fold from 0."""
+
+    first: str
+    second: str
+    same: bool
+    fold: int
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The pairs of LFW's View 2: a line of folds and n, then per fold n lines "name i j" and n lines "name i name j". Raises SourceError."""
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        folds, each = (int(number) for number in lines[0])
+        pairs = [_pair(words, place // (2 * each)) for place, words in enumerate(lines[1:])]
+    except OSError as error:
+        raise SourceError(f"{path}: the pairs cannot be read ({error.strerror}); name LFW's pairs.txt with --pairs") from error
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        raise SourceError(f"{path}: not a list of pairs as LFW's View 2 has it ({error}); name pairs.txt with --pairs") from error
+    if len(pairs) != 2 * folds * each or folds < 2:
+        raise SourceError(f"{path}: {len(pairs)} pairs, but its first line states {folds} folds of twice {each}; copy it again")
+    return pairs
+
+
+def _pair(words: Sequence[str], fold: int) -> Pair:
+    if len(words) == 3:
+        return Pair(picture(words[0], words[1]), picture(words[0], words[2]), True, fold)
+    name, number, other, other_number = words
+    return Pair(picture(name, number), picture(other, other_number), False, fold)
+
+
+def picture(name: str, number: str) -> str:
+    """LFW's name of a person's picture: "Zico", "2" -> "Zico/Zico_0002.jpg"."""
+    return f"{name}/{name}_{int(number):04d}.jpg"
+
+
+def pairs_of(tree: Path, named: Path | None) -> list[Pair]:
+    """The pairs of the file named, else of the pairs.txt in or beside the tree."""
+    beside = [tree / "pairs.txt", tree.parent / "pairs.txt"]
+    return read_pairs(named or next((path for path in beside if path.is_file()), beside[-1]))
+
+
+def few(pairs: Sequence[Pair], limit: int | None) -> list[Pair]:
+    """About so many pairs, as many of each kind from each fold: the first ones."""
+    if limit is None:
+        return list(pairs)
+    kinds = sorted({(pair.fold, not pair.same) for pair in pairs})
+    each = max(1, limit // len(kinds))
+    return [pair for fold, different in kinds for pair in islice((p for p in pairs if (p.fold, not p.same) == (fold, different)), each)]
+
+
+def pictures_of(pairs: Iterable[Pair]) -> list[str]:
+    """Every picture named, once."""
+    return sorted({key for pair in pairs for key in (pair.first, pair.second)})
+
+
+def read_references(path: Path) -> dict[str, Face]:
+    """Picture -> reference face, from a CSV (perhaps .gz) with path, x1, y1, x2, y2, score and five points x, y. Raises SourceError."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        return {row[0]: _reference([float(number) for number in row[1:]]) for row in rows}
+    except (OSError, EOFError) as error:
+        raise SourceError(f"{path}: the reference landmarks cannot be read ({error}); name a table path,x1,y1,x2,y2,score,points") from error
+    except (ValueError, IndexError) as error:
+        raise SourceError(f"{path}: not a table of path,x1,y1,x2,y2,score and {LANDMARKS} points ({error})") from error
+
+
+def _reference(numbers: Sequence[float]) -> Face:
+    return Face(np.array(numbers[:4], np.float32), np.array(numbers[5:], np.float32).reshape(LANDMARKS, 2), numbers[4])
+
+
+def reference_of(references: Mapping[str, Face], key: str) -> Face:
+    """The reference face of one picture. Raises SourceError."""
+    if key not in references:
+        raise SourceError(f"{key}: the reference landmarks have no such picture; is the table of this set?")
+    return references[key]
+
+
+Locate = Callable[[str, Pixels], Face | None]
+
+
+def locator(acquirer: Acquirer, references: Mapping[str, Face] | None) -> Locate:
+    """How the face of a picture is found: by the appliance's detector, or in the table."""
+    if references is not None:
+        return lambda key, image: reference_of(references, key)
+    return lambda key, image: central(acquirer.faces(image), image)
+
+
+@dataclass(frozen=True, eq=False)
+class Extracted:
+    """What the network says of the pictures in which a face was found. place: picture -> row. codes: (n, m). embeddings: (n, d) of length 1, or None."""
+
+    place: dict[str, int]
+    codes: Symbols
+    embeddings: Floats | None
+
+
+def extract(tree: Tree, keys: Sequence[str], locate: Locate, acquirer: Acquirer, hasher: Network, q: int) -> Extracted:
+    """Detect, align and hash every picture, 32 crops a batch."""
+    wanted = ["logits"] + ["embedding"] * any(tensor.name == "embedding" for tensor in hasher.manifest.outputs)
+    place: dict[str, int] = {}
+    crops: list[Pixels] = []
+    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in wanted}
+    for key in track(keys, "hashing pictures", console=CONSOLE, transient=True):
+        image = tree.read(key)
+        face = locate(key, image)
+        sample = face and acquirer.sample(image, face)
+        if sample:
+            place[key] = len(place)
+            crops.append(sample.crop)
+        if len(crops) == MOST_CROPS or (crops and key == keys[-1]):
+            for name, values in hasher.infer(np.stack(crops), wanted).items():
+                found[name].append(values)
+            crops.clear()
+    if not place:
+        raise SourceError(f"{tree.path}: no face was found in any of {len(keys)} pictures; look at the detector with evaluation.detection")
+    codes = hash_logits(np.concatenate(found["logits"]), q)
+    return Extracted(place, codes, np.concatenate(found["embedding"]) if "embedding" in found else None)
+
+
+def similarities(pairs: Sequence[Pair], extracted: Extracted, q: int) -> dict[str, Numbers]:
+    """Name of the template -> similarity of every pair; a pair without a sample has the lowest."""
+    place = extracted.place
+    sound = np.array([pair.first in place and pair.second in place for pair in pairs])
+    rows = np.array([(place[pair.first], place[pair.second]) for pair, served in zip(pairs, sound, strict=True) if served], np.int64).reshape(-1, 2)
+    first, second = rows[:, 0], rows[:, 1]
+    made: dict[str, Numbers] = {}
+    if extracted.embeddings is not None:
+        vectors = extracted.embeddings.astype(np.float64)
+        made["unprotected embedding, cosine"] = _spread(sound, (vectors[first] * vectors[second]).sum(axis=1), LOWEST_COSINE)
+    made["plain rank hash"] = _spread(sound, (extracted.codes[first] == extracted.codes[second]).mean(axis=1), LOWEST_SHARE)
+    ours, theirs = (_planes(extracted.codes, key, q) for key in KEYS)
+    made["protected"] = _spread(sound, _equal(ours[first], ours[second], extracted.codes.shape[1], q), LOWEST_SHARE)
+    made["protected, two keys"] = _spread(sound, _equal(ours[first], theirs[second], extracted.codes.shape[1], q), LOWEST_SHARE)
+    return made
+
+
+def _spread(sound: npt.NDArray[np.bool_], values: npt.NDArray[Any], lowest: float) -> Numbers:
+    scores = np.full(sound.size, lowest)
+    scores[sound] = values
+    return scores
+
+
+def _planes(codes: Symbols, key: bytes, q: int) -> Symbols:
+    return compare.pack(Transform(key, codes.shape[1], q).apply(codes), q)
+
+
+def _equal(rows: Symbols, probes: Symbols, m: int, q: int) -> Numbers:
+    """Share of equal symbols of each row with the probe of the same number, counted as a gallery does."""
+    counts = [int(compare.unequal(rows[place : place + 1], probes[place], compare.bits_of(q))[0]) for place in range(len(rows))]
+    return 1 - np.array(counts, np.float64) / m
+
+
+def facts_of(pairs: Sequence[Pair], scores: Numbers) -> dict[str, float]:
+    """Ten-fold accuracy with its standard deviation over the folds, EER, AUC and TAR at FAR, as shares."""
+    same = np.array([pair.same for pair in pairs])
+    folds = metrics.fold_accuracies(scores, same, np.array([pair.fold for pair in pairs]))
+    mated, non_mated = scores[same], scores[~same]
+    return {
+        "accuracy": float(folds.mean()),
+        "accuracy_sd": float(folds.std(ddof=1)),
+        "eer": metrics.equal_error_rate(mated, non_mated),
+        "auc": metrics.area_under_roc(mated, non_mated),
+        **{f"tar_at_far_{far:g}": metrics.tar_at_far(mated, non_mated, far) for far in FARS},
+        "mean_mated": float(mated.mean()),
+        "mean_non_mated": float(non_mated.mean()),
+    }
+
+
+def measure(options: argparse.Namespace) -> Answer:
+    """Read, hash, compare; the table."""
+    tree, settings = Tree(options.lfw), load_settings(options.config)
+    pairs = few(pairs_of(options.lfw, options.pairs), options.limit)
+    references = read_references(options.landmarks) if options.landmarks else None
+    networks = build.Networks(settings)
+    acquirer = build.acquirer(settings, networks, Stages())
+    keys = pictures_of(pairs)
+    extracted = extract(tree, keys, locator(acquirer, references), acquirer, networks.hasher, networks.q)
+    lost = [key for key in keys if key not in extracted.place]
+    facts = {
+        "lfw": str(options.lfw),
+        "landmarks": "reference" if references is not None else "detector",
+        "network": networks.hasher.manifest.name,
+        "pairs": len(pairs),
+        "pictures": len(keys),
+        "failures_to_acquire": len(lost),
+        "pairs_without_sample": sum(pair.first in lost or pair.second in lost for pair in pairs),
+        "templates": {name: facts_of(pairs, scores) for name, scores in similarities(pairs, extracted, networks.q).items()},
+    }
+    return [_table(facts)], facts
+
+
+def _table(facts: Mapping[str, Any]) -> Table:
+    lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired, {facts['pairs_without_sample']} pairs with the lowest score"
+    table = Table(title=f"LFW, {facts['pairs']} pairs, landmarks of the {facts['landmarks']}", caption=lost)
+    table.add_column("template")
+    for heading in ("accuracy", "EER", "AUC", *(f"TAR at FAR {100 * far:g} %" for far in FARS)):
+        table.add_column(heading, justify="right")
+    for name, found in facts["templates"].items():
+        accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_sd']:.2f} %"
+        tars = (percent(found[f"tar_at_far_{far:g}"]) for far in FARS)
+        table.add_row(name, accuracy, percent(found["eer"]), f"{found['auc']:.5f}", *tars)
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; the exit code of the error tree if it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.lfw", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("lfw", type=Path, help="folder or zip of person/person_0001.jpg")
+    parser.add_argument("--pairs", type=Path, help="pairs.txt (default: in or beside LFW)")
+    parser.add_argument("--landmarks", type=Path, help="table of reference landmarks to use instead of the detector")
+    parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
+    parser.add_argument("--limit", type=count, metavar="PAIRS", help="about so many pairs, the same share of every fold (default all)")
+    options = parser.parse_args(arguments)
+    return answer(lambda: measure(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""The command line as a person uses it: real process, real networks, a gallery and a key in a folder of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from edge.camera.demo import portraits
+
+ROOT = Path(__file__).parent.parent
+COLLINS, HOPPER = "Eileen Collins", "Grace Hopper"
+
+
+class Desk:
+    """A folder with pictures of two people and a configuration; runs ``edge`` there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "door.toml"
+        self.config.write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n')
+        for name, picture in portraits().items():
+            cv2.imwrite(str(folder / f"{name.split()[1]}.png"), picture)
+        self.collins, self.hopper = folder / "Collins.png", folder / "Hopper.png"
+
+    def edge(self, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", *map(str, words), "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=self.folder,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def facts(self, *words: str | Path, code: int = 0) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.edge(*words, "--json", code=code).stdout.splitlines()]
+
+    def names(self, picture: Path) -> list[str | None]:
+        (line,) = self.facts("identify", picture)
+        return [face["name"] for face in line["faces"]]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_person_s_whole_life_enrolled_found_renewed_revoked_unknown(desk: Desk) -> None:
+    (enrolled,) = desk.facts("enrol", COLLINS, desk.collins)
+    assert (enrolled["enrolled"], enrolled["samples"]) == (COLLINS, 1)
+    assert desk.names(desk.collins) == [COLLINS]
+    assert desk.names(desk.hopper) == [None]
+    (listed,) = desk.facts("list")
+    assert [(one["name"], one["references"]) for one in listed["subjects"]] == [(COLLINS, 1)]
+    assert desk.facts("renew", COLLINS) == [{"renewed": COLLINS, "subject": enrolled["subject"], "recaptured": False}]
+    assert desk.facts("renew", COLLINS, desk.collins)[0]["recaptured"] is True
+    assert desk.names(desk.collins) == [COLLINS]
+    assert desk.facts("revoke", COLLINS)[0]["references"] == 1
+    assert desk.names(desk.collins) == [None]
+
+
+def test_the_same_face_is_not_enrolled_under_a_second_name_by_accident(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    refused = desk.edge("enrol", "Somebody Else", desk.collins, code=8)
+    assert f"looks like {COLLINS}" in refused.stderr
+    assert "Nothing was stored" in refused.stderr
+    assert len(desk.facts("list")[0]["subjects"]) == 1
+    desk.edge("enrol", "Twin", desk.collins, "--allow-duplicate")
+    assert desk.names(desk.collins) == [None], "two subjects alike are never decided between"
+
+
+def test_a_name_can_be_of_any_script_and_only_once(desk: Desk) -> None:
+    for name in ("艾琳·柯林斯", "אילין", "Ἑλένη", "Zoë"):
+        desk.edge("enrol", name, desk.hopper)
+        assert desk.names(desk.hopper) == [name]
+        assert "is enrolled" in desk.edge("enrol", name, desk.hopper, code=9).stderr
+        desk.edge("revoke", name)
+
+
+def test_a_stream_of_pictures_is_watched_and_no_score_is_ever_told(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    lines = desk.facts("run", "--source", "demo:", "--frames", "25")
+    assert [(line["verdict"], line["name"]) for line in lines if "verdict" in line] == [("identified", COLLINS)]
+    assert lines[-1]["summary"]["frames"] == 25
+    everything = json.dumps(lines) + desk.edge("run", "--source", "demo:", "--frames", "25").stdout
+    assert not any(word in everything.lower() for word in ("unequal", "score", "distance", "similarity", "symbols"))
+
+
+def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    desk.edge("run", "--source", "demo:", "--frames", "15")
+    left = {path.name for path in desk.folder.iterdir()}
+    assert left <= {
+        "Collins.png",
+        "Hopper.png",
+        "door.toml",
+        "gallery.db",
+        "gallery.db-wal",
+        "gallery.db-shm",
+        "gallery.db-journal",
+        "root.key",
+    }
+    stored = b"".join(path.read_bytes() for path in desk.folder.glob("gallery.db*"))
+    assert COLLINS.encode() not in stored, "names are sealed too"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("run", "--source", "nowhere.mp4"), 4, "nowhere.mp4"),
+        (("identify", "Collins.png"), 6, "gallery"),
+        (("list",), 6, "gallery"),
+        (("revoke", "Nobody"), 6, "gallery"),
+        (("enrol", "X", "missing.png"), 4, "missing.png"),
+        (("enrol", "X", "door.toml"), 4, "door.toml"),
+        (("config", "sing"), 2, "choose show or check"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)
+def test_what_cannot_be_done_is_said_with_its_own_exit_code(desk: Desk, words: tuple[str, ...], code: int, said: str) -> None:
+    failed = desk.edge(*words, code=code)
+    assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_an_unknown_setting_stops_every_command_with_file_line_and_nearest_key(desk: Desk) -> None:
+    desk.config.write_text("[decision]\nfpri = 0.1\n")
+    for words in (("list",), ("run",), ("config", "check")):
+        assert "door.toml:2: unknown key 'decision.fpri'; did you mean 'decision.fpir'?" in desk.edge(*words, code=3).stderr
+
+
+def test_a_network_that_is_not_its_manifest_s_stops_the_load(desk: Desk) -> None:
+    models = desk.folder / "models"
+    models.mkdir()
+    for path in (ROOT / "models").glob("*.*"):
+        content = path.read_bytes()
+        (models / path.name).write_bytes(content[:-1] + b"\0" if path.name == "detector.onnx" else content)
+    desk.config.write_text(desk.config.read_text() + '[network]\nmodels = "models"\n')
+    assert "SHA-256" in desk.edge("enrol", "X", desk.collins, code=5).stderr
+
+
+def test_without_its_key_a_gallery_stays_shut_and_another_key_is_told_from_damage(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    key = desk.folder / "root.key"
+    right = key.read_bytes()
+    key.unlink()
+    assert "root key" in desk.edge("enrol", "X", desk.hopper, code=7).stderr
+    key.write_bytes(bytes(32))
+    key.chmod(0o600)
+    assert "key" in desk.edge("list", code=7).stderr
+    key.write_bytes(right)
+    assert len(desk.facts("list")[0]["subjects"]) == 1
+
+
+def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> None:
+    both = desk.folder / "both.png"
+    one, two = (cv2.resize(cv2.imread(str(path)), (280, 280)) for path in (desk.collins, desk.hopper))
+    cv2.imwrite(str(both), cv2.hconcat([one, two]))
+    assert "several_faces" in desk.edge("enrol", "X", both, code=8).stderr
+    wall = desk.folder / "wall.png"
+    cv2.imwrite(str(wall), cv2.resize(one[:4, :4], (320, 240)))
+    assert "no_face" in desk.edge("enrol", "X", wall, code=8).stderr
+    desk.edge("list", code=6)
+
+
+def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk: Desk) -> None:
+    (found,) = desk.facts("doctor", code=10)
+    states = {check["id"]: check["state"] for check in found["checks"]}
+    assert list(states) == ["config", "network", "kernel", "key", "gallery", "camera", "disk", "clock"]
+    assert states["gallery"] == states["key"] == "warn"
+    assert all(check["remedy"] for check in found["checks"] if check["state"] != "pass")
+    desk.config.write_text("[network]\nhash = 'none'\n")
+    assert desk.facts("doctor", code=20)[0]["checks"][1]["state"] == "fail"
+
+
+def test_config_show_prints_every_setting_in_force(desk: Desk) -> None:
+    (shown,) = desk.facts("config")
+    assert shown["gallery.path"] == str(desk.folder / "gallery.db")
+    assert shown["decision.fpir"] == 0.003
+    assert "settings are sound" in desk.edge("config", "check").stdout

@@ -14,6 +14,7 @@ from edge.records import Code, Face, Features, Pixels, Reason
 from edge.stages import Stages
 from edge.template.hashing import hash_logits
 
+BACKGROUND = 0.5  # share of the largest face's size below which another face is not taken for a second person
 MOST_CROPS = 32  # of one batch: bounds the memory that a crowd can take
 
 
@@ -91,11 +92,18 @@ class Acquirer:
         return Code(hash_logits(features.logits, self._q), self._q)
 
     def only_face(self, image: Pixels) -> tuple[Sample | None, tuple[Reason, ...]]:
-        """The one usable face of an enrolment picture, or why there is none."""
-        faces = self.faces(image)
-        if len(faces) != 1:
-            return None, (Reason.SEVERAL_FACES if faces else Reason.NO_FACE,)
+        """The one usable face of an enrolment picture, or why there is none. Faces of less than half its size are background."""
+        faces = sorted(self.faces(image), key=size_of, reverse=True)
+        if not faces:
+            return None, (Reason.NO_FACE,)
+        if len(faces) > 1 and size_of(faces[1]) >= BACKGROUND * size_of(faces[0]):
+            return None, (Reason.SEVERAL_FACES,)
         sample = self.sample(image, faces[0])
         if sample is None or sample.quality.reasons:
             return None, sample.quality.reasons if sample else (Reason.NO_FACE,)
         return sample, ()
+
+
+def size_of(face: Face) -> float:
+    """The longer side of a face's box, in pixels."""
+    return float((face.box[2:] - face.box[:2]).max())

@@ -108,16 +108,17 @@ def measure(options: argparse.Namespace) -> Answer:
 
 
 def _table(facts: Mapping[str, Any]) -> Table:
-    low, high = facts["found_interval"]
-    middle, high_error = facts["landmark_error_median"], facts["landmark_error_p95"]
+    least, most = facts["found_interval"]
+    middle, high = facts["landmark_error_median"], facts["landmark_error_p95"]
+    error = "-" if middle is None else f"{middle:.2f} % / {high:.2f} %"
     return two_columns(
         f"{facts['pictures']} pictures, canvas of {facts['long_side']} pixels",
         [
-            ("central face found", f"{percent(facts['found_share'])} [{100 * low:.2f}, {100 * high:.2f}]"),
+            ("central face found", f"{percent(facts['found_share'])} [{100 * least:.2f}, {100 * most:.2f}]"),
             (f"  by box, IoU >= {LEAST_OVERLAP}", str(facts["found_by_overlap"])),
             (f"  by landmarks, error < {LARGEST_ERROR} eye distances", str(facts["found_by_landmarks"])),
             ("face nearest to the middle is the right one", percent(facts["central_is_right_share"])),
-            ("landmark error, median / 95th percentile, of the eye distance", "-" if middle is None else f"{middle:.2f} % / {high_error:.2f} %"),
+            ("landmark error, median / 95th percentile, of the eye distance", error),
             ("further faces per picture", f"{facts['extra_faces_per_picture']:.3f}"),
             ("ms per picture (median)", f"{facts['ms_median']:.2f}"),
         ],

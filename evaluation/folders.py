@@ -204,8 +204,9 @@ class Trial:
         """One person's enrolment; if it fails, the person counts once for each reason against the pictures."""
         refused: Counter[str] = Counter()
         rules = EnrolmentRules(1, len(keys), self.appliance.settings.enrolment.consistency)
+        frames = _frames(tree, keys, refused)
         try:
-            return capture(_frames(tree, keys, refused), self.appliance.acquirer, rules, lambda _, why: refused.update(reason.value for reason in why))
+            return capture(frames, self.appliance.acquirer, rules, lambda _, why: refused.update(reason.value for reason in why))
         except AcquisitionError:
             self.not_enrolled.update(set(refused) or {Reason.INCONSISTENT.value})
             return None
@@ -287,7 +288,8 @@ def measure(options: argparse.Namespace) -> Answer:
     )
     if not split.enrolled:
         raise SourceError(
-            f"{options.tree}: nobody left to enrol: {len(people)} people, more than {options.enrol} pictures are needed of one; lower --enrol or --strangers"
+            f"{options.tree}: none of {len(people)} people is left to enrol; more than {options.enrol} pictures are needed of one, "
+            "so lower --enrol or --strangers"
         )
     with tempfile.TemporaryDirectory(prefix="edge-evaluation-") as folder:
         own = {"gallery.path": f"{folder}/gallery.db", "keys.file": f"{folder}/root.key", "keys.credential": "edge-evaluation-has-none"}

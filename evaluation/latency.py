@@ -10,7 +10,6 @@ thread; ratios are of medians of the thread's processor time, so that other work
 """
 
 import argparse
-import json
 import platform
 import sys
 import tempfile
@@ -67,7 +66,7 @@ class Stock:
         try:
             return np.asarray(self._session.run(None, {self._input: planes})[0], np.float32)
         except Exception as error:  # onnxruntime's errors have no base class of their own
-            raise NetworkError(f"{self._path}: takes no picture of 1 x 3 x 112 x 112 ({error}); name a MobileFaceNet as the docstring has it") from error
+            raise NetworkError(f"{self._path}: takes no picture of 1 x 3 x 112 x 112 ({error}); name a stock MobileFaceNet") from error
 
 
 @dataclass(frozen=True)
@@ -208,8 +207,9 @@ def _stages(facts: Mapping[str, Any]) -> Table:
 
 
 def _ratios(facts: Mapping[str, Any], missing: str) -> Table:
+    share = f"{100 * facts['search_share']:.2f} % of a frame (target {100 * SHARE_TARGET:g} %)"
     lines = [
-        (f"protection and search among {facts['references']:,} references", f"{100 * facts['search_share']:.2f} % (target {100 * SHARE_TARGET:g} %)"),
+        (f"protection and search among {facts['references']:,} references", share),
         ("loop per face, ms of processor time", f"{facts['busy_ms_per_face']:.2f}"),
     ]
     stock = facts["reference"]
@@ -217,7 +217,8 @@ def _ratios(facts: Mapping[str, Any], missing: str) -> Table:
         lines.append(("against a stock MobileFaceNet", f"left out: {missing}"))
     else:
         low, high = stock["ratio_quartiles"]
-        lines.append((f"against {stock['file']}, {stock['busy_ms_per_face']:.2f} ms", f"{stock['ratio']:.3f} [{low:.3f}, {high:.3f}] (target {RATIO_TARGET:g})"))
+        ratio = f"{stock['ratio']:.3f} [{low:.3f}, {high:.3f}] (target {RATIO_TARGET:g})"
+        lines.append((f"against {stock['file']}, {stock['busy_ms_per_face']:.2f} ms", ratio))
     return two_columns("ratios", lines)
 
 
@@ -225,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code of the error tree if it cannot be done."""
     story = sum(visit.frames for visit in STORY)
     parser = argparse.ArgumentParser(prog="python -m evaluation.latency", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--reference", type=Path, metavar="ONNX", help="stock MobileFaceNet to compare with (left out if the file is absent)")
+    parser.add_argument("--reference", type=Path, metavar="ONNX", help="stock MobileFaceNet to compare with; left out if absent")
     parser.add_argument("--frames", type=count, default=story, help=f"frames of the stream (default all {story})")
     parser.add_argument("--references", type=count, default=REFERENCES, help=f"in the gallery (default {REFERENCES:,})")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")

@@ -55,7 +55,7 @@ class Pair:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The pairs of LFW's View 2: a line of folds and n, then per fold n lines "name i j" and n lines "name i name j". Raises SourceError."""
+    """The pairs of LFW's View 2: a line of folds and n, then per fold n lines "name i j", n lines "name i name j". Raises SourceError."""
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         folds, each = (int(number) for number in lines[0])
@@ -108,7 +108,7 @@ def read_references(path: Path) -> dict[str, Face]:
             rows = list(csv.reader(file))[1:]
         return {row[0]: _reference([float(number) for number in row[1:]]) for row in rows}
     except (OSError, EOFError) as error:
-        raise SourceError(f"{path}: the reference landmarks cannot be read ({error}); name a table path,x1,y1,x2,y2,score,points") from error
+        raise SourceError(f"{path}: the reference landmarks cannot be read ({error}); name a CSV file, perhaps .gz") from error
     except (ValueError, IndexError) as error:
         raise SourceError(f"{path}: not a table of path,x1,y1,x2,y2,score and {LANDMARKS} points ({error})") from error
 
@@ -136,7 +136,10 @@ def locator(acquirer: Acquirer, references: Mapping[str, Face] | None) -> Locate
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
-    """What the network says of the pictures in which a face was found. place: picture -> row. codes: (n, m). embeddings: (n, d) of length 1, or None."""
+    """What the network says of the n pictures in which a face was found.
+
+    place: picture -> row. codes: (n, m) uint8. embeddings: (n, d) of length 1, or None where the network has none.
+    """
 
     place: dict[str, int]
     codes: Symbols
@@ -169,9 +172,9 @@ def extract(tree: Tree, keys: Sequence[str], locate: Locate, acquirer: Acquirer,
 def similarities(pairs: Sequence[Pair], extracted: Extracted, q: int) -> dict[str, Numbers]:
     """Name of the template -> similarity of every pair; a pair without a sample has the lowest."""
     place = extracted.place
-    sound = np.array([pair.first in place and pair.second in place for pair in pairs])
-    rows = np.array([(place[pair.first], place[pair.second]) for pair, served in zip(pairs, sound, strict=True) if served], np.int64).reshape(-1, 2)
-    first, second = rows[:, 0], rows[:, 1]
+    rows = np.array([(place.get(pair.first, -1), place.get(pair.second, -1)) for pair in pairs])
+    sound = rows.min(axis=1) >= 0
+    first, second = rows[sound].T
     made: dict[str, Numbers] = {}
     if extracted.embeddings is not None:
         vectors = extracted.embeddings.astype(np.float64)
@@ -239,7 +242,7 @@ def measure(options: argparse.Namespace) -> Answer:
 
 
 def _table(facts: Mapping[str, Any]) -> Table:
-    lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired, {facts['pairs_without_sample']} pairs with the lowest score"
+    lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired, {facts['pairs_without_sample']} pairs lost by it"
     table = Table(title=f"LFW, {facts['pairs']} pairs, landmarks of the {facts['landmarks']}", caption=lost)
     table.add_column("template")
     for heading in ("accuracy", "EER", "AUC", *(f"TAR at FAR {100 * far:g} %" for far in FARS)):

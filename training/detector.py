@@ -88,7 +88,7 @@ def detection_loss(output: tuple[Tensor, Tensor, Tensor], state: Tensor, boxes: 
     size = (boxes[positive][:, :2] + boxes[positive][:, 2:]).mean(1, keepdim=True)
     difference = (points[positive] - landmarks[positive]) / size
     landmark_loss = nn.functional.smooth_l1_loss(difference, torch.zeros_like(difference), beta=0.02, reduction="sum") / count
-    return score_loss + 2 * (1 - generalised).sum() / count + landmark_loss
+    return score_loss + 2 * (1 - generalised).sum() / count + 2 * landmark_loss
 
 
 @torch.inference_mode()

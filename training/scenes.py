@@ -129,8 +129,6 @@ def targets(faces: Floats) -> tuple[npt.NDArray[np.int8], Floats, Floats]:
         for stride, (low, high) in zip(STRIDES, LEVELS, strict=True):
             fits |= (stride == POINT_STRIDES) & (low <= size < high)
         chosen = inside & near & fits
-        around = inside & (np.abs(POINTS - centre) < 0.35 * size).all(1) & ~chosen & (state == 0)
-        state[around & ~fits] = -1  # the right face on a level that is not asked for it
         state[chosen] = 1
         reach = POINT_STRIDES[chosen, None]
         boxes[chosen] = np.concatenate([POINTS[chosen] - face[1:3], face[3:5] - POINTS[chosen]], 1) / reach

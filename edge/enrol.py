@@ -94,6 +94,7 @@ ADVICE = {
     Reason.TOO_BRIGHT: "less light on the face",
     Reason.BLURRED: "hold still, and clean the lens",
     Reason.UNCERTAIN: "look at the camera in better light",
+    Reason.TOO_BRIEF: "stay in front of the camera",
     Reason.INCONSISTENT: "make sure that all pictures show one person",
 }
 

@@ -72,6 +72,7 @@ class Reason(str, Enum):
     BLURRED = "blurred"
     UNCERTAIN = "uncertain"
     INCONSISTENT = "inconsistent"
+    TOO_BRIEF = "too_brief"
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ class Finding:
     """One picture.
 
     overlap: the best intersection over union with the reference box. error: of the nearest landmarks, in eye distances; infinite without
-    a face. central: the face nearest to the middle is one that counts as found. faces: detected in all.
+    a face. central: the face that ``folders.central`` takes is one that counts as found. faces: detected in all.
     """
 
     overlap: float
@@ -117,7 +117,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
             ("central face found", f"{percent(facts['found_share'])} [{100 * least:.2f}, {100 * most:.2f}]"),
             (f"  by box, IoU >= {LEAST_OVERLAP}", str(facts["found_by_overlap"])),
             (f"  by landmarks, error < {LARGEST_ERROR} eye distances", str(facts["found_by_landmarks"])),
-            ("face nearest to the middle is the right one", percent(facts["central_is_right_share"])),
+            ("the face taken for the central one is it", percent(facts["central_is_right_share"])),
             ("landmark error, median / 95th percentile, of the eye distance", error),
             ("further faces per picture", f"{facts['extra_faces_per_picture']:.3f}"),
             ("ms per picture (median)", f"{facts['ms_median']:.2f}"),

@@ -4,8 +4,8 @@
 
 People are drawn by seed: a share of all are strangers, and so is whoever has no picture left over after K for enrolment; of the others K
 pictures drawn by seed are enrolled, through ``edge.enrol.capture`` with one sample being enough, into a gallery and under a key that
-vanish at the end. Every other picture is one approach of one sample, judged by the appliance with its own threshold; the face meant is
-the one nearest to the middle. The last line of output is JSON.
+vanish at the end. Every other picture is one approach of one sample, judged by the appliance with its own threshold; of several faces the
+central one is meant (see ``central``). The last line of output is JSON.
 
 FNIR counts every picture of an enrolled person that did not lead to that person, failures to acquire too. FPIR counts strangers named
 among those acquired. Pictures of people who could not be enrolled are left out and counted.
@@ -94,9 +94,14 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def central(faces: Sequence[Face], image: Pixels) -> Face | None:
-    """The face whose box has its centre nearest to the middle of the picture: the one a portrait is of."""
+    """The face that a portrait is of: the best one whose box holds the middle of the picture, else the one nearest to it.
+
+    faces: best first, as the detector gives them.
+    """
     middle = np.array([image.shape[1], image.shape[0]]) / 2
-    return min(faces, key=lambda face: float(np.linalg.norm(face.box.reshape(2, 2).mean(axis=0) - middle)), default=None)
+    holding = (face for face in faces if (face.box[:2] <= middle).all() and (face.box[2:] >= middle).all())
+    nearest = min(faces, key=lambda face: float(np.linalg.norm(face.box.reshape(2, 2).mean(axis=0) - middle)), default=None)
+    return next(holding, nearest)
 
 
 def answer(measure: Callable[[], Answer]) -> int:

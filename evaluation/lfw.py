@@ -2,8 +2,9 @@
 
     python -m evaluation.lfw LFW [--pairs PAIRS] [--landmarks landmarks.csv.gz] [--config FILE] [--limit PAIRS]
 
-LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the face nearest to the middle is
-aligned and hashed; quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that the two
+LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the central face is aligned and
+hashed (``folders.central``); quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that
+the two
 can be told apart. A pair with a picture in which no face was found has the lowest score there is. Ten folds: the threshold of each is
 the best one of the other nine (Huang et al., 2007). Similarities: the cosine of the unprotected embedding; the share of equal symbols of
 the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different keys, which
@@ -178,8 +179,8 @@ def similarities(pairs: Sequence[Pair], extracted: Extracted, q: int) -> dict[st
     made: dict[str, Numbers] = {}
     if extracted.embeddings is not None:
         vectors = extracted.embeddings.astype(np.float64)
-        made["unprotected embedding, cosine"] = _spread(sound, (vectors[first] * vectors[second]).sum(axis=1), LOWEST_COSINE)
-    made["plain rank hash"] = _spread(sound, (extracted.codes[first] == extracted.codes[second]).mean(axis=1), LOWEST_SHARE)
+        made["embedding, cosine"] = _spread(sound, (vectors[first] * vectors[second]).sum(axis=1), LOWEST_COSINE)
+    made["rank hash"] = _spread(sound, (extracted.codes[first] == extracted.codes[second]).mean(axis=1), LOWEST_SHARE)
     ours, theirs = (_planes(extracted.codes, key, q) for key in KEYS)
     made["protected"] = _spread(sound, _equal(ours[first], ours[second], extracted.codes.shape[1], q), LOWEST_SHARE)
     made["protected, two keys"] = _spread(sound, _equal(ours[first], theirs[second], extracted.codes.shape[1], q), LOWEST_SHARE)
@@ -245,8 +246,8 @@ def _table(facts: Mapping[str, Any]) -> Table:
     lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired, {facts['pairs_without_sample']} pairs lost by it"
     table = Table(title=f"LFW, {facts['pairs']} pairs, landmarks of the {facts['landmarks']}", caption=lost)
     table.add_column("template")
-    for heading in ("accuracy", "EER", "AUC", *(f"TAR at FAR {100 * far:g} %" for far in FARS)):
-        table.add_column(heading, justify="right")
+    for heading in ("accuracy", "EER", "AUC", *(f"TAR@{100 * far:g} %" for far in FARS)):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, found in facts["templates"].items():
         accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_sd']:.2f} %"
         tars = (percent(found[f"tar_at_far_{far:g}"]) for far in FARS)

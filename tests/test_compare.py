@@ -319,3 +319,9 @@ def test_the_measurement_ends_with_json(capsys):
     assert facts["yardstick"] in names
     assert all(line["ratio"] > 0 and line["ratio_quartiles"][0] <= line["ratio_quartiles"][1] for line in facts["results"])
     assert facts["target"]["met"] is None
+
+
+@given(st.lists(st.integers(0, 9), max_size=120), st.integers(0, 9))
+def test_nearest_first_gives_every_row_once_by_rising_count_and_equal_counts_by_row(small: list[int], shift: int) -> None:
+    counts = np.array(small, np.uint16) + np.uint16(shift)
+    assert list(compare.nearest_first(counts)) == sorted(range(len(small)), key=lambda row: (small[row], row))

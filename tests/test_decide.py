@@ -272,8 +272,8 @@ def test_a_passer_by_is_not_acquired_with_the_reasons_most_frequent_first() -> N
 
 
 def test_seen_once_and_gone() -> None:
-    """No sample and no reason: not acquired, at the time it was seen; one sample too few is the same verdict."""
-    assert Approach(7, POLICY, 0.4).close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.4, 1.5, 0)
+    """No sample and no reason: not acquired, too brief, at the time it was seen; one sample too few is the same verdict."""
+    assert Approach(7, POLICY, 0.4).close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.4, 1.5, 0, None, (Reason.TOO_BRIEF,))
     approach = Approach(7, POLICY, 0.4)
     approach.add(sample(), 0.5)
     assert approach.close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.5, 1.5, 1)

@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from edge.errors import GalleryError, SubjectError
 from edge.gallery.file import GalleryFile, Meta, NetworkId, open_file, read_meta
 from edge.gallery.labels import is_id, nearest, normalised
@@ -18,7 +16,7 @@ from edge.gallery.live import Live
 from edge.gallery.records import Damage, Event, Report, Subject
 from edge.gallery.sealer import Row, Sealer
 from edge.records import Candidate, Code, Symbols
-from edge.template.compare import unequal
+from edge.template.compare import nearest_first, unequal
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -104,7 +102,7 @@ class Gallery:
             return []
         counts = unequal(matrix.rows, self.probe(code), self._live.sealer.bits)
         best: dict[str, Candidate] = {}
-        for row in map(int, np.argsort(counts, kind="stable")):
+        for row in nearest_first(counts):
             if limit is not None and len(best) >= limit:
                 break
             subject = matrix.subjects[row]
@@ -313,3 +311,4 @@ def _altered_revocations(db: sqlite3.Connection, sealer: Sealer) -> list[str]:
         except TemplateError as error:
             problems.append(str(error))
     return problems
+

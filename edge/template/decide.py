@@ -197,6 +197,8 @@ class Approach:
         self.decided = True
         self._samples.clear()
         reasons = tuple(reason for reason, _ in self._refused.most_common())
+        if verdict is Verdict.NOT_ACQUIRED and not reasons:
+            reasons = (Reason.TOO_BRIEF,)
         captured = self._seen if verdict is Verdict.NOT_ACQUIRED else self._newest
         return Outcome(verdict, self.track, captured, now, self._used, subject, reasons)
 

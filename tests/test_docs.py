@@ -1,0 +1,68 @@
+"""What the documents say can be done, and what they point to exists."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge.__main__ import app
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> set[str]:
+    return {(command.name or command.callback.__name__).rstrip("_") for command in app.registered_commands if command.callback}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file(document: Path) -> None:
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")) if "://" not in target]
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert set(re.findall(r"`(?:\.venv/bin/)?edge ([a-z]+)", text)) | set(re.findall(r"^\.venv/bin/edge ([a-z]+)", text, re.M)) <= commands()
+    for module in re.findall(r"python -m ([a-z_.]+)", text):
+        assert importlib.util.find_spec(module) or module == "pip", f"{document.name}: no module {module}"
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", text, re.M)) <= {(name, "") for name in targets} | {("", name) for name in targets}
+
+
+def test_the_readme_has_exactly_two_set_up_commands() -> None:
+    block = README.split("## Two commands")[1].split("```")[1]
+    assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make run", "make test"]
+
+
+def test_every_command_has_help() -> None:
+    for name in sorted(commands()):
+        shown = subprocess.run([sys.executable, "-m", "edge", name, "--help"], capture_output=True, text=True, cwd=ROOT)
+        assert shown.returncode == 0, shown.stderr
+        assert "Usage" in shown.stdout
+
+
+def test_the_readme_names_every_command() -> None:
+    assert {name for name in commands() if f"edge {name}" not in README} <= {"demo"}
+
+
+@pytest.mark.parametrize("network", ["detector", "drh"])
+def test_the_model_card_speaks_of_every_network(network: str) -> None:
+    card = (ROOT / "models" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"## {network}" in card
+
+
+def test_the_shipped_networks_stay_below_40_megabytes() -> None:
+    assert sum(path.stat().st_size for path in (ROOT / "models").iterdir()) < 40_000_000
+
+
+def test_no_document_and_no_source_names_a_path_of_one_machine() -> None:
+    shipped = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT).stdout.split()
+    texts = [path for path in shipped if path.endswith((".py", ".md", ".toml", ".json", ".sh", ".c")) or path in ("Makefile", ".ci/run")]
+    private = re.compile(r"(?<![\w.])/(?:root|home|work)/")
+    assert [path for path in texts if private.search((ROOT / path).read_text(encoding="utf-8"))] == []

@@ -1,0 +1,143 @@
+"""Training: what is trained is what is shipped, splits keep people apart, losses have gradients. Needs torch (extra ``train``)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+
+from edge.face.align import REFERENCE  # noqa: E402
+from edge.inference import load_network, write_manifest  # noqa: E402
+from edge.inference.make import describe  # noqa: E402
+from edge.inference.manifest import CodeSize  # noqa: E402
+from training import export, packed, scenes  # noqa: E402
+from training.augment import MARGIN, augment, jitter  # noqa: E402
+from training.backbone import Backbone  # noqa: E402
+from training.detector import Detector  # noqa: E402
+from training.distil import loss_of, one_cycle  # noqa: E402
+from training.drh import PEOPLE, SAMPLES, Uncertainty, hash_loss, people_batches, random_projection, unequal_symbols  # noqa: E402
+
+
+def multiply_accumulates(network: "torch.nn.Module", side: int) -> int:
+    total = 0
+
+    def count(module: "torch.nn.Module", inputs: object, output: "torch.Tensor") -> None:
+        nonlocal total
+        if isinstance(module, torch.nn.Conv2d):
+            total += output[0].numel() * module.weight[0].numel()
+
+    for module in network.modules():
+        module.register_forward_hook(count)
+    with torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, side, side))
+    return total
+
+
+def test_the_backbone_costs_at_most_half_a_gmac_and_has_nothing_that_int8_dislikes() -> None:
+    backbone = Backbone()
+    assert multiply_accumulates(backbone, 112) <= 500_000_000
+    assert not [m for m in backbone.modules() if isinstance(m, (torch.nn.PReLU, torch.nn.Sigmoid, torch.nn.Hardswish))]
+
+
+def test_the_detector_has_about_a_hundred_thousand_parameters() -> None:
+    assert 60_000 <= sum(p.numel() for p in Detector().parameters()) <= 120_000
+
+
+def test_augmentation_repeats_with_its_seed_and_gives_the_door_s_crop_size() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (120, 120, 3), np.uint8)
+    (first, flip), (again, flip_again) = (augment(crop, np.random.default_rng(5)) for _ in range(2))
+    assert first.shape == (112, 112, 3)
+    assert (first == again).all()
+    assert flip == flip_again
+
+
+def test_without_noise_the_training_crop_is_the_centre_that_the_door_sees() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (120, 120, 3), np.uint8)
+    assert np.abs(jitter(crop, np.random.default_rng(0), 0.0).astype(int) - crop[MARGIN:-MARGIN, MARGIN:-MARGIN]).max() <= 1
+    assert (REFERENCE > 0).all()
+
+
+def test_identities_are_held_out_whole_and_the_same_way_when_sets_are_added(tmp_path: Path) -> None:
+    def write(folder: Path, names: list[str]) -> packed.Packed:
+        folder.mkdir()
+        np.save(folder / "crops.npy", np.zeros((len(names), 120, 120, 3), np.uint8))
+        rows = [{"name": name, "identity": int(name.split("/")[0]), "source": "a"} for name in names]
+        (folder / "index.json").write_text(json.dumps(rows))
+        return packed.load(folder)
+
+    few = [f"{who}/{n}.png" for who in range(100) for n in range(2)]
+    small, large = write(tmp_path / "a", few), write(tmp_path / "b", [*few, *(f"{who}/0.png" for who in range(100, 150))])
+    assert (small.held_out == large.held_out[: len(few)]).all()
+    assert 0 < small.held_out.sum() < len(few) / 4
+    assert not set(small.identity[small.held_out]) & set(small.identity[~small.held_out])
+
+
+def test_the_learning_rate_rises_then_falls_to_a_hundredth() -> None:
+    rates = [one_cycle(progress, 1.0) for progress in np.linspace(0, 1, 101)]
+    assert int(np.argmax(rates)) == 5
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_distillation_is_content_with_the_teacher_itself_and_with_nothing_else() -> None:
+    teacher = torch.nn.functional.normalize(torch.randn(16, 512), dim=1)
+    same, other = loss_of(3 * teacher, teacher, 10.0)[0], loss_of(torch.randn(16, 512), teacher, 10.0)[0]
+    assert same.item() == pytest.approx(0, abs=1e-5)
+    assert other.item() > 0.5
+
+
+def test_the_hash_loss_has_a_gradient_and_falls_when_people_are_told_apart() -> None:
+    people = torch.nn.functional.normalize(torch.randn(PEOPLE, 512), dim=1).repeat_interleave(SAMPLES, 0)
+    layer = random_projection(64, 8, 1)
+    apart = hash_loss(layer(people), 8, 4.0, 0.1)
+    mixed = hash_loss(layer(people[torch.randperm(len(people))]), 8, 4.0, 0.1)
+    apart.backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.abs().sum() > 0
+    assert apart.item() < mixed.item()
+
+
+def test_a_batch_holds_sixty_people_with_four_samples_each() -> None:
+    identity = np.repeat(np.arange(80), 3)
+    for batch in people_batches(identity, 3, np.random.default_rng(1)):
+        groups = identity[batch].reshape(PEOPLE, SAMPLES)
+        assert (groups == groups[:, :1]).all()
+        assert len(set(groups[:, 0])) == PEOPLE
+
+
+def test_unequal_symbols_are_counted_like_a_plain_comparison() -> None:
+    layer, embedding = random_projection(32, 8, 1), torch.randn(5, 512)
+    symbols = layer(embedding).view(5, 32, 8).argmax(2)
+    expected = (symbols[:, None] != symbols[None]).sum(2).numpy()
+    assert (unequal_symbols(layer, embedding, 8) == expected).all()
+
+
+@pytest.mark.parametrize(("size", "strides"), [(20.0, {8}), (48.0, {8, 16}), (80.0, {16}), (110.0, {16, 32}), (250.0, {32})])
+def test_a_face_is_asked_of_the_levels_that_fit_its_size_and_is_background_to_the_others(size: float, strides: set[int]) -> None:
+    face = np.concatenate([[0.9, 160 - size / 2, 160 - size / 2, 160 + size / 2, 160 + size / 2], np.full(10, 160.0)]).astype(np.float32)
+    state, boxes, landmarks = scenes.targets(face[None])
+    assert set(scenes.POINT_STRIDES[state > 0].astype(int)) == strides
+    reach = scenes.POINT_STRIDES[state > 0, None]
+    assert scenes.POINTS[state > 0] - boxes[state > 0, :2] * reach == pytest.approx(160 - size / 2, abs=1e-3)
+    assert np.tile(scenes.POINTS[state > 0], 5) + landmarks[state > 0] * reach == pytest.approx(160.0, abs=1e-3)
+
+
+def test_a_face_that_the_teacher_was_unsure_of_is_neither_wanted_nor_wrong() -> None:
+    face = np.concatenate([[0.3, 100, 100, 180, 180], np.full(10, 140.0)]).astype(np.float32)
+    state, _, _ = scenes.targets(face[None])
+    assert set(state.tolist()) == {0, -1}
+
+
+def test_what_is_exported_loads_through_the_door_of_the_appliance(tmp_path: Path) -> None:
+    pictures = torch.randint(0, 256, (2, 112, 112, 3), dtype=torch.uint8)
+    names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
+    network = export.HashNetwork(Backbone((8, 8, 16, 32), (1, 1, 1)), random_projection(64, 8, 1), Uncertainty())
+    path = tmp_path / "tiny.onnx"
+    assert export.write(network, pictures, path, {"crops": {0: "batch"}}, names) < export.TOLERANCE
+    write_manifest(describe(path, "hash", facts={}, code=CodeSize(m=64, q=8)), path.with_suffix(".json"))
+    found = load_network(path.with_suffix(".json")).infer(pictures.numpy())
+    with torch.inference_mode():
+        logits, variance, embedding = network(pictures)
+    for name, expected in (("logits", logits), ("log_variance", variance), ("embedding", embedding)):
+        assert found[name] == pytest.approx(expected.numpy(), abs=1e-3)

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The whole run behind models/ of version 0.1.0: CPU only, two cores, about two and a half hours. DATA holds the sets that
+# models/MODEL_CARD.md names; WORK receives about 4 GB of intermediate files. Every step resumes or can be repeated.
+set -euo pipefail
+DATA=${DATA:?folder with train/, lfw/ and models/}
+WORK=${WORK:?folder for intermediate files}
+PYTHON=${PYTHON:-.venv/bin/python}
+mkdir -p "$WORK"
+
+# the detector: LFW pictures that are not in pairs.txt, labelled by SCRFD
+$PYTHON -m training.label_faces "$WORK/lfw_faces" "$DATA/lfw/lfw-deepfunneled.zip" "$DATA/models/scrfd_2.5g.onnx" --without "$DATA/lfw/pairs.txt"
+$PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector.pt" --minutes 42
+
+# stage 1: the backbone, distilled from the teacher
+$PYTHON -m training.pack "$WORK/packed" "$DATA"/train/{celeba_a,celeba_b,fiw,utkface,fiw_unlabelled,nomask,masks}.zip
+$PYTHON -m training.teach "$WORK/packed" "$DATA/models/w600k_mbf_dequant.onnx" "$WORK/teacher_mbf.npy"
+$PYTHON -m training.distil "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbone.pt" --minutes 85
+
+# stage 2: rank hash and uncertainty
+$PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz"
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt"
+
+$PYTHON -m training.export detector "$WORK/detector.pt" models/detector.onnx --facts training/runs/detector_facts.json
+$PYTHON -m training.export drh "$WORK/backbone.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

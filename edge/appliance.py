@@ -11,7 +11,7 @@ from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Session, capture, duplicate
 from edge.errors import AcquisitionError, SubjectError
 from edge.gallery import Gallery, Subject
-from edge.identify import run
+from edge.identify import Searchable, run
 from edge.records import Face, Frame, Outcome, Reason
 from edge.report import Report, Tally
 from edge.settings import Settings
@@ -70,7 +70,7 @@ class Appliance:
     def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
         """Every face of one picture, each judged by the rule of an approach of one sample."""
         frame = self._frame(path, 0)
-        return [self._single(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
+        return [self.judge(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
 
     def watch(self, gallery: Gallery, stream: Source, limit: int | None = None) -> Tally:
         """Run the loop over a stream; report and record every outcome; end with the table. Ctrl-C ends it too."""
@@ -92,7 +92,8 @@ class Appliance:
     def _frame(self, path: Path, number: int) -> Frame:
         return Frame(read_image(path, max_pixels=self.settings.camera.max_image_pixels), float(number), number, str(path))
 
-    def _single(self, gallery: Gallery, frame: Frame, number: int, face: Face) -> Outcome:
+    def judge(self, gallery: Searchable, frame: Frame, number: int, face: Face) -> Outcome:
+        """One face of one frame as an approach of a single sample."""
         decision = self.settings.decision
         approach = Approach(number, Policy(1, 1, decision.margin, decision.max_log_variance), frame.captured)
         sample = self.acquirer.sample(frame.image, face)

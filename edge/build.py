@@ -10,8 +10,8 @@ from edge.camera.source import Source
 from edge.errors import KeySourceError, NetworkError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
-from edge.gallery import Gallery, NetworkId, open_gallery
-from edge.identify import Identifier
+from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
+from edge.identify import Identifier, LiveGallery
 from edge.inference import Network, load_network, read_manifest
 from edge.keys import Keyring, RootKey, create_root_key, load_root_key
 from edge.records import Reason
@@ -86,6 +86,8 @@ def root_key(settings: Settings, *, may_create: bool) -> RootKey:
 
 def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, create: bool = False) -> Gallery:
     """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``."""
+    if not create and not settings.gallery.path.exists():
+        raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
     key = root_key(settings, may_create=create)
     if key.warning:
         on_problem(key.warning)
@@ -111,7 +113,7 @@ def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], in
     return at
 
 
-def identifier(settings: Settings, acquire: Acquirer, opened: Gallery, tail: NonMatedTail) -> Identifier:
+def identifier(settings: Settings, acquire: Acquirer, opened: LiveGallery, tail: NonMatedTail) -> Identifier:
     track, decision = settings.track, settings.decision
     rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance)
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)

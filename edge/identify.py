@@ -13,13 +13,17 @@ Clock = Callable[[], float]
 
 
 class Searchable(Protocol):
-    """What the loop needs of a gallery."""
-
-    def refresh(self) -> bool: ...
+    """What a decision needs of a gallery."""
 
     def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
 
     def __len__(self) -> int: ...
+
+
+class LiveGallery(Searchable, Protocol):
+    """What the loop needs of it: also the changes that other processes make."""
+
+    def refresh(self) -> bool: ...
 
 
 class Identifier:
@@ -30,7 +34,7 @@ class Identifier:
     """
 
     def __init__(
-        self, acquirer: Acquirer, gallery: Searchable, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float
+        self, acquirer: Acquirer, gallery: LiveGallery, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float
     ) -> None:
         self._acquirer, self._gallery, self._tracker = acquirer, gallery, tracker
         self._policy, self._threshold, self._expiry = policy, threshold, expiry

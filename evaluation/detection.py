@@ -94,6 +94,7 @@ def summary(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def measure(options: argparse.Namespace) -> Answer:
     """Detect in every picture of the pairs; the table."""
+    metrics.interval(0, 1)  # raises now, not after the work, where scipy is missing
     tree, settings = Tree(options.lfw), load_settings(options.config)
     references = read_references(options.landmarks)
     keys = pictures_of(pairs_of(options.lfw, options.pairs))

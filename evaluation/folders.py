@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -128,6 +128,7 @@ def two_columns(title: str, lines: Iterable[tuple[str, str]]) -> Table:
 
 
 def percent(share: float | None) -> str:
+    """A share 0..1 for people; a dash for none."""
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
@@ -230,7 +231,7 @@ class Trial:
         if face is None:
             failed[Reason.NO_FACE.value] += 1
             return Search(Verdict.NOT_ACQUIRED)
-        outcome = self.appliance._single(cast(Gallery, observed), Frame(image, 0.0, 0, key), 1, face)
+        outcome = self.appliance.judge(observed, Frame(image, 0.0, 0, key), 1, face)
         if outcome.verdict is Verdict.NOT_ACQUIRED:
             failed.update(reason.value for reason in outcome.reasons)
             return Search(outcome.verdict)
@@ -285,6 +286,7 @@ def rates(mated: Sequence[Search], strangers: Sequence[Search]) -> dict[str, Any
 
 def measure(options: argparse.Namespace) -> Answer:
     """The whole evaluation with a gallery and a key of its own."""
+    metrics.interval(0, 1)  # raises now, not after the work, where scipy is missing
     tree = Tree(options.tree)
     people = _few(tree.people(), options.limit, options.seed)
     other = Tree(options.strangers_from) if options.strangers_from else None

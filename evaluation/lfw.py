@@ -4,11 +4,10 @@
 
 LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the central face is aligned and
 hashed (``folders.central``); quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that
-the two
-can be told apart. A pair with a picture in which no face was found has the lowest score there is. Ten folds: the threshold of each is
-the best one of the other nine (Huang et al., 2007). Similarities: the cosine of the unprotected embedding; the share of equal symbols of
-the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different keys, which
-must look like different people. The last line of output is JSON.
+the two can be told apart. A pair with a picture in which no face was found has the lowest score there is. Ten folds: the threshold of
+each is the best one of the other nine (Huang et al., 2007). Similarities: the cosine of the unprotected embedding; the share of equal
+symbols of the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different
+keys, which must look like different people. The last line of output is JSON.
 """
 
 import argparse

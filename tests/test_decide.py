@@ -276,7 +276,7 @@ def test_seen_once_and_gone() -> None:
     assert Approach(7, POLICY, 0.4).close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.4, 1.5, 0, None, (Reason.TOO_BRIEF,))
     approach = Approach(7, POLICY, 0.4)
     approach.add(sample(), 0.5)
-    assert approach.close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.5, 1.5, 1)
+    assert approach.close(1.5) == Outcome(Verdict.NOT_ACQUIRED, 7, 0.5, 1.5, 1, None, (Reason.TOO_BRIEF,))
 
 
 def test_an_approach_is_decided_at_most_once() -> None:

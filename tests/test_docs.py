@@ -28,11 +28,15 @@ def test_every_link_leads_to_a_file(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    assert set(re.findall(r"`(?:\.venv/bin/)?edge ([a-z]+)", text)) | set(re.findall(r"^\.venv/bin/edge ([a-z]+)", text, re.M)) <= commands()
+    assert (
+        set(re.findall(r"`(?:\.venv/bin/)?edge ([a-z]+)", text)) | set(re.findall(r"^\.venv/bin/edge ([a-z]+)", text, re.M)) <= commands()
+    )
     for module in re.findall(r"python -m ([a-z_.]+)", text):
         assert importlib.util.find_spec(module) or module == "pip", f"{document.name}: no module {module}"
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", text, re.M)) <= {(name, "") for name in targets} | {("", name) for name in targets}
+    assert set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", text, re.M)) <= {(name, "") for name in targets} | {
+        ("", name) for name in targets
+    }
 
 
 def test_the_readme_has_exactly_two_set_up_commands() -> None:

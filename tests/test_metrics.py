@@ -96,7 +96,8 @@ def test_a_mate_that_was_not_returned_is_at_no_rank() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "trials", "expected"), [(0, 10, (0.0, 0.3085)), (8, 10, (0.4439, 0.9748)), (10, 10, (0.6915, 1.0)), (1, 1000, (0.0000, 0.0056))]
+    ("events", "trials", "expected"),
+    [(0, 10, (0.0, 0.3085)), (8, 10, (0.4439, 0.9748)), (10, 10, (0.6915, 1.0)), (1, 1000, (0.0000, 0.0056))],
 )
 def test_intervals_of_the_literature(events: int, trials: int, expected: tuple[float, float]) -> None:
     assert metrics.interval(events, trials) == pytest.approx(expected, abs=5e-5)

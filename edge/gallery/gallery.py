@@ -311,4 +311,3 @@ def _altered_revocations(db: sqlite3.Connection, sealer: Sealer) -> list[str]:
         except TemplateError as error:
             problems.append(str(error))
     return problems
-

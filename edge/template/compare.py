@@ -79,9 +79,8 @@ def pack(symbols: Symbols, q: int) -> Bytes:
     width = row_bytes(m, q)
     if symbols.max(initial=0) >= q:
         raise ValueError(f"symbols: expected values below {q}, got one of {q} or above")
-    planes = np.empty((*symbols.shape[:-1], bits_of(q), m // 8), np.uint8)
-    for k in range(bits_of(q)):
-        planes[..., k, :] = np.packbits((symbols >> k) & 1, axis=-1, bitorder="little")
+    weights = np.uint8(1) << np.arange(bits_of(q), dtype=np.uint8)[:, None]
+    planes = np.packbits(symbols[..., None, :] & weights, axis=-1, bitorder="little")
     return planes.reshape(*symbols.shape[:-1], width)
 
 
@@ -228,6 +227,7 @@ def _ones_by_arithmetic(words: Words) -> Bytes:
 
 
 _ones: Callable[[Words], Bytes] = getattr(np, "bitwise_count", _ones_by_arithmetic)
+
 
 def nearest_first(counts: Counts) -> Iterator[int]:
     """Row numbers by rising count, equal counts by row. The first few cost no sorting of all, and few are what a search wants."""

@@ -98,12 +98,13 @@ class Transform:
         self._inverse_permutation: Integers = np.argsort(self._permutation)
         self._inverse_tables = np.argsort(self._tables, axis=1).astype(np.uint8)
         self._positions: Integers = np.arange(m)
+        self._row_starts: Integers = self._positions * q
 
     def apply(self, symbols: Symbols) -> Symbols:
         """Plain codes (m,) or (n, m) uint8 in, transformed codes of the same shape out."""
         self._check(symbols)
-        moved = symbols[..., self._permutation]
-        return np.asarray(self._tables[self._positions, moved], dtype=np.uint8)
+        places = self._row_starts + symbols.take(self._permutation, axis=-1)
+        return np.asarray(self._tables.ravel().take(places), dtype=np.uint8)
 
     def invert(self, symbols: Symbols) -> Symbols:
         """The plain codes of transformed ones, same shapes as ``apply``."""

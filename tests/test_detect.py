@@ -145,3 +145,13 @@ def test_overlap_of_known_boxes() -> None:
     square = np.array([[0.0, 0, 2, 2]])
     others = np.array([[1.0, 0, 3, 2], [0, 0, 2, 2], [5, 5, 6, 6], [1, 1, 1, 1]])
     assert overlap(square, others)[0].tolist() == pytest.approx([1 / 3, 1, 0, 0])
+
+
+def test_cells_of_one_face_vote_on_its_place_by_score_and_overlap() -> None:
+    """Two neighbours, 8 pixels apart, boxes of 64: overlap 7/9, so the box lies 0.6 * 7/9 / (0.9 + 0.6 * 7/9) of the way over."""
+    (face,) = found((40, 0.9, 4.0), (41, 0.6, 4.0))
+    alone = found((40, 0.9, 4.0))[0]
+    moved = 8 * (0.6 * 7 / 9) / (0.9 + 0.6 * 7 / 9)
+    assert face.box - alone.box == pytest.approx([moved, 0, moved, 0], abs=1e-4)
+    assert face.landmarks - alone.landmarks == pytest.approx(np.tile([moved, 0.0], (5, 1)), abs=1e-4)
+    assert face.score == pytest.approx(0.9)

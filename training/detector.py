@@ -25,6 +25,7 @@ from training.scenes import Labelled, anchor_points, scene_batches
 
 console = Console()
 WIDTH = 64
+LANDMARK_WEIGHT = 6.0
 
 
 def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -88,7 +89,7 @@ def detection_loss(output: tuple[Tensor, Tensor, Tensor], state: Tensor, boxes: 
     size = (boxes[positive][:, :2] + boxes[positive][:, 2:]).mean(1, keepdim=True)
     difference = (points[positive] - landmarks[positive]) / size
     landmark_loss = nn.functional.smooth_l1_loss(difference, torch.zeros_like(difference), beta=0.02, reduction="sum") / count
-    return score_loss + 2 * (1 - generalised).sum() / count + 2 * landmark_loss
+    return score_loss + 2 * (1 - generalised).sum() / count + LANDMARK_WEIGHT * landmark_loss
 
 
 @torch.inference_mode()
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--start", type=Path, help="begin a new cycle from the averaged weights of this checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     train(parser.parse_args())
 
@@ -134,6 +136,9 @@ def train(arguments: argparse.Namespace) -> None:
     mean = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.01)
     elapsed, samples = 0.0, 0
+    if arguments.start and not arguments.out.exists():
+        for part in (network, mean):
+            part.load_state_dict(torch.load(arguments.start, weights_only=True)["mean"])
     if arguments.out.exists():
         state = torch.load(arguments.out, weights_only=True)
         network.load_state_dict(state["network"])

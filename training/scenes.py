@@ -98,7 +98,7 @@ def scene(labelled: Labelled, rows: npt.NDArray[np.int64], random: np.random.Gen
         row = int(random.choice(rows))
         image = labelled.images[row]
         scale = tile / image.shape[0] * float(np.exp(random.uniform(np.log(0.5), np.log(2.2))))
-        matrix = similarity(image.shape[0], tile, tile, scale, random, turn=15)
+        matrix = similarity(image.shape[0], tile, tile, scale, random, turn=12)
         warped, moved = place(np.asarray(image), labelled.faces[row], matrix, (tile, tile))
         top, left = index // parts * tile, index % parts * tile
         canvas[top : top + tile, left : left + tile] = warped

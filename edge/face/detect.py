@@ -15,6 +15,7 @@ Numbers = npt.NDArray[np.floating]
 STRIDES = (8, 16, 32)
 MULTIPLE = 32
 MOST_CANDIDATES = 1000
+VOTE = 0.6  # overlap with the best cell from which a cell of the same face has a say in box and landmarks
 
 
 def fit(image: Pixels, long_side: int) -> tuple[Pixels, float]:
@@ -54,8 +55,9 @@ def decode(
 
     scores: (N,) 0..1. boxes: (N, 4) distances left, top, right, bottom from the anchor point, in strides. landmarks: (N, 10) offsets x,
     y of the five points from the anchor point, in strides. size: canvas (height, width). scale: as ``fit`` gave it. Cells below
-    ``threshold`` are dropped, then every box that overlaps a better one by more than ``iou``. Boxes may reach beyond the picture.
-    Raises ValueError when the shapes do not belong to the canvas.
+    ``threshold`` are dropped, then every box that overlaps a better one by more than ``iou``; box and landmarks are the mean over the
+    cells that see the same face, by score and overlap (box voting, Gidaris and Komodakis, ICCV 2015), which steadies the landmarks.
+    Boxes may reach beyond the picture. Raises ValueError when the shapes do not belong to the canvas.
     """
     cells = anchors(size)
     expected = ((len(cells),), (len(cells), 4), (len(cells), 2 * LANDMARKS))
@@ -67,10 +69,14 @@ def decode(
     points, strides = cells[chosen, :2], cells[chosen, 2:]
     corners = (np.tile(points, 2) + boxes[chosen] * (-1, -1, 1, 1) * strides) / scale
     marks = (np.tile(points, LANDMARKS) + landmarks[chosen] * strides) / scale
-    return [
-        Face(corners[i].astype(np.float32), marks[i].reshape(LANDMARKS, 2).astype(np.float32), float(scores[chosen[i]]))
-        for i in suppress(corners, iou)
-    ]
+    faces = []
+    for best in suppress(corners, iou):
+        alike = overlap(corners[best : best + 1], corners)[0]
+        voters = np.flatnonzero(alike >= VOTE)
+        weights = (scores[chosen[voters]] * alike[voters])[:, None]
+        box, points = ((part[voters] * weights).sum(0) / weights.sum() for part in (corners, marks))
+        faces.append(Face(box.astype(np.float32), points.reshape(LANDMARKS, 2).astype(np.float32), float(scores[chosen[best]])))
+    return faces
 
 
 def suppress(boxes: Numbers, iou: float) -> list[int]:

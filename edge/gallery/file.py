@@ -28,6 +28,7 @@ from edge.template.protect import require_sha256
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
+LAST_EPOCH = 2**32 - 1  # the labels of the keys hold 32 bits
 _META = "format, network, m, q, transform_epoch, row_epoch, key_check, device"
 
 
@@ -93,13 +94,16 @@ class GalleryFile:
     def erase(self, *, patience: float | None = None) -> None:
         """Removes the journal's copies of deleted rows.
 
-        Sets ``erasure_pending`` if another process kept reading for ``patience`` seconds (the file's own by default); call it again then.
+        Sets ``erasure_pending`` if another process kept reading for ``patience`` seconds (the file's own by default) or the disk refused;
+        call it again then. It raises nothing: the deletion itself is committed.
         """
-        with translated(self.path):
+        self.erasure_pending = True
+        with contextlib.suppress(sqlite3.Error):
             _wait_for_others(self.connection, self.patience if patience is None else patience)
-            busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            _wait_for_others(self.connection, self.patience)
-        self.erasure_pending = bool(busy)
+            try:
+                self.erasure_pending = bool(self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            finally:
+                _wait_for_others(self.connection, self.patience)
 
     def close(self) -> None:
         """Ends the connection; a second call does nothing."""
@@ -132,6 +136,8 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
     rows = connection.execute(f"SELECT {_META} FROM meta").fetchall()  # noqa: S608 - fixed column names
     try:
         ((version, sha256, m, q, transform_epoch, row_epoch, key_check, device),) = rows
+        if not all(1 <= epoch <= LAST_EPOCH for epoch in (transform_epoch, row_epoch)):
+            raise ValueError(f"epochs {transform_epoch} and {row_epoch}: expected 1..{LAST_EPOCH}")
         return Meta(version, NetworkId(sha256, m, q), transform_epoch, row_epoch, key_check, device)
     except (TypeError, ValueError) as error:
         raise DamagedGalleryError(f"gallery {path}: table meta is damaged: restore a backup; the file was left as it is") from error
@@ -240,9 +246,15 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
 
 def _configure(connection: sqlite3.Connection, patience: float) -> None:
     _wait_for_others(connection, patience)
+    connection.text_factory = _text
     settings = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "trusted_schema=OFF", "cell_size_check=ON")
     for setting in settings:
         connection.execute(f"PRAGMA {setting}").fetchall()
+
+
+def _text(stored: bytes) -> str:
+    """Text as the file holds it. A damaged id must not stop the reading of the others: it stays printable and equals no sound one."""
+    return stored.decode("utf-8", "backslashreplace")
 
 
 def _wait_for_others(connection: sqlite3.Connection, seconds: float) -> None:
@@ -262,7 +274,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 def _create(path: Path, meta: Meta) -> None:
     """Makes a gallery under another name and links it into place: at ``path`` there is a whole one or none."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    if os.path.lexists(journal := _journal(path)):
+    if os.path.lexists(journal := _journal(path)) and not os.path.lexists(path):  # in this order: another process may be making both
         raise DamagedGalleryError(f"gallery {path}: is missing, yet its journal {journal} is there: restore both, or remove it")
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -20,6 +20,8 @@ from edge.template.compare import nearest_first, unequal
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 
 _KIND = re.compile(r"[a-z_]{1,32}")
+# the number after the newest event; below an event put in under the largest number there is, which would leave no next one
+_NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
 
 
 def open_gallery(path: Path | str, keys: Keys, network: NetworkId, device: str, *, create: bool = True, patience: float = 5.0) -> "Gallery":
@@ -45,7 +47,7 @@ class Gallery:
     def __init__(self, file: GalleryFile, sealer: Sealer) -> None:
         self._file = file
         self._live = Live(sealer)
-        self._version = -1
+        self._version = self._agreed = -1
         with file.reading() as db:
             self._load(db)
 
@@ -80,9 +82,11 @@ class Gallery:
     def find(self, label_or_id: str) -> Subject:
         """The one subject of that id or name; SubjectError, with the nearest names, if there is none or there are several."""
         people = self.subjects()
-        wanted = label_or_id if is_id(label_or_id) else normalised(label_or_id)
-        exact = [s for s in people if wanted in (s.id, s.label)]
-        found = exact or [s for s in people if s.label.casefold() == wanted.casefold()]
+        by_id = is_id(label_or_id.casefold())
+        wanted = label_or_id.casefold() if by_id else normalised(label_or_id)
+        found = [s for s in people if wanted == (s.id if by_id else s.label)]
+        if not found and not by_id:
+            found = [s for s in people if s.label.casefold() == wanted.casefold()]
         if len(found) == 1:
             return found[0]
         if found:
@@ -127,27 +131,38 @@ class Gallery:
         if subject_id is None:
             self._live.know(identity, sealed, facts)
         self._live.append(added)
+        self._followed()
         return self._named(identity, name)
 
     def revoke(self, subject_id: str) -> None:
-        """Deletes a subject with all references and remembers the id as revoked. SubjectError if there is no such id."""
+        """Deletes a subject with all references and remembers the id as revoked; also references whose subject is missing.
+
+        SubjectError if there is no such id.
+        """
         with self._changing() as db:
-            gone = self._references_of(db, subject_id)
+            gone = _references_of(db, subject_id)
+            if not gone:
+                _require_subject(db, subject_id)
             db.execute("DELETE FROM templates WHERE subject = ?", (subject_id,))
             db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
             sealed = self._live.sealer.seal_facts("revocation", subject_id, {"time": _now()})
             db.execute("INSERT OR REPLACE INTO revocations (subject, sealed) VALUES (?, ?)", (subject_id, sealed))
             self._log(db, "revoked", subject_id)
         self._live.forget(gone, subject_id)
+        self._followed()
         self._file.erase()
 
     def renew(self, subject_id: str, codes: Sequence[Code] | None) -> None:
         """Replaces a subject's references by those of new plain codes or, with None, by fresh ids and pads of the same codes.
 
-        With None, damaged references stay as they are, and it is a GalleryError if there is no sound one.
+        With None, damaged references stay as they are, and it is a GalleryError if there is no sound one; likewise if the subject's record
+        does not open or he was revoked: nobody may pass on it.
         """
         with self._changing() as db:
-            gone = self._references_of(db, subject_id)
+            _require_subject(db, subject_id)
+            if self._live.subject(subject_id) is None:
+                raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke him, enrol again")
+            gone = _references_of(db, subject_id)
             if codes is None:
                 gone = [reference for reference in gone if reference in self._live.matrix]
                 planes = self._live.matrix.taken(gone)
@@ -160,6 +175,7 @@ class Gallery:
             self._log(db, "renewed", subject_id)
         self._live.forget(gone)
         self._live.append(added)
+        self._followed()
         self._file.erase()
 
     def rotate(self, *, transform: bool = False) -> None:
@@ -170,7 +186,8 @@ class Gallery:
         with self._changing() as db:
             old = self._live
             if old.damaged or old.problems:
-                raise GalleryError(f"gallery {self.path}: {len(old.damaged)} references are damaged: revoke or renew their subjects first")
+                found = "; ".join(old.problems) or f"{len(old.damaged)} references are damaged"
+                raise GalleryError(f"gallery {self.path}: {found}: revoke or renew their subjects first")
             epochs = (old.sealer.epochs[0] + transform, old.sealer.epochs[1] + 1)
             fresh = old.sealer.at(epochs)
             planes, subjects = old.sealer.recoded(old.matrix.rows, fresh), list(old.matrix.subjects)
@@ -240,11 +257,18 @@ class Gallery:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """A writing transaction in which RAM and file agree. Change RAM only after it."""
+        """A writing transaction in which RAM and file agree. Change RAM only after it, then call ``_followed``.
+
+        In between RAM counts as stale: whatever ends the change half way (a signal, say), the next use loads the file anew.
+        """
         with self._file.writing() as db:
             if self._file.data_version() != self._version:
                 self._load(db)
+            self._agreed, self._version = self._version, -1
             yield db
+
+    def _followed(self) -> None:
+        self._version = self._agreed
 
     def _follow(self) -> None:
         with self._file.reading() as db:
@@ -265,20 +289,24 @@ class Gallery:
             raise SubjectError(f"subject {subject_id}: nobody called {name} has that id: see who is enrolled with list")
         return subject
 
-    def _references_of(self, db: sqlite3.Connection, subject_id: str) -> list[str]:
-        if not db.execute("SELECT 1 FROM subjects WHERE id = ?", (subject_id,)).fetchone():
-            raise SubjectError(f"subject {subject_id}: nobody has that id: see who is enrolled with list")
-        return [reference for (reference,) in db.execute("SELECT id FROM templates WHERE subject = ? ORDER BY id", (subject_id,))]
-
     def _insert(self, db: sqlite3.Connection, subject: str, planes: Symbols) -> list[Row]:
         rows = [Row(secrets.token_hex(16), subject, row.tobytes()) for row in planes]
         _insert(db, self._live.sealer, rows)
         return rows
 
     def _log(self, db: sqlite3.Connection, kind: str, subject: str | None) -> None:
-        number = db.execute("SELECT coalesce(max(id), 0) + 1 FROM events").fetchone()[0]
+        number = db.execute(_NEXT_EVENT).fetchone()[0]
         sealed = self._live.sealer.seal_facts("event", str(number), {"kind": kind, "subject": subject, "time": _now()})
         db.execute("INSERT INTO events (id, sealed) VALUES (?, ?)", (number, sealed))
+
+
+def _require_subject(db: sqlite3.Connection, subject_id: str) -> None:
+    if not db.execute("SELECT 1 FROM subjects WHERE id = ?", (subject_id,)).fetchone():
+        raise SubjectError(f"subject {subject_id}: nobody has that id: see who is enrolled with list")
+
+
+def _references_of(db: sqlite3.Connection, subject_id: str) -> list[str]:
+    return [reference for (reference,) in db.execute("SELECT id FROM templates WHERE subject = ? ORDER BY id", (subject_id,))]
 
 
 def _now() -> str:

@@ -26,7 +26,7 @@ def normalised(name: str) -> str:
     for place, character in enumerate(label, 1):
         if unicodedata.category(character) in _REFUSED_CATEGORIES or character in _REFUSED_CHARACTERS:
             raise SubjectError(f"name: character {place} (U+{ord(character):04X}) is a control character: leave it out")
-    if is_id(label):
+    if is_id(label.casefold()):  # in either case: names are found whatever their letter case
         raise SubjectError(f"name {label}: is shaped like a subject's id: choose another")
     return label
 

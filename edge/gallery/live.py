@@ -10,6 +10,7 @@ from edge.gallery.sealer import Row, Sealer
 from edge.template.protect import TemplateError
 
 _TEMPLATES = "SELECT id, subject, template FROM templates"
+_REFERENCES = "SELECT id, subject FROM templates NOT INDEXED"  # a damaged index must hide nobody
 
 
 class Live:
@@ -25,7 +26,7 @@ class Live:
     def load(self, db: sqlite3.Connection) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened."""
         self._load_subjects(db)
-        stored: dict[str, str] = dict(db.execute("SELECT id, subject FROM templates"))
+        stored: dict[str, str] = dict(db.execute(_REFERENCES))
         for reference, subject in list(zip(self.matrix.references, self.matrix.subjects, strict=True)):
             if stored.get(reference) != subject or subject not in self._people:
                 self.matrix.remove(reference)
@@ -36,6 +37,8 @@ class Live:
             self._take(row for reference in missing for row in db.execute(f"{_TEMPLATES} WHERE id = ?", (reference,)))
         else:
             self._take(db.execute(_TEMPLATES))
+        for reference in stored.keys() - self.matrix.references - self.damaged.keys():
+            self.damaged[reference] = Damage(reference, stored[reference], f"reference {reference}: its id is damaged: restore a backup")
 
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
@@ -77,7 +80,8 @@ class Live:
 
     def forget(self, references: Iterable[str], subject: str | None = None) -> None:
         """Removes rows, and a subject, that were just deleted from the file."""
-        for reference in references:
+        of_subject = [each for each, whose in zip(self.matrix.references, self.matrix.subjects, strict=True) if whose == subject]
+        for reference in {*references, *of_subject}:
             self.damaged.pop(reference, None)
             if reference in self.matrix:
                 self.matrix.remove(reference)

@@ -69,5 +69,7 @@ class Sealer:
 
     def open_facts(self, table: str, record: str, sealed: bytes) -> dict[str, str | None]:
         """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
+        if not isinstance(record, str):
+            raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
         facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record))
         return facts

@@ -19,6 +19,10 @@ CREDENTIAL = "edge-root-key"
 CHECK_BYTES = 16
 
 
+class MissingKeyError(KeySourceError):
+    """There is no root key in any place: the only case in which a new one may be made."""
+
+
 class Keyring:
     """The keys of one site and application, derived from the 32-byte root key by HKDF-SHA-256. Shows no key when printed."""
 
@@ -69,13 +73,13 @@ class RootKey:
 
 
 def load_root_key(path: Path, *, credential: str = CREDENTIAL, environment: Mapping[str, str] | None = None) -> RootKey:
-    """The root key from the systemd credential of that name, else from the file; KeySourceError with the way out."""
+    """The root key from the systemd credential of that name, else from the file. MissingKeyError if neither is there, else KeySourceError."""
     folder = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
     if folder and os.path.lexists(sealed := Path(folder) / credential):
         return RootKey(_read(sealed, owner=None), f"systemd credential {credential}", None)
     if not os.path.lexists(path):
         way_out = "restore it, or create a new one for a new gallery"
-        raise KeySourceError(f"root key: neither systemd credential {credential} nor file {path}: {way_out}")
+        raise MissingKeyError(f"root key: neither systemd credential {credential} nor file {path}: {way_out}")
     return RootKey(_read(path, owner=os.geteuid()), str(path), _plain_file_warning(path, credential))
 
 

@@ -10,6 +10,7 @@ mkdir -p "$WORK"
 # the detector: LFW pictures that are not in pairs.txt, labelled by SCRFD
 $PYTHON -m training.label_faces "$WORK/lfw_faces" "$DATA/lfw/lfw-deepfunneled.zip" "$DATA/models/scrfd_2.5g.onnx" --without "$DATA/lfw/pairs.txt"
 $PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector.pt" --minutes 42
+$PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector2.pt" --start "$WORK/detector.pt" --rate 3e-3 --minutes 32
 
 # stage 1: the backbone, distilled from the teacher
 $PYTHON -m training.pack "$WORK/packed" "$DATA"/train/{celeba_a,celeba_b,fiw,utkface,fiw_unlabelled,nomask,masks}.zip
@@ -20,5 +21,5 @@ $PYTHON -m training.distil "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbon
 $PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz"
 $PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt"
 
-$PYTHON -m training.export detector "$WORK/detector.pt" models/detector.onnx --facts training/runs/detector_facts.json
+$PYTHON -m training.export detector "$WORK/detector2.pt" models/detector.onnx --facts training/runs/detector_facts.json
 $PYTHON -m training.export drh "$WORK/backbone.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import KeySourceError
-from edge.keys import Keyring, create_root_key, load_root_key
+from edge.keys import Keyring, MissingKeyError, create_root_key, load_root_key
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "template-1.json").read_text(encoding="utf-8"))
 ROOT = bytes.fromhex(VECTORS["root"])
@@ -110,8 +110,17 @@ def test_a_bad_credential_is_refused_even_beside_a_good_file(tmp_path: Path, key
         load_root_key(key_file, environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
 
+def test_only_a_missing_key_is_a_reason_to_make_one(tmp_path: Path) -> None:
+    """A credential that is there but unusable, or a bad file, is another error."""
+    (tmp_path / "edge-root-key").write_bytes(b"short")
+    for path, environment in ((tmp_path / "absent", {"CREDENTIALS_DIRECTORY": str(tmp_path)}), (tmp_path / "edge-root-key", NOTHING)):
+        with pytest.raises(KeySourceError) as caught:
+            load_root_key(path, environment=environment)
+        assert not isinstance(caught.value, MissingKeyError)
+
+
 def test_a_missing_key_is_told_with_both_places(tmp_path: Path) -> None:
-    with pytest.raises(KeySourceError, match=r"neither systemd credential edge-root-key nor file .*absent\.key"):
+    with pytest.raises(MissingKeyError, match=r"neither systemd credential edge-root-key nor file .*absent\.key"):
         load_root_key(tmp_path / "absent.key", environment=NOTHING)
 
 

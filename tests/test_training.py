@@ -1,5 +1,6 @@
 """Training: what is trained is what is shipped, splits keep people apart, losses have gradients. Needs torch (extra ``train``)."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from edge.inference.manifest import CodeSize  # noqa: E402
 from training import export, packed, scenes  # noqa: E402
 from training.augment import MARGIN, augment, jitter  # noqa: E402
 from training.backbone import Backbone  # noqa: E402
+from training.cycle import Cycle, one_cycle  # noqa: E402
 from training.detector import Detector  # noqa: E402
-from training.distil import loss_of, one_cycle  # noqa: E402
+from training.distil import loss_of  # noqa: E402
 from training.drh import PEOPLE, SAMPLES, Uncertainty, hash_loss, people_batches, random_projection, unequal_symbols  # noqa: E402
 
 
@@ -82,7 +84,7 @@ def test_the_learning_rate_rises_then_falls_to_a_hundredth() -> None:
 
 def test_distillation_is_content_with_the_teacher_itself_and_with_nothing_else() -> None:
     teacher = torch.nn.functional.normalize(torch.randn(16, 512), dim=1)
-    same, other = loss_of(3 * teacher, teacher, 10.0)[0], loss_of(torch.randn(16, 512), teacher, 10.0)[0]
+    same, other = loss_of(3 * teacher, teacher, 10.0), loss_of(torch.randn(16, 512), teacher, 10.0)
     assert same.item() == pytest.approx(0, abs=1e-5)
     assert other.item() > 0.5
 
@@ -141,3 +143,24 @@ def test_what_is_exported_loads_through_the_door_of_the_appliance(tmp_path: Path
         logits, variance, embedding = network(pictures)
     for name, expected in (("logits", logits), ("log_variance", variance), ("embedding", embedding)):
         assert found[name] == pytest.approx(expected.numpy(), abs=1e-3)
+
+
+def test_a_cycle_goes_on_from_its_checkpoint_and_a_new_one_begins_from_another_s_average(tmp_path: Path) -> None:
+    def options(out: str, start: Path | None = None, minutes: float = 0.002) -> argparse.Namespace:
+        return argparse.Namespace(out=tmp_path / out, start=start, minutes=minutes, batch=4, rate=0.01, threads=1, seed=1)
+
+    def run(arguments: argparse.Namespace) -> Cycle:
+        cycle = Cycle(torch.nn.Conv2d(3, 1, 1), arguments, 0.0, lambda mean: {})
+        while not cycle.over:
+            cycle.learn(cycle.network(torch.ones(4, 3, 2, 2)).square().mean(), 4)
+        cycle.finish()
+        return cycle
+
+    first = run(options("a.pt"))
+    again = run(options("a.pt"))
+    assert again.samples == first.samples > 0
+    longer = run(options("a.pt", minutes=0.004))
+    assert longer.samples > first.samples
+    begun = Cycle(torch.nn.Conv2d(3, 1, 1), options("b.pt", start=tmp_path / "a.pt"), 0.0, lambda mean: {})
+    assert begun.samples == 0
+    assert torch.equal(begun.network.weight, longer.mean.weight)

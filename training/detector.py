@@ -9,21 +9,17 @@ printed is JSON.
 """
 
 import argparse
-import copy
-import json
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from training.backbone import convolution
-from training.distil import average_into, one_cycle, save
+from training.cycle import Cycle, options
+from training.packed import to_network
 from training.scenes import Labelled, anchor_points, scene_batches
 
-console = Console()
 WIDTH = 64
 LANDMARK_WEIGHT = 6.0
 
@@ -102,7 +98,7 @@ def validate(network: nn.Module, labelled: Labelled, rows: np.ndarray, size: int
         canvas = np.zeros((size, size, 3), np.uint8)
         image = labelled.images[row]
         canvas[: image.shape[0], : image.shape[1]] = image
-        scores, _, landmarks = network(((torch.from_numpy(canvas).float() - 127.5) / 127.5).permute(2, 0, 1)[None])
+        scores, _, landmarks = network(to_network(canvas[None]))
         best = int(scores[0].argmax())
         face = labelled.faces[row][0]
         here = landmarks[0, best].numpy().reshape(5, 2) * strides[best] + points[best]
@@ -117,69 +113,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labelled", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--rate", type=float, default=4e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--start", type=Path, help="begin a new cycle from the averaged weights of this checkpoint")
-    parser.add_argument("--seed", type=int, default=1)
+    options(parser, minutes=30, batch=24, rate=4e-3)
     train(parser.parse_args())
 
 
 def train(arguments: argparse.Namespace) -> None:
-    torch.manual_seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
     labelled = Labelled.load(arguments.labelled)
     rows = np.array([row for row, faces in enumerate(labelled.faces) if len(faces)])
     held, trained = rows[::20], np.setdiff1d(rows, rows[::20])
-    network = Detector().to(memory_format=torch.channels_last)
-    mean = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=arguments.rate, weight_decay=0.01)
-    elapsed, samples = 0.0, 0
-    if arguments.start and not arguments.out.exists():
-        for part in (network, mean):
-            part.load_state_dict(torch.load(arguments.start, weights_only=True)["mean"])
-    if arguments.out.exists():
-        state = torch.load(arguments.out, weights_only=True)
-        network.load_state_dict(state["network"])
-        mean.load_state_dict(state["mean"])
-        optimiser.load_state_dict(state["optimiser"])
-        elapsed, samples = state["elapsed"], state["samples"]
-    console.print(f"{sum(p.numel() for p in network.parameters())} parameters, {len(trained)} pictures, {len(held)} held out")
-    reported = saved = elapsed
-    losses: list[float] = []
-    begun = time.monotonic()
-    for canvases, state_map, boxes, landmarks in scene_batches(
-        labelled, trained, arguments.batch, np.random.default_rng(arguments.seed + samples)
-    ):
-        progress = elapsed / 60 / arguments.minutes
-        if progress >= 1:
+    cycle = Cycle(Detector(), arguments, decay=0.01, validate=lambda mean: validate(mean, labelled, held))
+    random = np.random.default_rng(arguments.seed + cycle.samples)
+    for canvases, *aims in scene_batches(labelled, trained, arguments.batch, random):
+        if cycle.over:
             break
-        optimiser.param_groups[0]["lr"] = one_cycle(progress, arguments.rate)
-        network.train()
-        batch = ((torch.from_numpy(canvases).float() - 127.5) / 127.5).permute(0, 3, 1, 2)
         with torch.autocast("cpu", torch.bfloat16):
-            output = network(batch)
-        loss = detection_loss(output, *(torch.from_numpy(part) for part in (state_map, boxes, landmarks)))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        average_into(mean, network, min(0.998, (1 + samples / arguments.batch) / (10 + samples / arguments.batch)))
-        samples += len(canvases)
-        losses.append(float(loss))
-        elapsed += time.monotonic() - begun
-        begun = time.monotonic()
-        if elapsed - reported > 30:
-            rate = len(losses) * arguments.batch / (elapsed - reported)
-            console.print(f"{elapsed / 60:6.1f} min {samples:9d} samples  loss {np.mean(losses):.4f}  {rate:.0f}/s")
-            reported, losses = elapsed, []
-        if elapsed - saved > 180:
-            save(arguments.out, network, mean, optimiser, elapsed, samples)
-            console.print(f"          held-out pictures: {validate(mean, labelled, held)}")
-            saved, begun = elapsed, time.monotonic()
-    save(arguments.out, network, mean, optimiser, elapsed, samples)
-    print(json.dumps({"minutes": round(elapsed / 60, 1), "samples": samples, **validate(mean, labelled, held)}))
+            output = cycle.network(to_network(canvases))
+        cycle.learn(detection_loss(output, *map(torch.from_numpy, aims)), len(canvases))
+    cycle.finish()
 
 
 if __name__ == "__main__":

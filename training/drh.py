@@ -4,8 +4,8 @@
 
 Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards. With
 p = softmax(T z) per block, the similarity of two faces is the expected share of equal symbols, sum <p_a, p_b> / m, which has a gradient
-and treats symbols as the categories they are. Loss: batch-hard margin on the angle of that similarity, plus quantisation (1 - max p)
-and balance (KL of the batch mean against uniform). T rises from 2 to 10.
+and treats symbols as the categories they are. Loss: batch-hard margin on the angle of that similarity, quantisation (1 - max p), and
+balance (KL of the batch mean against uniform). T rises from 2 to 10.
 
 The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs, 2 (1 - cos) / (s_a + s_b) +
 ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.

@@ -35,7 +35,7 @@ def load(folder: Path) -> Packed:
 
 
 def to_network(crops: Pixels) -> Tensor:
-    """B x 112 x 112 x 3 uint8 BGR -> B x 3 x 112 x 112 float in -1..1, channels last."""
+    """B x H x W x 3 uint8 BGR -> B x 3 x H x W float in -1..1, channels last."""
     return ((torch.from_numpy(crops).float() - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 

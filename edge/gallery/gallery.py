@@ -161,7 +161,7 @@ class Gallery:
         with self._changing() as db:
             _require_subject(db, subject_id)
             if self._live.subject(subject_id) is None:
-                raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke him, enrol again")
+                raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
             gone = _references_of(db, subject_id)
             if codes is None:
                 gone = [reference for reference in gone if reference in self._live.matrix]
@@ -186,7 +186,7 @@ class Gallery:
         with self._changing() as db:
             old = self._live
             if old.damaged or old.problems:
-                found = "; ".join(old.problems) or f"{len(old.damaged)} references are damaged"
+                found = "; ".join(old.problems.values()) or f"{len(old.damaged)} references are damaged"
                 raise GalleryError(f"gallery {self.path}: {found}: revoke or renew their subjects first")
             epochs = (old.sealer.epochs[0] + transform, old.sealer.epochs[1] + 1)
             fresh = old.sealer.at(epochs)
@@ -233,7 +233,7 @@ class Gallery:
             fresh = Live(self._live.sealer.at((meta.transform_epoch, meta.row_epoch)))
             fresh.load(db)
             events = [_event(fresh.sealer, number, sealed) for number, sealed in db.execute("SELECT id, sealed FROM events")]
-            problems += fresh.problems + _altered_revocations(db, fresh.sealer)
+            problems += [*fresh.problems.values(), *_altered_revocations(db, fresh.sealer)]
         lost = events.count(None)
         problems += [f"{lost} events: altered or moved"] if lost else []
         report = Report(len(fresh.matrix), len(fresh.subjects()), len(events) - lost, tuple(fresh.damaged.values()), tuple(problems))

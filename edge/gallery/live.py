@@ -20,7 +20,7 @@ class Live:
         self.sealer = sealer
         self.matrix = Matrix(sealer.width)
         self.damaged: dict[str, Damage] = {}
-        self.problems: list[str] = []
+        self.problems: dict[str, str] = {}
         self._people: dict[str, tuple[bytes, str, str]] = {}
 
     def load(self, db: sqlite3.Connection) -> None:
@@ -42,10 +42,10 @@ class Live:
 
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
-        before, self._people, self.problems = self._people, {}, []
+        before, self._people, self.problems = self._people, {}, {}
         for subject, sealed in db.execute("SELECT id, sealed FROM subjects"):
             if subject in revoked:
-                self.problems.append(f"subject {subject}: is revoked, yet somebody put it back: revoke it again")
+                self.problems[subject] = f"subject {subject}: is revoked, yet somebody put it back: revoke it again"
             elif subject in before and before[subject][0] == sealed:
                 self._people[subject] = before[subject]
             else:
@@ -55,7 +55,7 @@ class Live:
         try:
             facts = self.sealer.open_facts("subject", subject, sealed)
         except TemplateError as error:
-            self.problems.append(str(error))
+            self.problems[subject] = str(error)
             return
         self.know(subject, sealed, facts)
 
@@ -87,6 +87,7 @@ class Live:
                 self.matrix.remove(reference)
         if subject is not None:
             self._people.pop(subject, None)
+            self.problems.pop(subject, None)
 
     def subject(self, identity: str) -> Subject | None:
         """The subject of that id, or None."""

@@ -73,7 +73,7 @@ class RootKey:
 
 
 def load_root_key(path: Path, *, credential: str = CREDENTIAL, environment: Mapping[str, str] | None = None) -> RootKey:
-    """The root key from the systemd credential of that name, else from the file. MissingKeyError if neither is there, else KeySourceError."""
+    """The root key from the systemd credential of that name, else from the file. MissingKeyError if neither is there, or KeySourceError."""
     folder = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
     if folder and os.path.lexists(sealed := Path(folder) / credential):
         return RootKey(_read(sealed, owner=None), f"systemd credential {credential}", None)

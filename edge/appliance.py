@@ -95,7 +95,7 @@ class Appliance:
     def judge(self, gallery: Searchable, frame: Frame, number: int, face: Face) -> Outcome:
         """One face of one frame as an approach of a single sample."""
         decision = self.settings.decision
-        approach = Approach(number, Policy(1, 1, decision.margin, decision.max_log_variance), frame.captured)
+        approach = Approach(number, Policy(1, 1, decision.margin, decision.max_log_variance, decision.interval), frame.captured)
         sample = self.acquirer.sample(frame.image, face)
         outcome = None
         if sample is None or sample.quality.reasons:

@@ -115,6 +115,6 @@ def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], in
 
 def identifier(settings: Settings, acquire: Acquirer, opened: LiveGallery, tail: NonMatedTail) -> Identifier:
     track, decision = settings.track, settings.decision
-    rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance)
+    rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance, decision.interval)
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
     return Identifier(acquire, opened, tracker, rules, threshold(tail, decision.fpir, rules.looks), decision.expiry)

@@ -65,7 +65,7 @@ class Identifier:
             if track is None:
                 continue
             approach = self._approaches.setdefault(track, Approach(track, self._policy, frame.captured))
-            sample = None if approach.decided else self._acquirer.sample(frame.image, face)
+            sample = self._acquirer.sample(frame.image, face) if approach.wants(frame.captured) else None
             if sample is None:
                 continue
             if sample.quality.reasons:

@@ -85,6 +85,7 @@ class DecisionSettings(Section):
     fpir: Annotated[float, Field(gt=0, lt=1)]
     min_samples: Count
     max_samples: Count
+    interval: Annotated[float, Field(ge=0)]
     max_log_variance: float
     margin: Count
     expiry: Positive

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from edge.records import Candidate, Features, Outcome, Reason, Verdict
 from edge.template.decide import SHAPES, Approach, NonMatedTail, Policy, expired, fit_tail
 
 TAIL = NonMatedTail(m=512, pairs=1_000_000, tail_at=400.5, tail_share=0.01, shape=0.05, scale=8.0)
-POLICY = Policy(min_samples=2, max_samples=4, margin=10, max_log_variance=0.0)
+POLICY = Policy(min_samples=2, max_samples=4, margin=10, max_log_variance=0.0, interval=0.0)
 THRESHOLD = 300
 
 tails = st.builds(
@@ -327,3 +328,13 @@ def test_laws_of_outcomes(steps: list) -> None:
             assert all(unequal >= best + POLICY.margin for subject, unequal in found if subject != outcome.subject)
     outcomes.append(approach.close(99.0))
     assert len([outcome for outcome in outcomes if outcome]) == 1
+
+
+def test_samples_of_one_moment_are_not_counted_twice() -> None:
+    """Within the interval no sample is wanted; after it, and before the first one, it is; once decided never again."""
+    approach = Approach(7, dataclasses.replace(POLICY, interval=0.1), 0.0)
+    assert approach.wants(0.0)
+    approach.add(sample(), 0.0)
+    assert [approach.wants(moment) for moment in (0.05, 0.1, 0.2)] == [False, True, True]
+    approach.close(0.3)
+    assert not approach.wants(9.0)

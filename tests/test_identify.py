@@ -28,7 +28,7 @@ def loop(
 ) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
     acquirer = ScriptedAcquirer(script)
     gallery = ListGallery({str(who): acquirer.code(person(who)) for who in enrolled})
-    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0), lambda size: 20, expiry)  # type: ignore[arg-type]
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0, 0.0), lambda size: 20, expiry)  # type: ignore[arg-type]
     clock = iter(number / 10 + lag for number in range(frames + 1))
     outcomes = [
         outcome for _, found in run((frame(number) for number in range(frames)), identifier, lambda: next(clock)) for outcome in found
@@ -89,7 +89,7 @@ def test_a_decided_approach_costs_no_more_inference() -> None:
 
 def test_the_gallery_is_asked_for_news_at_every_frame() -> None:
     acquirer, gallery = ScriptedAcquirer({}), ListGallery({})
-    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0), lambda size: 20, 1.5)  # type: ignore[arg-type]
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0, 0.0), lambda size: 20, 1.5)  # type: ignore[arg-type]
     for number in range(7):
         identifier.step(frame(number), number / 10)
     assert gallery.refreshed == 7

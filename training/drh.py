@@ -7,8 +7,8 @@ p = softmax(T z) per block, the similarity of two faces is the expected share of
 and treats symbols as the categories they are. Loss: batch-hard margin on the angle of that similarity, quantisation (1 - max p), and
 balance (KL of the batch mean against uniform). T rises from 2 to 10.
 
-The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs, 2 (1 - cos) / (s_a + s_b) +
-ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.
+The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs,
+2 (1 - cos) / (s_a + s_b) + ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.
 
 The random projection it starts from is measured beside it on identities held out; the better one is kept. The last line printed is JSON.
 """

@@ -101,17 +101,22 @@ class Policy:
 
     min_samples, max_samples: usable samples before the first and at the last look. margin: symbols by which the best candidate of another
     subject must be worse, at least 1 (two subjects alike are never decided). max_log_variance: fused uncertainty (natural logarithm) above
-    which another sample is awaited. Raises ValueError for impossible values.
+    which another sample is awaited. interval: seconds from one sample to the next, so that they are not all of one moment. Raises
+    ValueError for impossible values.
     """
 
     min_samples: int
     max_samples: int
     margin: int
     max_log_variance: float
+    interval: float
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_samples <= self.max_samples or self.margin < 1 or math.isnan(self.max_log_variance):
-            raise ValueError(f"{self}: expected 1 <= min_samples <= max_samples, margin >= 1, and a number for max_log_variance")
+        sound = 1 <= self.min_samples <= self.max_samples and self.margin >= 1 and self.interval >= 0
+        if not sound or math.isnan(self.max_log_variance):
+            raise ValueError(
+                f"{self}: expected 1 <= min_samples <= max_samples, margin >= 1, interval >= 0, and a number for max_log_variance"
+            )
 
     @property
     def looks(self) -> int:
@@ -140,6 +145,10 @@ class Approach:
         self._looked = False
         self._refused: Counter[Reason] = Counter()
         self.decided = False
+
+    def wants(self, captured: float) -> bool:
+        """Whether a sample of this moment (monotonic seconds) is of use: undecided, and not too soon after the last one."""
+        return not self.decided and (not self._samples or captured - self._newest >= self._policy.interval)
 
     def refuse(self, reasons: Sequence[Reason], captured: float) -> None:
         """A sample of this track was not used, for these reasons."""

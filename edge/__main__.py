@@ -106,29 +106,38 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
 
 @app.command()
 def revoke(subject: Who, config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
-    """Delete a person's references for good, at once, also in a running door."""
+    """Delete a person's references for good, at once, also in a running door. An id also removes what is damaged."""
     job = appliance(config, as_json, quiet)
     with job.gallery() as gallery:
-        found = gallery.find(subject)
-        gallery.revoke(found.id)
+        found = job.revoke(gallery, subject)
+        if gallery.erasure_pending:
+            job.report.warn("the deleted rows still lie, sealed, in the journal, because another process is reading; it erases them next")
     facts = {"revoked": found.label, "subject": found.id, "references": found.references}
     job.report.result(facts, f"revoked {found.label} ({found.id}): {found.references} references deleted")
 
 
 @app.command()
 def renew(
-    subject: Who, pictures: Pictures = None, source: Origin = None, config: Config = None, as_json: Json = False, quiet: Quiet = False
+    subject: Who,
+    pictures: Pictures = None,
+    source: Origin = None,
+    allow_unlike: Annotated[bool, typer.Option("--allow-unlike", help="Also if the new pictures do not look like the person.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Replace a person's references; the old ones are worthless afterwards.
+    """Replace a person's references; the old ones are deleted.
 
     Without pictures and without --source the same code gets a fresh pad: nobody need be there.
     """
     job = appliance(config, as_json, quiet, source)
-    codes = [job.capture(pictures or []).code] if pictures or source else None
+    session = job.capture(pictures or []) if pictures or source else None
     with job.gallery() as gallery:
         found = gallery.find(subject)
-        gallery.renew(found.id, codes)
-    job.report.result({"renewed": found.label, "subject": found.id, "recaptured": codes is not None}, f"renewed {found.label} ({found.id})")
+        job.renew(gallery, found, session, allow_unlike=allow_unlike)
+    job.report.result(
+        {"renewed": found.label, "subject": found.id, "recaptured": session is not None}, f"renewed {found.label} ({found.id})"
+    )
 
 
 @app.command()

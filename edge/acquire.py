@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge.errors import NetworkError
 from edge.face.align import align
 from edge.face.detect import decode, fit
 from edge.face.quality import Limits, Quality, assess
@@ -82,9 +83,7 @@ class Acquirer:
             crops = np.stack([sample.crop for sample in samples[start : start + MOST_CROPS]])
             with self.stages.stage("hash"):
                 found = self._hasher.infer(crops, ("logits", "log_variance"))
-            made += [
-                Features(logits, float(variance)) for logits, variance in zip(found["logits"], found["log_variance"].ravel(), strict=True)
-            ]
+            made += _features(found["logits"], found["log_variance"].ravel())
         return made
 
     def code(self, features: Features) -> Code:
@@ -102,6 +101,13 @@ class Acquirer:
         if sample is None or sample.quality.reasons:
             return None, sample.quality.reasons if sample else (Reason.NO_FACE,)
         return sample, ()
+
+
+def _features(logits: npt.NDArray[Any], log_variances: npt.NDArray[Any]) -> list[Features]:
+    try:
+        return [Features(row, float(variance)) for row, variance in zip(logits, log_variances, strict=True)]
+    except ValueError as error:
+        raise NetworkError(f"hash network: {error}; run `edge doctor`, and exchange the network or the runtime") from error
 
 
 def size_of(face: Face) -> float:

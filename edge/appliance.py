@@ -9,14 +9,14 @@ from edge import build
 from edge.acquire import Acquirer
 from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Session, capture, duplicate
-from edge.errors import AcquisitionError, SubjectError
-from edge.gallery import Gallery, Subject
+from edge.errors import AcquisitionError, GalleryError, SubjectError
+from edge.gallery import Gallery, Subject, is_id, normalised
 from edge.identify import Searchable, run
 from edge.records import Face, Frame, Outcome, Reason
 from edge.report import Report, Tally
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.template.decide import Approach, Policy
+from edge.template.decide import Approach
 
 
 class Appliance:
@@ -57,18 +57,54 @@ class Appliance:
 
     def enrol(self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False) -> Subject:
         """Store one reference. Raises SubjectError for a name in use and AcquisitionError for a person already enrolled."""
-        if any(person.label == name for person in gallery.subjects()):
-            raise SubjectError(f"{name}: somebody of this name is enrolled; choose another name, or `edge renew` to replace the references")
+
+        def check() -> None:
+            if any(person.label.casefold() == normalised(name).casefold() for person in gallery.subjects()):
+                raise SubjectError(
+                    f"{name}: somebody of this name is enrolled; choose another name, or `edge renew` to replace the references"
+                )
+            twin = self._nearest(gallery, session)
+            if twin and not allow_duplicate:
+                way_out = f"`edge renew` replaces the references of {twin.label}, --allow-duplicate enrols somebody who only looks alike"
+                raise AcquisitionError(f"{name}: this person looks like {twin.label}, who is enrolled. Nothing was stored; {way_out}")
+
+        return gallery.enrol(name, [session.code], check=check)
+
+    def renew(self, gallery: Gallery, subject: Subject, session: Session | None, *, allow_unlike: bool = False) -> None:
+        """Replace a subject's references: by a new session's, or with None by fresh pads. AcquisitionError for another person's face."""
+
+        def check() -> None:
+            found = self._nearest(gallery, session) if session else subject
+            if found and found.id != subject.id:
+                raise AcquisitionError(
+                    f"{subject.label}: these pictures look like {found.label}, who is enrolled. Nothing was changed; check the name"
+                )
+            if not found and not allow_unlike:
+                way_out = "check the name, or --allow-unlike if the person has changed that much"
+                raise AcquisitionError(f"{subject.label}: these pictures do not look like {subject.label}. Nothing was changed; {way_out}")
+
+        gallery.renew(subject.id, [session.code] if session else None, check=check)
+
+    def revoke(self, gallery: Gallery, name_or_id: str) -> Subject:
+        """Delete a subject; by its id also one whose record is damaged. Raises SubjectError."""
+        try:
+            found = gallery.find(name_or_id)
+        except SubjectError:
+            if not is_id(name_or_id.casefold()):
+                raise
+            found = Subject(name_or_id.casefold(), "subject without a sound record", "", 0)
+        gallery.revoke(found.id)
+        return found
+
+    def _nearest(self, gallery: Gallery, session: Session) -> Subject | None:
+        """The enrolled subject that this session's person is, by the door's own threshold."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
-        twin = duplicate(gallery.search(session.code, limit=1), threshold)
-        if twin and not allow_duplicate:
-            label = gallery.find(twin.subject).label
-            way_out = f"`edge renew` replaces the references of {label}, --allow-duplicate enrols somebody who only looks alike"
-            raise AcquisitionError(f"{name}: this person looks like {label}, who is enrolled. Nothing was stored; {way_out}")
-        return gallery.enrol(name, [session.code])
+        found = duplicate(gallery.search(session.code, limit=1), threshold)
+        return gallery.find(found.subject) if found else None
 
     def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
         """Every face of one picture, each judged by the rule of an approach of one sample."""
+        gallery.refresh()
         frame = self._frame(path, 0)
         return [self.judge(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
 
@@ -83,25 +119,31 @@ class Appliance:
                 for outcome in outcomes:
                     name = name_of(gallery, outcome)
                     tally.add(outcome, name)
-                    gallery.record(outcome.verdict.value, outcome.subject)
                     self.report.outcome(outcome, name, outcome.captured - begun)
+                    self._record(gallery, outcome)
         except KeyboardInterrupt:
             self.report.note("stopped")
         return tally
+
+    def _record(self, gallery: Gallery, outcome: Outcome) -> None:
+        """The event log; a full disk or a busy file does not stop the door."""
+        try:
+            gallery.record(outcome.verdict.value, outcome.subject)
+        except GalleryError as error:
+            self.report.warn(f"event not recorded: {error}")
 
     def _frame(self, path: Path, number: int) -> Frame:
         return Frame(read_image(path, max_pixels=self.settings.camera.max_image_pixels), float(number), number, str(path))
 
     def judge(self, gallery: Searchable, frame: Frame, number: int, face: Face) -> Outcome:
         """One face of one frame as an approach of a single sample."""
-        decision = self.settings.decision
-        approach = Approach(number, Policy(1, 1, decision.margin, decision.max_log_variance, decision.interval), frame.captured)
+        approach = Approach(number, build.policy(self.settings, 1, 1), frame.captured)
         sample = self.acquirer.sample(frame.image, face)
         outcome = None
         if sample is None or sample.quality.reasons:
             approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
         elif fused := approach.add(self.acquirer.features([sample])[0], frame.captured):
-            threshold = build.threshold(self.networks.tail, decision.fpir, 1)(len(gallery))
+            threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
             outcome = approach.judge(gallery.search(self.acquirer.code(fused), limit=2), threshold, frame.captured)
         outcome = outcome or approach.close(frame.captured)
         assert outcome is not None

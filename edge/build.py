@@ -7,13 +7,13 @@ from edge.acquire import Acquirer, DetectLimits
 from edge.camera import Patience, open_source
 from edge.camera.demo import DemoSource
 from edge.camera.source import Source
-from edge.errors import KeySourceError, NetworkError
+from edge.errors import NetworkError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery
 from edge.inference import Network, load_network, read_manifest
-from edge.keys import Keyring, RootKey, create_root_key, load_root_key
+from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.records import Reason
 from edge.settings import Settings
 from edge.stages import Stages
@@ -77,8 +77,8 @@ def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
     try:
         return load_root_key(settings.keys.file, credential=settings.keys.credential)
-    except KeySourceError:
-        if not may_create or settings.keys.file.exists() or settings.gallery.path.exists():
+    except MissingKeyError:
+        if not may_create or settings.gallery.path.exists():
             raise
     settings.keys.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     return create_root_key(settings.keys.file)
@@ -98,9 +98,15 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
     for damage in opened.damaged:
         on_problem(
             f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; "
-            f"`edge renew` or `edge revoke` its subject {damage.subject}"
+            f"`edge revoke {damage.subject}` removes it, then enrol again"
         )
     return opened
+
+
+def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:
+    """The rule by which an approach of so many samples is judged."""
+    decision = settings.decision
+    return Policy(min_samples, max_samples, decision.margin, decision.max_log_variance, decision.interval, decision.expiry)
 
 
 def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], int]:
@@ -115,6 +121,7 @@ def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], in
 
 def identifier(settings: Settings, acquire: Acquirer, opened: LiveGallery, tail: NonMatedTail) -> Identifier:
     track, decision = settings.track, settings.decision
-    rules = Policy(decision.min_samples, decision.max_samples, decision.margin, decision.max_log_variance, decision.interval)
+    rules = policy(settings, decision.min_samples, decision.max_samples)
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
-    return Identifier(acquire, opened, tracker, rules, threshold(tail, decision.fpir, rules.looks), decision.expiry)
+    at = threshold(tail, decision.fpir, rules.looks)
+    return Identifier(acquire, opened, tracker, rules, at, expiry=decision.expiry, consistency=decision.consistency)

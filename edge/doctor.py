@@ -103,7 +103,7 @@ def _gallery(settings: Settings) -> Check:
             "gallery",
             "fail",
             f"{len(report.damaged)} damaged references; they never match",
-            "`edge renew` or `edge revoke` their subjects, or restore a backup",
+            "`edge revoke` their subjects by id and enrol again, or restore a backup",
         )
     if report.problems:
         return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")

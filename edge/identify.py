@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+import numpy as np
+
 from edge.acquire import Acquirer, Sample
 from edge.face.track import Tracker
 from edge.records import Candidate, Code, Face, Features, Frame, Outcome
@@ -30,33 +32,43 @@ class Identifier:
     """Follows every approach to its one outcome.
 
     threshold: gallery size (references) -> largest number of unequal symbols that is still the person (``template.decide``). expiry:
-    seconds from capture after which an outcome is dropped.
+    seconds from capture after which an outcome is dropped. consistency: share of unequal symbols 0..1 between a sample and those before
+    it from which it is of somebody else.
     """
 
     def __init__(
-        self, acquirer: Acquirer, gallery: LiveGallery, tracker: Tracker, policy: Policy, threshold: Callable[[int], int], expiry: float
+        self,
+        acquirer: Acquirer,
+        gallery: LiveGallery,
+        tracker: Tracker,
+        policy: Policy,
+        threshold: Callable[[int], int],
+        *,
+        expiry: float,
+        consistency: float,
     ) -> None:
         self._acquirer, self._gallery, self._tracker = acquirer, gallery, tracker
-        self._policy, self._threshold, self._expiry = policy, threshold, expiry
+        self._policy, self._threshold = policy, threshold
+        self._expiry, self._consistency = expiry, consistency
         self._approaches: dict[int, Approach] = {}
         self.dropped = 0
 
-    def step(self, frame: Frame, now: float) -> list[Outcome]:
-        """One frame: detect, track, align, assess, hash, fuse, compare, decide. now: monotonic seconds at which its outcomes are made."""
+    def step(self, frame: Frame, clock: Clock) -> list[Outcome]:
+        """One frame: detect, track, align, assess, hash, fuse, compare, decide. clock: monotonic seconds, read when outcomes are made."""
         self._gallery.refresh()
         faces = self._acquirer.faces(frame.image)
         with self._acquirer.stages.stage("track"):
             tracks = self._tracker.update(faces, frame.captured)
-            outcomes = self._ended(self._tracker.expired(frame.captured), now)
+            outcomes = self._ended(self._tracker.expired(frame.captured), clock)
         waiting = self._usable(frame, faces, tracks)
         features = self._acquirer.features([sample for _, sample in waiting])
         for (approach, _), each in zip(waiting, features, strict=True):
-            outcomes += self._look(approach, each, frame.captured, now)
-        return [outcome for outcome in outcomes if self._fresh(outcome, now)]
+            outcomes += self._look(approach, each, frame.captured, clock)
+        return [outcome for outcome in outcomes if self._fresh(outcome, clock())]
 
-    def finish(self, now: float) -> list[Outcome]:
+    def finish(self, clock: Clock) -> list[Outcome]:
         """The stream has ended: the outcomes of the approaches still open."""
-        return self._ended(list(self._approaches), now)
+        return self._ended(list(self._approaches), clock)
 
     def _usable(self, frame: Frame, faces: list[Face], tracks: list[int | None]) -> list[tuple[Approach, Sample]]:
         """The undecided approaches of this frame whose sample serves; the others are told why not."""
@@ -74,18 +86,28 @@ class Identifier:
                 usable.append((approach, sample))
         return usable
 
-    def _look(self, approach: Approach, features: Features, captured: float, now: float) -> list[Outcome]:
+    def _look(self, approach: Approach, features: Features, captured: float, clock: Clock) -> list[Outcome]:
         with self._acquirer.stages.stage("fuse"):
+            if self._is_somebody_else(approach, features):
+                approach.restart()
             fused = approach.add(features, captured)
         if fused is None:
             return []
         with self._acquirer.stages.stage("search"):
             candidates = self._gallery.search(self._acquirer.code(fused), limit=2)
-        outcome = approach.judge(candidates, self._threshold(len(self._gallery)), now)
+        outcome = approach.judge(candidates, self._threshold(len(self._gallery)), clock())
         return [outcome] if outcome else []
 
-    def _ended(self, tracks: Iterable[int], now: float) -> list[Outcome]:
-        closed = (self._approaches.pop(track).close(now) for track in tracks if track in self._approaches)
+    def _is_somebody_else(self, approach: Approach, features: Features) -> bool:
+        """Whether a sample disagrees with those before it: a cut in a film, or one person stepping in front of another."""
+        held = approach.fused
+        if held is None:
+            return False
+        before, now = self._acquirer.code(held).symbols, self._acquirer.code(features).symbols
+        return float(np.mean(before != now)) > self._consistency
+
+    def _ended(self, tracks: Iterable[int], clock: Clock) -> list[Outcome]:
+        closed = (self._approaches.pop(track).close(clock()) for track in tracks if track in self._approaches)
         return [outcome for outcome in closed if outcome]
 
     def _fresh(self, outcome: Outcome, now: float) -> bool:
@@ -105,5 +127,5 @@ def run(
     last = 0.0
     for frame in frames:
         last = frame.captured
-        yield frame, identifier.step(frame, clock() if clock else last)
-    yield None, identifier.finish(clock() if clock else last)
+        yield frame, identifier.step(frame, clock or (lambda: last))  # noqa: B023 - the newest frame's time is what is wanted
+    yield None, identifier.finish(clock or (lambda: last))

@@ -86,6 +86,7 @@ class DecisionSettings(Section):
     min_samples: Count
     max_samples: Count
     interval: Annotated[float, Field(ge=0)]
+    consistency: Share
     max_log_variance: float
     margin: Count
     expiry: Positive

@@ -112,7 +112,7 @@ class Loop:
         self._stages.seconds.clear()
         self._gallery.busy = 0.0
         busy, begun = time.thread_time(), time.perf_counter()
-        self._identifier.step(frame, frame.captured)
+        self._identifier.step(frame, lambda: frame.captured)
         busy, seconds = time.thread_time() - busy, time.perf_counter() - begun
         spent = {name: sum(each) for name, each in self._stages.seconds.items()}
         self.steps.append(Step(busy, self._gallery.busy, seconds, spent, len(self._stages.seconds["search"])))

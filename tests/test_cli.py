@@ -188,3 +188,30 @@ def test_config_show_prints_every_setting_in_force(desk: Desk) -> None:
     assert shown["gallery.path"] == str(desk.folder / "gallery.db")
     assert shown["decision.fpir"] == 0.003
     assert "settings are sound" in desk.edge("config", "check").stdout
+
+
+def test_a_reference_is_not_renewed_with_another_person_s_face(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    assert f"do not look like {COLLINS}" in desk.edge("renew", COLLINS, desk.hopper, code=8).stderr
+    assert desk.names(desk.collins) == [COLLINS]
+    desk.edge("enrol", HOPPER, desk.hopper)
+    assert f"look like {HOPPER}" in desk.edge("renew", COLLINS, desk.hopper, "--allow-unlike", code=8).stderr
+    assert desk.names(desk.hopper) == [HOPPER]
+    desk.edge("revoke", HOPPER)
+    desk.edge("renew", COLLINS, desk.hopper, "--allow-unlike")
+    assert desk.names(desk.hopper) == [COLLINS]
+
+
+def test_a_name_that_differs_only_in_blanks_or_capitals_is_the_same_name(desk: Desk) -> None:
+    desk.edge("enrol", "Ana", desk.collins)
+    for name in (" Ana", "ana", "ANA "):
+        assert "somebody of this name" in desk.edge("enrol", name, desk.hopper, code=9).stderr
+
+
+def test_an_unusable_credential_is_an_error_and_never_a_reason_for_a_new_key(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = desk.folder / "credentials"
+    credentials.mkdir()
+    (credentials / "edge-root-key").write_bytes(b"short")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    assert "root key" in desk.edge("enrol", COLLINS, desk.collins, code=7).stderr
+    assert not (desk.folder / "root.key").exists()

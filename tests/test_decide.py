@@ -14,7 +14,7 @@ from edge.records import Candidate, Features, Outcome, Reason, Verdict
 from edge.template.decide import SHAPES, Approach, NonMatedTail, Policy, expired, fit_tail
 
 TAIL = NonMatedTail(m=512, pairs=1_000_000, tail_at=400.5, tail_share=0.01, shape=0.05, scale=8.0)
-POLICY = Policy(min_samples=2, max_samples=4, margin=10, max_log_variance=0.0, interval=0.0)
+POLICY = Policy(min_samples=2, max_samples=4, margin=10, max_log_variance=0.0, interval=0.0, window=60.0)
 THRESHOLD = 300
 
 tails = st.builds(
@@ -338,3 +338,11 @@ def test_samples_of_one_moment_are_not_counted_twice() -> None:
     assert [approach.wants(moment) for moment in (0.05, 0.1, 0.2)] == [False, True, True]
     approach.close(0.3)
     assert not approach.wants(9.0)
+
+
+def test_a_sample_older_than_the_window_is_not_fused_with_a_new_one() -> None:
+    """Two samples make a look; if the first is too old by then, the second is alone and no look is due."""
+    approach = Approach(7, dataclasses.replace(POLICY, window=1.0), 0.0)
+    assert approach.add(sample(), 0.0) is None
+    assert approach.add(sample(), 1.5) is None
+    assert approach.add(sample(), 2.0) is not None

@@ -187,6 +187,17 @@ def test_a_disk_that_refuses_the_erasure_does_not_deny_the_revocation(path: Path
         assert not any(sealed[20:60] in file.read_bytes() for file in path.parent.iterdir())
 
 
+def test_a_trigger_put_in_while_running_cannot_undo_a_revocation_unnoticed(path: Path) -> None:
+    with opened(path) as gallery:
+        ana = gallery.find("Ana").id
+        altered(path, "CREATE TRIGGER t BEFORE DELETE ON templates BEGIN SELECT raise(IGNORE); END")
+        with pytest.raises(DamagedGalleryError, match="holds t, not made by this program"):
+            gallery.revoke(ana)
+        altered(path, "DROP TRIGGER t")
+        gallery.revoke(ana)
+        assert not matches(gallery, ANA)
+
+
 class Stopped(BaseException):
     """A signal."""
 

@@ -1,16 +1,17 @@
 """The loop: one approach, one outcome; unknown rather than a guess; nothing late."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from edge.face.track import Tracker
 from edge.identify import Identifier, run
-from edge.records import Outcome, Reason, Verdict
+from edge.records import Frame, Outcome, Reason, Verdict
 from edge.template.decide import Policy
 from tests.twins import ListGallery, ScriptedAcquirer, frame, person
 
 ADA, BEN, EVE = 1, 2, 3
+POLICY = Policy(min_samples=3, max_samples=6, margin=4, max_log_variance=5.0, interval=0.0, window=1.5)
 Script = dict[int, list[tuple[float, int, tuple[Reason, ...]]]]
 
 
@@ -28,11 +29,16 @@ def loop(
 ) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
     acquirer = ScriptedAcquirer(script)
     gallery = ListGallery({str(who): acquirer.code(person(who)) for who in enrolled})
-    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0, 0.0), lambda size: 20, expiry)  # type: ignore[arg-type]
-    clock = iter(number / 10 + lag for number in range(frames + 1))
-    outcomes = [
-        outcome for _, found in run((frame(number) for number in range(frames)), identifier, lambda: next(clock)) for outcome in found
-    ]
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=expiry, consistency=0.7)
+    shown = iter(range(frames))
+    now = [0.0]
+
+    def frames_of() -> Iterator[Frame]:
+        for number in shown:
+            now[0] = number / 10 + lag
+            yield frame(number)
+
+    outcomes = [outcome for _, found in run(frames_of(), identifier, lambda: now[0]) for outcome in found]
     return outcomes, identifier, acquirer
 
 
@@ -89,12 +95,37 @@ def test_a_decided_approach_costs_no_more_inference() -> None:
 
 def test_the_gallery_is_asked_for_news_at_every_frame() -> None:
     acquirer, gallery = ScriptedAcquirer({}), ListGallery({})
-    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), Policy(3, 6, 4, 5.0, 0.0), lambda size: 20, 1.5)  # type: ignore[arg-type]
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=1.5, consistency=0.7)
     for number in range(7):
-        identifier.step(frame(number), number / 10)
+        identifier.step(frame(number), lambda: 0.0)
     assert gallery.refreshed == 7
 
 
 @pytest.mark.parametrize("frames", [0, 1])
 def test_a_stream_without_faces_ends_without_outcomes(frames: int) -> None:
     assert loop({}, frames=frames)[0] == []
+
+
+def test_nobody_is_named_by_frames_of_somebody_who_has_left() -> None:
+    """Two good frames of Ada; then Eve stands in the same place, refused for a while, then in good frames."""
+    script = visits((range(2), ADA, 100.0))
+    script |= {number: [(100.0, EVE, (Reason.TURNED,))] for number in range(2, 30)}
+    script |= visits((range(30, 32), EVE, 100.0))
+    assert not [outcome for outcome in loop(script)[0] if outcome.subject]
+
+
+def test_when_somebody_steps_in_front_the_samples_before_do_not_count_for_him() -> None:
+    outcomes, _, _ = loop(visits((range(2), ADA, 100.0), (range(2, 12), EVE, 100.0)))
+    assert told(outcomes) == [("unknown", None)]
+    outcomes, _, _ = loop(visits((range(2), EVE, 100.0), (range(2, 12), ADA, 100.0)))
+    assert told(outcomes) == [("identified", str(ADA))]
+    assert Reason.INCONSISTENT in outcomes[0].reasons
+
+
+def test_time_that_inference_took_counts_towards_the_expiry() -> None:
+    """The clock is read when the outcome is made, not when the frame came."""
+    acquirer = ScriptedAcquirer(visits((range(5), ADA, 100.0)))
+    gallery = ListGallery({"ada": acquirer.code(person(ADA))})
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=1.5, consistency=0.7)
+    late = [outcome for number in range(5) for outcome in identifier.step(frame(number), lambda: 3.0)]
+    assert (late, identifier.dropped) == ([], 1)

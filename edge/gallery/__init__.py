@@ -14,6 +14,7 @@ from edge.gallery.errors import (
 )
 from edge.gallery.file import NetworkId
 from edge.gallery.gallery import Gallery, open_gallery
+from edge.gallery.labels import is_id, normalised
 from edge.gallery.records import Damage, Event, Report, Subject
 
 __all__ = [
@@ -33,5 +34,7 @@ __all__ = [
     "Subject",
     "UnwritableGalleryError",
     "WrongKeyError",
+    "is_id",
+    "normalised",
     "open_gallery",
 ]

@@ -79,6 +79,7 @@ class GalleryFile:
         """A transaction that no other process can write beside; whole or not at all, on the disk when it ends."""
         self.require_same()
         with translated(self.path), _transaction(self.connection, "BEGIN IMMEDIATE"):
+            _require_plain(self.path, self.connection)
             yield self.connection
 
     def data_version(self) -> int:
@@ -213,10 +214,15 @@ def _check_content(path: Path, expected: Meta, patience: float) -> None:
         _configure(connection, patience)
         with _transaction(connection, "BEGIN"):
             _require_known_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
-            if foreign := connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchall():
-                names = ", ".join(name for (name,) in foreign)
-                raise DamagedGalleryError(f"gallery {path}: holds {names}, not made by this program: restore a backup")
+            _require_plain(path, connection)
             _compare(path, read_meta(connection, path), expected)
+
+
+def _require_plain(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuses triggers and views: they could undo a revocation while it is made."""
+    if foreign := connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchall():
+        names = ", ".join(name for (name,) in foreign)
+        raise DamagedGalleryError(f"gallery {path}: holds {names}, not made by this program: restore a backup")
 
 
 def _compare(path: Path, found: Meta, expected: Meta) -> None:

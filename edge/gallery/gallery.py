@@ -3,7 +3,7 @@
 import re
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +19,7 @@ from edge.records import Candidate, Code, Symbols
 from edge.template.compare import nearest_first, unequal
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 
+Check = Callable[[], None]
 _KIND = re.compile(r"[a-z_]{1,32}")
 # the number after the newest event; below an event put in under the largest number there is, which would leave no next one
 _NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
@@ -39,6 +40,9 @@ def open_gallery(path: Path | str, keys: Keys, network: NetworkId, device: str, 
     except BaseException:
         file.close()
         raise
+
+
+def _no_check() -> None: ...
 
 
 class Gallery:
@@ -114,13 +118,15 @@ class Gallery:
                 best[subject] = Candidate(subject, matrix.references[row], int(counts[row]))
         return list(best.values())
 
-    def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None) -> Subject:
+    def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.
 
-        SubjectError for an impossible name or another person's id; GalleryError if it cannot be stored.
+        check: called when nobody else can change the gallery any more; what it raises stops the enrolment. SubjectError for an impossible
+        name or another person's id; GalleryError if it cannot be stored.
         """
         name = normalised(label)
         with self._changing() as db:
+            check()
             identity = secrets.token_hex(16) if subject_id is None else self._named(subject_id, name).id
             facts = {"created": _now(), "label": name}
             sealed = self._live.sealer.seal_facts("subject", identity, facts)
@@ -152,13 +158,14 @@ class Gallery:
         self._followed()
         self._file.erase()
 
-    def renew(self, subject_id: str, codes: Sequence[Code] | None) -> None:
+    def renew(self, subject_id: str, codes: Sequence[Code] | None, *, check: Check = _no_check) -> None:
         """Replaces a subject's references by those of new plain codes or, with None, by fresh ids and pads of the same codes.
 
         With None, damaged references stay as they are, and it is a GalleryError if there is no sound one; likewise if the subject's record
-        does not open or he was revoked: nobody may pass on it.
+        does not open or he was revoked: nobody may pass on it. check: as in ``enrol``.
         """
         with self._changing() as db:
+            check()
             _require_subject(db, subject_id)
             if self._live.subject(subject_id) is None:
                 raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")

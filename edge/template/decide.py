@@ -101,8 +101,8 @@ class Policy:
 
     min_samples, max_samples: usable samples before the first and at the last look. margin: symbols by which the best candidate of another
     subject must be worse, at least 1 (two subjects alike are never decided). max_log_variance: fused uncertainty (natural logarithm) above
-    which another sample is awaited. interval: seconds from one sample to the next, so that they are not all of one moment. Raises
-    ValueError for impossible values.
+    which another sample is awaited. interval: seconds from one sample to the next, so that they are not all of one moment. window:
+    seconds after which a sample is too old to be fused with a new one. Raises ValueError for impossible values.
     """
 
     min_samples: int
@@ -110,12 +110,13 @@ class Policy:
     margin: int
     max_log_variance: float
     interval: float
+    window: float
 
     def __post_init__(self) -> None:
-        sound = 1 <= self.min_samples <= self.max_samples and self.margin >= 1 and self.interval >= 0
+        sound = 1 <= self.min_samples <= self.max_samples and self.margin >= 1 and 0 <= self.interval < self.window
         if not sound or math.isnan(self.max_log_variance):
             raise ValueError(
-                f"{self}: expected 1 <= min_samples <= max_samples, margin >= 1, interval >= 0, and a number for max_log_variance"
+                f"{self}: expected 1 <= min_samples <= max_samples, margin >= 1, 0 <= interval < window, and a number for max_log_variance"
             )
 
     @property
@@ -155,20 +156,32 @@ class Approach:
         self._seen = max(self._seen, captured)
         self._refused.update(reasons)
 
+    @property
+    def fused(self) -> Features | None:
+        """The samples held, as one; None where there are none."""
+        return fuse([sample.features for sample in self._samples]) if self._samples else None
+
+    def restart(self) -> None:
+        """Forget the samples held: somebody else stands there now."""
+        self._samples.clear()
+        self._refused[Reason.INCONSISTENT] += 1
+
     def add(self, features: Features, captured: float) -> Features | None:
         """A usable sample. Returns the fused features to search for, or None: decided already, too few, or still too uncertain.
 
-        When ``max_samples`` are held and still too uncertain, a new sample takes the place of the least certain one.
+        Samples older than the window are forgotten, so that nobody is named by frames of somebody who has left. When ``max_samples`` are
+        held and still too uncertain, a new sample takes the place of the least certain one.
         """
         if self.decided:
             return None
         self._seen = max(self._seen, captured)
+        self._samples = [sample for sample in self._samples if captured - sample.captured <= self._policy.window]
         self._samples.append(_Sample(features, captured))
         if len(self._samples) > self._policy.max_samples:
             self._samples.remove(max(self._samples, key=lambda sample: sample.features.log_variance))
         self._used, self._newest = len(self._samples), max(sample.captured for sample in self._samples)
-        fused = fuse([sample.features for sample in self._samples])
-        if fused.log_variance > self._policy.max_log_variance:
+        fused = self.fused
+        if fused is None or fused.log_variance > self._policy.max_log_variance:
             self._refused[Reason.UNCERTAIN] += 1
             return None
         return fused if self._used >= self._policy.min_samples else None

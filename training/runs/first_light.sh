@@ -18,7 +18,7 @@ $PYTHON -m training.teach "$WORK/packed" "$DATA/models/w600k_mbf_dequant.onnx" "
 $PYTHON -m training.distil "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbone.pt" --minutes 85
 
 # stage 2: rank hash and uncertainty
-$PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz"
+$PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz" --limit 20000
 $PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt"
 
 $PYTHON -m training.export detector "$WORK/detector2.pt" models/detector.onnx --facts training/runs/detector_facts.json

@@ -27,8 +27,8 @@ from edge.records import Face
 from edge.settings import load_settings
 from edge.stages import Stages
 from evaluation import metrics
-from evaluation.folders import CONSOLE, Answer, Tree, answer, central, count, percent, two_columns
 from evaluation.lfw import pairs_of, pictures_of, read_references, reference_of
+from evaluation.pictures import CONSOLE, Answer, Tree, answer, central, count, percent, two_columns
 
 LEAST_OVERLAP = 0.5
 LARGEST_ERROR = 0.25

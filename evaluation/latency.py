@@ -37,7 +37,7 @@ from edge.inference.onnx_runtime import open_session
 from edge.records import Candidate, Code, Frame
 from edge.settings import Settings, load_settings
 from edge.stages import Stages
-from evaluation.folders import CONSOLE, Answer, answer, count, two_columns
+from evaluation.pictures import CONSOLE, Answer, answer, count, two_columns
 
 REFERENCES = 10_000
 PER_SUBJECT = 10  # a gallery stores a subject's references at once, which makes a large one ten times as fast

@@ -36,7 +36,7 @@ from edge.template import compare
 from edge.template.hashing import hash_logits
 from edge.template.protect import KEY_BYTES, Transform
 from evaluation import metrics
-from evaluation.folders import CONSOLE, Answer, Tree, answer, central, count, percent
+from evaluation.pictures import CONSOLE, Answer, Tree, answer, central, count, percent
 
 FARS = (0.001, 0.01)
 LOWEST_COSINE, LOWEST_SHARE = -1.0, 0.0

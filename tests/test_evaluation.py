@@ -24,7 +24,7 @@ from edge.inference.manifest import CodeSize
 from edge.records import CROP_SIZE, Face, Frame
 from edge.settings import Settings, load_settings
 from edge.template.decide import NonMatedTail
-from evaluation import detection, folders, latency, lfw
+from evaluation import detection, folders, latency, lfw, pictures
 
 M, Q, SIDE = 64, 4, 96
 MARK = 5  # the cell of the detector in which the white square lies: its middle is pixel 44
@@ -141,9 +141,9 @@ def test_a_folder_and_a_zip_file_hold_the_same_pictures(tmp_path: Path) -> None:
     tree = people(tmp_path / "set", ("Ada", "Bo"), 10)
     (tree / "Ada" / "notes.txt").write_text("no picture")
     (tree / "Bo" / ".hidden.png").write_bytes(b"")
-    archive = folders.Tree(zipped(tree, above="release/pictures/"))
+    archive = pictures.Tree(zipped(tree, above="release/pictures/"))
     put(tree, "stray.png", face((1, 2, 3)))
-    folder = folders.Tree(tree)
+    folder = pictures.Tree(tree)
     assert folder.people() == {name: [f"{name}/{name}_{number:04d}.png" for number in range(1, 11)] for name in ("Ada", "Bo")}
     assert archive.people() == folder.people()
     assert np.array_equal(folder.read("Bo/Bo_0002.png"), archive.read("Bo/Bo_0002.png"))
@@ -158,14 +158,14 @@ def test_trees_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     cases = {tmp_path / "empty": "no picture", tmp_path / "text.zip": "zip file", twice: "twice", tmp_path / "nowhere": "no picture"}
     for path, reason in cases.items():
         with pytest.raises(SourceError, match=reason):
-            folders.Tree(path)
+            pictures.Tree(path)
     archive = zipped(people(tmp_path / "damaged", ("Ada",)))
     raw = bytearray(archive.read_bytes())
     raw[60:80] = bytes(20)
     archive.write_bytes(raw)
     for key, reason in (("Ada/Ada_0001.png", "read|damaged|known kind"), ("Ada/Ada_0009.png", "no such picture")):
         with pytest.raises(SourceError, match=reason):
-            folders.Tree(archive).read(key)
+            pictures.Tree(archive).read(key)
 
 
 def box(x: float, y: float, side: float, score: float = 0.9) -> Face:
@@ -176,9 +176,9 @@ def test_the_central_face_holds_the_middle() -> None:
     """Of those that do it is the best one, not the one centred best; else the nearest; of none there is none."""
     image = np.zeros((100, 100, 3), np.uint8)
     large, small, left, corner = box(20, 10, 60), box(45, 45, 10, 0.6), box(5, 40, 20), box(0, 0, 10)
-    assert folders.central([corner, large, small], image) is large
-    assert folders.central([corner, left], image) is left
-    assert folders.central([], image) is None
+    assert pictures.central([corner, large, small], image) is large
+    assert pictures.central([corner, left], image) is left
+    assert pictures.central([], image) is None
 
 
 trees = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 5), min_size=1, max_size=12).map(

@@ -181,7 +181,7 @@ def test_a_disk_that_refuses_the_erasure_does_not_deny_the_revocation(path: Path
         gallery.revoke(ana)
         assert not matches(gallery, ANA)
         assert gallery.erasure_pending
-        gallery._file.connection.set_authorizer(None)
+        gallery._file.connection.set_authorizer(lambda *about: sqlite3.SQLITE_OK)
         gallery.refresh()
         assert not gallery.erasure_pending
         assert not any(sealed[20:60] in file.read_bytes() for file in path.parent.iterdir())

@@ -115,7 +115,7 @@ def test_unequal_symbols_are_counted_like_a_plain_comparison() -> None:
     assert (unequal_symbols(layer, embedding, 8) == expected).all()
 
 
-@pytest.mark.parametrize(("size", "strides"), [(20.0, {8}), (48.0, {8, 16}), (80.0, {16}), (110.0, {16, 32}), (250.0, {32})])
+@pytest.mark.parametrize(("size", "strides"), [(20.0, {8}), (48.0, {8, 16}), (110.0, {16}), (150.0, {16, 32}), (250.0, {32})])
 def test_a_face_is_asked_of_the_levels_that_fit_its_size_and_is_background_to_the_others(size: float, strides: set[int]) -> None:
     face = np.concatenate([[0.9, 160 - size / 2, 160 - size / 2, 160 + size / 2, 160 + size / 2], np.full(10, 160.0)]).astype(np.float32)
     state, boxes, landmarks = scenes.targets(face[None])

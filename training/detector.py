@@ -56,7 +56,9 @@ class Detector(nn.Module):
         coarse = self.coarse(middle)
         middle = self.up_middle(middle + nn.functional.interpolate(coarse, scale_factor=2.0, mode="nearest"))
         fine = self.up_fine(fine + nn.functional.interpolate(middle, scale_factor=2.0, mode="nearest"))
-        maps = [head(level) for head, level in zip(self.heads, (fine, middle, coarse), strict=True)]
+        levels = [head[0](level) for head, level in zip(self.heads, (fine, middle, coarse), strict=True)]
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round landmarks to a hundredth of their distance
+            maps = [head[1](level.float()) for head, level in zip(self.heads, levels, strict=True)]
         rows = torch.cat([level.flatten(2).transpose(1, 2) for level in maps], 1)
         return rows[..., 0], nn.functional.softplus(rows[..., 1:5]), rows[..., 5:]
 

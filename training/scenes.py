@@ -14,7 +14,7 @@ from training.augment import as_pixels, degrade, light
 
 SIDE = 320
 STRIDES = (8, 16, 32)
-LEVELS = ((0.0, 56.0), (36.0, 128.0), (96.0, 1e9))  # face sizes in pixels that each stride is to find
+LEVELS = ((0.0, 56.0), (36.0, 224.0), (128.0, 1e9))  # face sizes in pixels that each stride is to find
 CENTRE = 1.5  # strides around a face's centre whose points are positive
 SMALLEST = 9.0  # smaller faces are neither wanted nor counted as wrong
 
@@ -91,7 +91,7 @@ def scene(labelled: Labelled, rows: npt.NDArray[np.int64], random: np.random.Gen
     """One 320 x 320 canvas and its faces: a single picture (faces of 30 to 280 pixels) or a grid of 4 to 16 (faces of 12 to 120)."""
     canvas = np.empty((SIDE, SIDE, 3), np.uint8)
     canvas[:] = random.integers(0, 256, 3)
-    parts = int(random.choice([1, 2, 3, 4], p=[0.5, 0.25, 0.15, 0.1]))
+    parts = int(random.choice([1, 2, 3, 4], p=[0.6, 0.2, 0.12, 0.08]))
     tile = SIDE // parts
     faces = []
     for index in range(parts * parts):

@@ -19,7 +19,18 @@ from training.backbone import Backbone  # noqa: E402
 from training.cycle import Cycle, one_cycle  # noqa: E402
 from training.detector import Detector  # noqa: E402
 from training.distil import loss_of  # noqa: E402
-from training.drh import PEOPLE, SAMPLES, Uncertainty, hash_loss, people_batches, random_projection, unequal_symbols  # noqa: E402
+from training.drh import (  # noqa: E402
+    PEOPLE,
+    SAMPLES,
+    Uncertainty,
+    hash_loss,
+    orthogonal_projection,
+    people_batches,
+    random_projection,
+    share_at,
+    similarity_loss,
+    unequal_symbols,
+)
 
 
 def multiply_accumulates(network: "torch.nn.Module", side: int) -> int:
@@ -98,6 +109,29 @@ def test_the_hash_loss_has_a_gradient_and_falls_when_people_are_told_apart() -> 
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
     assert apart.item() < mixed.item()
+
+
+def test_the_share_asked_for_follows_the_measured_values_of_a_gaussian_projection() -> None:
+    cosines, shares = torch.linspace(0, 0.9, 10), [0.122, 0.154, 0.189, 0.228, 0.275, 0.326, 0.383, 0.457, 0.547, 0.669]
+    assert share_at(cosines).tolist() == pytest.approx(shares, abs=0.05)
+    directions = torch.nn.functional.normalize(torch.randn(2, 512), dim=1)
+    other = torch.nn.functional.normalize(directions[:1] + directions[1:], dim=1)
+    pair = torch.cat([directions[:1], other])
+    found = 1 - unequal_symbols(random_projection(4096, 8, 1), pair, 8)[0, 1] / 4096
+    assert found == pytest.approx(float(share_at((pair[0] * pair[1]).sum())), abs=0.07)
+
+
+def test_orthogonal_directions_are_orthogonal_and_as_long_as_gaussian_ones() -> None:
+    weight = orthogonal_projection(64, 8, 1).weight
+    assert (weight @ weight.T).detach().numpy() == pytest.approx(512 * np.eye(512), abs=1e-2)
+
+
+def test_the_similarity_loss_is_smaller_where_codes_follow_the_teacher() -> None:
+    faces = torch.nn.functional.normalize(torch.randn(40, 512), dim=1)
+    logits = random_projection(512, 8, 1)(faces)
+    right = similarity_loss(logits, faces, 8, 10.0)
+    same = similarity_loss(logits, faces[:1].expand(40, -1), 8, 10.0)
+    assert right.item() < 0.01 < same.item()
 
 
 def test_a_batch_holds_sixty_people_with_four_samples_each() -> None:

@@ -17,11 +17,6 @@ LANDMARKS = 5
 CROP_SIZE = 112
 
 
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One picture from a source.
@@ -36,10 +31,8 @@ class Frame:
     source: str
 
     def __post_init__(self) -> None:
-        _require(
-            self.image.dtype == np.uint8 and self.image.ndim == 3 and self.image.shape[2] == 3,
-            f"frame {self.number} of {self.source}: expected H x W x 3 uint8, got {self.image.shape} {self.image.dtype}",
-        )
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ValueError(f"frame {self.number} of {self.source}: expected H x W x 3 uint8, got {self.image.shape} {self.image.dtype}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +47,10 @@ class Face:
     score: float
 
     def __post_init__(self) -> None:
-        _require(self.box.shape == (4,), f"face box: expected 4 numbers, got {self.box.shape}")
-        _require(self.landmarks.shape == (LANDMARKS, 2), f"face landmarks: expected 5 x 2, got {self.landmarks.shape}")
+        if self.box.shape != (4,):
+            raise ValueError(f"face box: expected 4 numbers, got {self.box.shape}")
+        if self.landmarks.shape != (LANDMARKS, 2):
+            raise ValueError(f"face landmarks: expected 5 x 2, got {self.landmarks.shape}")
 
 
 class Reason(str, Enum):
@@ -86,14 +81,10 @@ class Features:
     log_variance: float
 
     def __post_init__(self) -> None:
-        _require(
-            self.logits.ndim == 1 and self.logits.dtype == np.float32,
-            f"logits: expected a float32 vector, got {self.logits.shape} {self.logits.dtype}",
-        )
-        _require(
-            bool(np.isfinite(self.logits).all()) and bool(np.isfinite(self.log_variance)),
-            "features: the network gave a number that is not finite",
-        )
+        if not (self.logits.ndim == 1 and self.logits.dtype == np.float32):
+            raise ValueError(f"logits: expected a float32 vector, got {self.logits.shape} {self.logits.dtype}")
+        if not (bool(np.isfinite(self.logits).all()) and bool(np.isfinite(self.log_variance))):
+            raise ValueError("features: the network gave a number that is not finite")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,11 +95,10 @@ class Code:
     q: int
 
     def __post_init__(self) -> None:
-        _require(
-            self.symbols.ndim == 1 and self.symbols.dtype == np.uint8,
-            f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}",
-        )
-        _require(2 <= self.q <= 64 and int(self.symbols.max(initial=0)) < self.q, f"code: symbols must lie in 0..{self.q - 1}")
+        if self.symbols.ndim != 1 or self.symbols.dtype != np.uint8:
+            raise ValueError(f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}")
+        if not (2 <= self.q <= 64 and int(self.symbols.max(initial=0)) < self.q):
+            raise ValueError(f"code: symbols must lie in 0..{self.q - 1}")
 
 
 @dataclass(frozen=True)
@@ -145,7 +135,5 @@ class Outcome:
     reasons: tuple[Reason, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        _require(
-            (self.subject is not None) == (self.verdict is Verdict.IDENTIFIED),
-            f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else",
-        )
+        if not (self.subject is not None) == (self.verdict is Verdict.IDENTIFIED):
+            raise ValueError(f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else")

@@ -231,7 +231,7 @@ _ones: Callable[[Words], Bytes] = getattr(np, "bitwise_count", _ones_by_arithmet
 
 
 def nearest_first(counts: Counts) -> Iterator[int]:
-    """Row numbers by rising count, equal counts by row. The first few cost one pass each, not a sorting, and few are what a search wants."""
+    """Row numbers by rising count, equal counts by row. The first few cost one pass each and no sorting, and few are wanted."""
     left = counts.copy()
     for _ in range(min(_FEW, len(left))):
         row = int(left.argmin())

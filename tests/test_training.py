@@ -111,14 +111,15 @@ def test_the_hash_loss_has_a_gradient_and_falls_when_people_are_told_apart() -> 
     assert apart.item() < mixed.item()
 
 
-def test_the_share_asked_for_follows_the_measured_values_of_a_gaussian_projection() -> None:
-    cosines, shares = torch.linspace(0, 0.9, 10), [0.122, 0.154, 0.189, 0.228, 0.275, 0.326, 0.383, 0.457, 0.547, 0.669]
-    assert share_at(cosines).tolist() == pytest.approx(shares, abs=0.05)
-    directions = torch.nn.functional.normalize(torch.randn(2, 512), dim=1)
-    other = torch.nn.functional.normalize(directions[:1] + directions[1:], dim=1)
-    pair = torch.cat([directions[:1], other])
-    found = 1 - unequal_symbols(random_projection(4096, 8, 1), pair, 8)[0, 1] / 4096
-    assert found == pytest.approx(float(share_at((pair[0] * pair[1]).sum())), abs=0.07)
+def test_the_share_asked_for_follows_a_gaussian_projection_to_one_half_and_stretches_likeness_above() -> None:
+    first = torch.nn.functional.normalize(torch.randn(1, 512), dim=1)
+    across = torch.nn.functional.normalize(torch.randn(1, 512) @ (torch.eye(512) - first.T @ first), dim=1)
+    for cosine in (0.0, 0.25, 0.5, 0.8):
+        pair = torch.cat([first, cosine * first + (1 - cosine**2) ** 0.5 * across])
+        gaussian = 1 - unequal_symbols(random_projection(8192, 8, 1), pair, 8)[0, 1] / 8192
+        asked = float(share_at(torch.tensor(cosine)))
+        assert asked == pytest.approx(gaussian, abs=0.03) if cosine <= 0.5 else asked > gaussian + 0.05
+    assert float(share_at(torch.tensor(1.0))) == pytest.approx(1)
 
 
 def test_orthogonal_directions_are_orthogonal_and_as_long_as_gaussian_ones() -> None:

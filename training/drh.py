@@ -86,7 +86,8 @@ def hash_loss(logits: Tensor, q: int, temperature: float, margin: float) -> Tens
 def share_at(cosine: Tensor) -> Tensor:
     """The share of equal symbols (q = 8) asked for at a cosine of the teacher.
 
-    Up to a cosine of one half it follows what a Gaussian projection gives; above, it rises faster, to 1 at cosine 1, which stretches likeness.
+    Up to a cosine of one half it follows what a Gaussian projection gives; above, it rises faster, to 1 at cosine 1, so that likeness is
+    stretched.
     """
     return 0.122 + 0.3 * cosine.clamp(min=-0.2) + 0.578 * cosine.clamp(min=0) ** 3
 

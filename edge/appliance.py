@@ -46,14 +46,14 @@ class Appliance:
         rules = self.settings.enrolment
         if pictures:
             frames = (self._frame(path, number) for number, path in enumerate(pictures))
-            return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency))
+            return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency, interval=0.0))
         with self.source() as stream, self.report.samples(rules.max_samples) as tell:
             return self.capture_from(stream.frames(), tell)
 
     def capture_from(self, frames: Iterator[Frame], tell: build.Told = build.silent) -> Session:
         """Samples of the one person in a stream."""
         rules = self.settings.enrolment
-        return capture(frames, self.acquirer, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency), tell)
+        return capture(frames, self.acquirer, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency, rules.interval), tell)
 
     def enrol(self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False) -> Subject:
         """Store one reference. Raises SubjectError for a name in use and AcquisitionError for a person already enrolled."""
@@ -123,6 +123,10 @@ class Appliance:
                     self._record(gallery, outcome)
         except KeyboardInterrupt:
             self.report.note("stopped")
+        if identifier.dropped:
+            self.report.warn(
+                f"{identifier.dropped} identifications came too late and were dropped; the machine is too slow for this stream"
+            )
         return tally
 
     def _record(self, gallery: Gallery, outcome: Outcome) -> None:

@@ -19,12 +19,13 @@ class EnrolmentRules:
     """What a session must yield.
 
     min_samples, max_samples: usable samples. consistency: share 0..1 of unequal symbols between a sample and the others, fused, above
-    which it is of somebody else.
+    which it is of somebody else. interval: seconds from one sample to the next, so that they are not all of one moment.
     """
 
     min_samples: int
     max_samples: int
     consistency: float
+    interval: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +45,14 @@ def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, 
     """
     features: list[Features] = []
     refused: Counter[Reason] = Counter()
-    seen = 0
+    seen, last = 0, float("-inf")
     for frame in frames:
+        if frame.captured - last < rules.interval:
+            continue
         seen += 1
         sample, reasons = acquirer.only_face(frame.image)
         if sample is not None:
+            last = frame.captured
             features += acquirer.features([sample])
         refused.update(reasons)
         tell(len(features), reasons)

@@ -96,6 +96,7 @@ class EnrolmentSettings(Section):
     max_samples: Count
     min_samples: Count
     consistency: Share
+    interval: Annotated[float, Field(ge=0)]
 
 
 class GallerySettings(Section):

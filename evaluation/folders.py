@@ -120,7 +120,7 @@ class Trial:
     def _session(self, tree: Tree, keys: Sequence[str]) -> Session | None:
         """One person's enrolment; if it fails, the person counts once for each reason against the pictures."""
         refused: Counter[str] = Counter()
-        rules = EnrolmentRules(1, len(keys), self.appliance.settings.enrolment.consistency)
+        rules = EnrolmentRules(1, len(keys), self.appliance.settings.enrolment.consistency, interval=0.0)
         frames = _frames(tree, keys, refused)
         try:
             return capture(frames, self.appliance.acquirer, rules, lambda _, why: refused.update(reason.value for reason in why))

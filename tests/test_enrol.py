@@ -1,5 +1,7 @@
 """Enrolment: one person, several samples that agree, or nothing at all."""
 
+import dataclasses
+
 import pytest
 
 from edge.enrol import EnrolmentRules, capture, duplicate
@@ -7,7 +9,7 @@ from edge.errors import AcquisitionError
 from edge.records import Candidate, Reason
 from tests.twins import ScriptedAcquirer, frame, person
 
-RULES = EnrolmentRules(min_samples=3, max_samples=6, consistency=0.5)
+RULES = EnrolmentRules(min_samples=3, max_samples=6, consistency=0.5, interval=0.0)
 ADA, EVE = 1, 3
 
 
@@ -69,3 +71,11 @@ def test_only_a_candidate_within_the_threshold_is_a_duplicate() -> None:
     assert duplicate([near, far], 20) is near
     assert duplicate([far], 20) is None
     assert duplicate([], 20) is None
+
+
+def test_samples_are_taken_at_intervals_and_frames_between_cost_nothing() -> None:
+    """Ten frames a second, half a second apart: frames 0, 5, 10 and 15."""
+    acquirer = ScriptedAcquirer({number: [(50.0, ADA, ())] for number in range(20)})
+    rules = dataclasses.replace(RULES, interval=0.5)
+    assert capture((frame(number) for number in range(20)), acquirer, rules).samples == 4
+    assert acquirer.hashed == 4

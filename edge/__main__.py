@@ -1,8 +1,4 @@
-"""The command line: parses and hands over to the appliance; each command shows what came of it.
-
-Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject. `edge doctor`: 0 all well, 10 warnings, 20 failures.
-"""
+"""The command line: parses and hands over to the appliance; each command shows what came of it."""
 
 import signal
 import sys
@@ -18,7 +14,12 @@ from edge.errors import EdgeError
 from edge.report import Report, outcome_facts
 from edge.settings import flatten, load_settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ABOUT = """Face identification for doors and kiosks that keeps no face.
+
+Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
+sample; 9 no such subject. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file that overrides config/appliance.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON lines on stdout.")]

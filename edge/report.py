@@ -45,20 +45,20 @@ class Report:
         """Why the command could not be done."""
         self.err.print(f"error: {text}", style="red", markup=False)
 
-    def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-        """A table, for people only."""
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]], *, numbers: bool = False) -> None:
+        """A table, for people only. numbers: all columns but the first hold some."""
         if self.as_json:
             return
         table = Table(header_style="bold")
         for place, column in enumerate(columns):
-            table.add_column(column, justify="left" if place == 0 else "right")
+            table.add_column(column, justify="right" if numbers and place else "left")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
 
     def summary(self, tally: "Tally", stages: Mapping[str, float]) -> None:
         """The end of a run: frames, approaches, outcomes, and the median milliseconds of each stage."""
-        self.table(("what", "value"), tally.rows(stages))
+        self.table(("what", "value"), tally.rows(stages), numbers=True)
         self.result({"summary": tally.facts(stages)})
 
     @contextmanager

@@ -10,14 +10,14 @@ import typer
 from edge.appliance import Appliance, name_of
 from edge.demo import play
 from edge.doctor import examine
-from edge.errors import EdgeError
+from edge.errors import EdgeError, SourceError
 from edge.report import Report, outcome_facts
 from edge.settings import flatten, load_settings
 
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -31,7 +31,7 @@ Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
     """The appliance of these settings."""
-    return Appliance(load_settings(config, flags={"camera.source": origin} if origin else {}), Report(as_json=as_json, quiet=quiet))
+    return Appliance(load_settings(config, flags={} if origin is None else {"camera.source": origin}), Report(as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -45,12 +45,14 @@ def enrol(
     quiet: Quiet = False,
 ) -> None:
     """Enrol a person from pictures or the camera: one protected reference is stored, no picture is."""
+    if Path(name).is_file():
+        raise typer.BadParameter(f"'{name}' is a file, not a name; give the person's name first, then the pictures")
     job = appliance(config, as_json, quiet, source)
-    session = job.capture(pictures or [])
+    session = job.capture(pictures or [], may_be_demo=source is not None)
     with job.gallery(create=True) as gallery:
         subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
     facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples}
-    job.report.result(facts, f"enrolled {subject.label} ({subject.id}) from {session.samples} samples")
+    job.report.result(facts, f"enrolled {subject.label} ({subject.id}); samples: {session.samples}")
 
 
 @app.command()
@@ -62,10 +64,20 @@ def identify(
 ) -> None:
     """Say who is on each picture: a subject or unknown, face by face."""
     job = appliance(config, as_json, quiet)
+    unread = 0
     with job.gallery() as gallery:
         for path in pictures:
-            faces = [outcome_facts(outcome, name_of(gallery, outcome), 0.0) for outcome in job.identify(gallery, path)]
+            try:
+                outcomes = job.identify(gallery, path)
+            except SourceError as error:
+                unread += 1
+                job.report.result({"picture": str(path), "error": str(error)})
+                job.report.error(str(error))
+                continue
+            faces = [outcome_facts(outcome, name_of(gallery, outcome), 0.0) for outcome in outcomes]
             job.report.result({"picture": str(path), "faces": faces}, f"{path}: {', '.join(map(_said, faces)) or 'no face'}")
+    if unread:
+        raise typer.Exit(SourceError.exit_code)
 
 
 def _said(face: dict[str, object]) -> str:
@@ -95,8 +107,10 @@ def run(
 def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """List who is enrolled."""
     job = appliance(config, as_json, quiet)
-    with job.gallery() as gallery:
-        people = gallery.subjects()
+    people = []
+    if job.settings.gallery.path.exists():
+        with job.gallery() as gallery:
+            people = gallery.subjects()
     job.report.result(
         {"subjects": [{"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references} for one in people]}
     )
@@ -114,7 +128,7 @@ def revoke(subject: Who, config: Config = None, as_json: Json = False, quiet: Qu
         if gallery.erasure_pending:
             job.report.warn("the deleted rows still lie, sealed, in the journal, because another process is reading; it erases them next")
     facts = {"revoked": found.label, "subject": found.id, "references": found.references}
-    job.report.result(facts, f"revoked {found.label} ({found.id}): {found.references} references deleted")
+    job.report.result(facts, f"revoked {found.label} ({found.id}); references deleted: {found.references}")
 
 
 @app.command()
@@ -132,7 +146,7 @@ def renew(
     Without pictures and without --source the same code gets a fresh pad: nobody need be there.
     """
     job = appliance(config, as_json, quiet, source)
-    session = job.capture(pictures or []) if pictures or source else None
+    session = job.capture(pictures or [], may_be_demo=source is not None) if pictures or source else None
     with job.gallery() as gallery:
         found = gallery.find(subject)
         job.renew(gallery, found, session, allow_unlike=allow_unlike)
@@ -181,8 +195,12 @@ def main() -> None:
     try:
         app()
     except EdgeError as error:
-        Report(as_json=False, quiet=False).error(str(error))
+        report = Report(as_json="--json" in sys.argv, quiet=False)
+        report.result({"error": str(error), "exit_code": error.exit_code})
+        report.error(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from edge import build
 from edge.acquire import Acquirer
 from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Session, capture, duplicate
-from edge.errors import AcquisitionError, GalleryError, SubjectError
+from edge.errors import AcquisitionError, GalleryError, SettingsError, SubjectError
 from edge.gallery import Gallery, Subject, is_id, normalised
 from edge.identify import Searchable, run
 from edge.records import Face, Frame, Outcome, Reason
@@ -41,8 +41,15 @@ class Appliance:
         """The open camera, folder or video of the settings, a context manager."""
         return build.source(self.settings, self.report.warn)
 
-    def capture(self, pictures: Sequence[Path] = ()) -> Session:
-        """Samples of one person, from picture files or from the source. Raises AcquisitionError."""
+    def capture(self, pictures: Sequence[Path] = (), *, may_be_demo: bool = False) -> Session:
+        """Samples of one person, from picture files or from the source. Raises AcquisitionError.
+
+        may_be_demo: also from the demonstration stream, where it was asked for and is not only what a fresh installation has.
+        """
+        if not pictures and not may_be_demo and self.settings.camera.source == "demo:":
+            raise SettingsError(
+                "camera.source is the demonstration stream, which shows nobody here; give pictures, or --source with a camera"
+            )
         rules = self.settings.enrolment
         if pictures:
             frames = (self._frame(path, number) for number, path in enumerate(pictures))

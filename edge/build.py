@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 from edge.acquire import Acquirer, DetectLimits
 from edge.camera import Patience, open_source
 from edge.camera.demo import DemoSource
 from edge.camera.source import Source
-from edge.errors import NetworkError
+from edge.errors import NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
@@ -73,6 +74,16 @@ def source(settings: Settings, on_problem: Listener) -> Source:
     )
 
 
+def _make_folder(folder: Path, setting: str) -> None:
+    """A private folder for what only this program may read. Raises SettingsError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"{setting}: folder {folder} cannot be made ({error.strerror}); name another place, or make it first"
+        ) from error
+
+
 def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
     try:
@@ -80,7 +91,7 @@ def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     except MissingKeyError:
         if not may_create or settings.gallery.path.exists():
             raise
-    settings.keys.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(settings.keys.file.parent, "keys.file")
     return create_root_key(settings.keys.file)
 
 
@@ -88,11 +99,11 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
     """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``."""
     if not create and not settings.gallery.path.exists():
         raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
+    if create:
+        _make_folder(settings.gallery.path.parent, "gallery.path")
     key = root_key(settings, may_create=create)
     if key.warning:
         on_problem(key.warning)
-    if create:
-        settings.gallery.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     keyring = Keyring(key.secret, settings.keys.site, settings.keys.application)
     opened = open_gallery(settings.gallery.path, keyring, network, settings.gallery.device, create=create)
     for damage in opened.damaged:

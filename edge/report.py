@@ -51,7 +51,7 @@ class Report:
             return
         table = Table(header_style="bold")
         for place, column in enumerate(columns):
-            table.add_column(column, justify="right" if numbers and place else "left")
+            table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)

@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 class CameraSettings(Section):
-    source: str
+    source: Annotated[str, Field(min_length=1)]
     width: Count
     height: Count
     fps: Count

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import pytest
 
-from edge.camera.demo import portraits
+from edge.camera.demo import DemoSource, Visit, portraits
 
 ROOT = Path(__file__).parent.parent
 COLLINS, HOPPER = "Eileen Collins", "Grace Hopper"
@@ -119,7 +119,9 @@ def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
     [
         (("run", "--source", "nowhere.mp4"), 4, "nowhere.mp4"),
         (("identify", "Collins.png"), 6, "gallery"),
-        (("list",), 6, "gallery"),
+        (("enrol", "Collins.png"), 2, "is a file, not a name"),
+        (("enrol", "Ada"), 3, "demonstration stream"),
+        (("run", "--source", ""), 3, "camera.source"),
         (("revoke", "Nobody"), 6, "gallery"),
         (("enrol", "X", "missing.png"), 4, "missing.png"),
         (("enrol", "X", "door.toml"), 4, "door.toml"),
@@ -170,7 +172,8 @@ def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> 
     wall = desk.folder / "wall.png"
     cv2.imwrite(str(wall), cv2.resize(one[:4, :4], (320, 240)))
     assert "no_face" in desk.edge("enrol", "X", wall, code=8).stderr
-    desk.edge("list", code=6)
+    assert desk.facts("list") == [{"subjects": []}]
+    assert not (desk.folder / "gallery.db").exists()
 
 
 def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk: Desk) -> None:
@@ -215,3 +218,32 @@ def test_an_unusable_credential_is_an_error_and_never_a_reason_for_a_new_key(des
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
     assert "root key" in desk.edge("enrol", COLLINS, desk.collins, code=7).stderr
     assert not (desk.folder / "root.key").exists()
+
+
+def test_one_unreadable_picture_does_not_keep_the_others_from_being_identified(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    lines = desk.facts("identify", "door.toml", desk.collins, code=4)
+    assert "door.toml" in lines[0]["error"]
+    assert [face["name"] for face in lines[1]["faces"] if not face["reasons"]] == [COLLINS]
+
+
+def test_with_json_an_error_is_json_too(desk: Desk) -> None:
+    (error,) = desk.facts("revoke", "Nobody", code=6)
+    assert error["exit_code"] == 6
+    assert "does not exist yet" in error["error"]
+
+
+def test_a_folder_is_watched_like_a_film(desk: Desk) -> None:
+    film = desk.folder / "film"
+    film.mkdir()
+    for number, frame in enumerate(DemoSource([Visit((COLLINS,), 12)]).frames()):
+        cv2.imwrite(str(film / f"{number}.png"), frame.image)
+    desk.edge("enrol", COLLINS, desk.collins)
+    named = [line["name"] for line in desk.facts("run", "--source", film) if line.get("verdict") == "identified"]
+    assert named == [COLLINS]
+
+
+def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_left_behind(desk: Desk) -> None:
+    desk.config.write_text('[gallery]\npath = "Collins.png/gallery.db"\n[keys]\nfile = "key/root.key"\n')
+    assert "cannot be made" in desk.edge("enrol", COLLINS, desk.collins, code=3).stderr
+    assert not (desk.folder / "key").exists()

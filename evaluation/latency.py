@@ -139,6 +139,11 @@ def fill(gallery: Gallery, references: int, m: int, q: int) -> None:
         gallery.enrol(f"random {start}", codes[start : start + PER_SUBJECT])
 
 
+def beyond(settings: Settings) -> float:
+    """Seconds between frames after which no track lives on and no sample is fused."""
+    return 2 * max(settings.track.patience, settings.decision.expiry)
+
+
 def apart(frames: Iterable[Frame], seconds: float) -> Iterator[Frame]:
     """The frames, each so long after the one before that every track has ended."""
     for number, frame in enumerate(frames):
@@ -193,7 +198,7 @@ def measure(options: argparse.Namespace) -> Answer:
             loops = [Loop(settings, networks, networks.hasher, gallery)]
             if options.reference and options.reference.is_file():
                 loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))
-            run(loops, list(islice(apart(stream.frames(), settings.camera.interval), options.frames)))
+            run(loops, list(islice(apart(stream.frames(), beyond(settings)), options.frames)))
     return _answer(loops, options, networks.hasher.manifest.name)
 
 

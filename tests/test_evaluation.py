@@ -423,7 +423,7 @@ def test_every_usable_face_of_every_frame_is_searched_for(tmp_path: Path, config
     settings = load_settings(config, flags=latency.EVERY_SAMPLE)
     one, none, two = face(PEOPLE["Ada"]), face(PEOPLE["Ada"], marks=()), face(PEOPLE["Bo"], 1, ((2, 2), (9, 9)))
     images = [one, none, two, one, one]
-    frames = list(latency.apart((Frame(image, 0.01 * n, n, "test") for n, image in enumerate(images)), settings.camera.interval))
+    frames = list(latency.apart((Frame(image, 0.01 * n, n, "test") for n, image in enumerate(images)), latency.beyond(settings)))
     (loop, other), gallery = loops(settings, tmp_path, 2)
     with gallery:
         latency.fill(gallery, 25, M, Q)

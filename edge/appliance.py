@@ -8,7 +8,7 @@ from pathlib import Path
 from edge import build
 from edge.acquire import Acquirer
 from edge.camera import Source, read_image
-from edge.enrol import EnrolmentRules, Session, capture, duplicate
+from edge.enrol import EnrolmentRules, Listener, Session, capture, duplicate, unheard
 from edge.errors import AcquisitionError, GalleryError, SettingsError, SubjectError
 from edge.gallery import Gallery, Subject, is_id, normalised
 from edge.identify import Searchable, run
@@ -57,7 +57,7 @@ class Appliance:
         with self.source() as stream, self.report.samples(rules.max_samples) as tell:
             return self.capture_from(stream.frames(), tell)
 
-    def capture_from(self, frames: Iterator[Frame], tell: build.Told = build.silent) -> Session:
+    def capture_from(self, frames: Iterator[Frame], tell: Listener = unheard) -> Session:
         """Samples of the one person in a stream."""
         rules = self.settings.enrolment
         return capture(frames, self.acquirer, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency, rules.interval), tell)

@@ -15,17 +15,11 @@ from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery
 from edge.inference import Network, load_network, read_manifest
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
-from edge.records import Reason
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import NonMatedTail, Policy
 
 Listener = Callable[[str], None]
-Told = Callable[[int, tuple[Reason, ...]], None]
-
-
-def silent(count: int, reasons: tuple[Reason, ...]) -> None:
-    """Progress that nobody watches."""
 
 
 class Networks:

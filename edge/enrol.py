@@ -14,6 +14,10 @@ from edge.template.fuse import fuse
 Listener = Callable[[int, tuple[Reason, ...]], None]
 
 
+def unheard(count: int, reasons: tuple[Reason, ...]) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True)
 class EnrolmentRules:
     """What a session must yield.
@@ -37,7 +41,7 @@ class Session:
     reasons: tuple[Reason, ...]
 
 
-def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, tell: Listener = lambda count, reasons: None) -> Session:
+def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, tell: Listener = unheard) -> Session:
     """Collect samples of the one person in front of the camera until ``max_samples`` serve or the frames end.
 
     tell: called after every frame with the number of samples so far and the reasons against this frame's. Raises

@@ -39,6 +39,15 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     }
 
 
+def test_every_module_that_a_message_or_a_run_names_exists() -> None:
+    named = set()
+    for folder in ("edge", "training", "evaluation"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sh")]:
+            named |= set(re.findall(r"(?:python|PYTHON) -m ((?:training|evaluation|edge)[a-z_.]*)", path.read_text(encoding="utf-8")))
+    assert len(named) > 10
+    assert [module for module in sorted(named) if importlib.util.find_spec(module.rstrip(".")) is None] == []
+
+
 def test_the_readme_has_exactly_two_set_up_commands() -> None:
     block = README.split("## Two commands")[1].split("```")[1]
     assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make run", "make test"]

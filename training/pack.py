@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
+from training.augment import MARGIN
+
 PICTURES = (".webp", ".png", ".jpg", ".jpeg")
 SIDE = 120
 
@@ -42,7 +44,9 @@ def decode(name: str, content: bytes) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None or image.shape != (SIDE, SIDE, 3):
         found = "no picture" if image is None else f"{image.shape[1]}x{image.shape[0]}"
-        raise ValueError(f"{name}: expected an aligned crop of {SIDE}x{SIDE}, found {found}; align it with `python -m training.align`")
+        raise ValueError(
+            f"{name}: expected an aligned crop of {SIDE}x{SIDE}, found {found}; cut it with edge.face.align plus {MARGIN} pixels of margin"
+        )
     return image
 
 

@@ -27,8 +27,9 @@ from edge.records import Face
 from edge.settings import load_settings
 from edge.stages import Stages
 from evaluation import metrics
-from evaluation.lfw import pairs_of, pictures_of, read_references, reference_of
+from evaluation.lfw import pairs_of, pictures_of
 from evaluation.pictures import CONSOLE, Answer, Tree, answer, central, count, percent, two_columns
+from evaluation.samples import read_references, reference_of
 
 LEAST_OVERLAP = 0.5
 LARGEST_ERROR = 0.25

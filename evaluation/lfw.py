@@ -11,10 +11,8 @@ keys, which must look like different people. The last line of output is JSON.
 """
 
 import argparse
-import csv
-import gzip
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,25 +20,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import track
 from rich.table import Table
 
 from edge import build
-from edge.acquire import MOST_CROPS, Acquirer
 from edge.errors import SourceError
-from edge.inference import Network
-from edge.records import LANDMARKS, Face, Floats, Pixels, Symbols
 from edge.settings import load_settings
 from edge.stages import Stages
-from edge.template import compare
-from edge.template.hashing import hash_logits
-from edge.template.protect import KEY_BYTES, Transform
 from evaluation import metrics
-from evaluation.pictures import CONSOLE, Answer, Tree, answer, central, count, percent
+from evaluation.pictures import Answer, Tree, answer, count, percent
+from evaluation.samples import Samples, extract, locator, read_references
+from evaluation.templates import templates_of
 
 FARS = (0.001, 0.01)
-LOWEST_COSINE, LOWEST_SHARE = -1.0, 0.0
-KEYS = (bytes([1]) * KEY_BYTES, bytes([2]) * KEY_BYTES)  # any two: nothing is kept
 Numbers = npt.NDArray[np.float64]
 
 
@@ -101,105 +92,16 @@ def pictures_of(pairs: Iterable[Pair]) -> list[str]:
     return sorted({key for pair in pairs for key in (pair.first, pair.second)})
 
 
-def read_references(path: Path) -> dict[str, Face]:
-    """Picture -> reference face, from a CSV (perhaps .gz) with path, x1, y1, x2, y2, score and five points x, y. Raises SourceError."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
-        return {row[0]: _reference([float(number) for number in row[1:]]) for row in rows}
-    except (OSError, EOFError) as error:
-        raise SourceError(f"{path}: the reference landmarks cannot be read ({error}); name a CSV file, perhaps .gz") from error
-    except (ValueError, IndexError) as error:
-        raise SourceError(f"{path}: not a table of path,x1,y1,x2,y2,score and {LANDMARKS} points ({error})") from error
-
-
-def _reference(numbers: Sequence[float]) -> Face:
-    return Face(np.array(numbers[:4], np.float32), np.array(numbers[5:], np.float32).reshape(LANDMARKS, 2), numbers[4])
-
-
-def reference_of(references: Mapping[str, Face], key: str) -> Face:
-    """The reference face of one picture. Raises SourceError."""
-    if key not in references:
-        raise SourceError(f"{key}: the reference landmarks have no such picture; is the table of this set?")
-    return references[key]
-
-
-Locate = Callable[[str, Pixels], Face | None]
-
-
-def locator(acquirer: Acquirer, references: Mapping[str, Face] | None) -> Locate:
-    """How the face of a picture is found: by the appliance's detector, or in the table."""
-    if references is not None:
-        return lambda key, image: reference_of(references, key)
-    return lambda key, image: central(acquirer.faces(image), image)
-
-
-@dataclass(frozen=True, eq=False)
-class Extracted:
-    """What the network says of the n pictures in which a face was found.
-
-    place: picture -> row. codes: (n, m) uint8. embeddings: (n, d) of length 1, or None where the network has none.
-    """
-
-    place: dict[str, int]
-    codes: Symbols
-    embeddings: Floats | None
-
-
-def extract(tree: Tree, keys: Sequence[str], locate: Locate, acquirer: Acquirer, hasher: Network, q: int) -> Extracted:
-    """Detect, align and hash every picture, 32 crops a batch."""
-    wanted = ["logits"] + ["embedding"] * any(tensor.name == "embedding" for tensor in hasher.manifest.outputs)
-    place: dict[str, int] = {}
-    crops: list[Pixels] = []
-    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in wanted}
-    for key in track(keys, "hashing pictures", console=CONSOLE, transient=True):
-        image = tree.read(key)
-        face = locate(key, image)
-        sample = face and acquirer.sample(image, face)
-        if sample:
-            place[key] = len(place)
-            crops.append(sample.crop)
-        if len(crops) == MOST_CROPS or (crops and key == keys[-1]):
-            for name, values in hasher.infer(np.stack(crops), wanted).items():
-                found[name].append(values)
-            crops.clear()
-    if not place:
-        raise SourceError(f"{tree.path}: no face was found in any of {len(keys)} pictures; look at the detector with evaluation.detection")
-    codes = hash_logits(np.concatenate(found["logits"]), q)
-    return Extracted(place, codes, np.concatenate(found["embedding"]) if "embedding" in found else None)
-
-
-def similarities(pairs: Sequence[Pair], extracted: Extracted, q: int) -> dict[str, Numbers]:
+def similarities(pairs: Sequence[Pair], samples: Samples) -> dict[str, Numbers]:
     """Name of the template -> similarity of every pair; a pair without a sample has the lowest."""
-    place = extracted.place
-    rows = np.array([(place.get(pair.first, -1), place.get(pair.second, -1)) for pair in pairs])
-    sound = rows.min(axis=1) >= 0
-    first, second = rows[sound].T
-    made: dict[str, Numbers] = {}
-    if extracted.embeddings is not None:
-        vectors = extracted.embeddings.astype(np.float64)
-        made["embedding, cosine"] = _spread(sound, (vectors[first] * vectors[second]).sum(axis=1), LOWEST_COSINE)
-    made["rank hash"] = _spread(sound, (extracted.codes[first] == extracted.codes[second]).mean(axis=1), LOWEST_SHARE)
-    ours, theirs = (_planes(extracted.codes, key, q) for key in KEYS)
-    made["protected"] = _spread(sound, _equal(ours[first], ours[second], extracted.codes.shape[1], q), LOWEST_SHARE)
-    made["protected, two keys"] = _spread(sound, _equal(ours[first], theirs[second], extracted.codes.shape[1], q), LOWEST_SHARE)
+    first, second = (samples.rows([getattr(pair, side) for pair in pairs]) for side in ("first", "second"))
+    sound = (first >= 0) & (second >= 0)
+    made = {}
+    for template in templates_of(samples):
+        scores = np.full(sound.size, template.lowest)
+        scores[sound] = template.pairs(first[sound], second[sound])
+        made[template.name] = scores
     return made
-
-
-def _spread(sound: npt.NDArray[np.bool_], values: npt.NDArray[Any], lowest: float) -> Numbers:
-    scores = np.full(sound.size, lowest)
-    scores[sound] = values
-    return scores
-
-
-def _planes(codes: Symbols, key: bytes, q: int) -> Symbols:
-    return compare.pack(Transform(key, codes.shape[1], q).apply(codes), q)
-
-
-def _equal(rows: Symbols, probes: Symbols, m: int, q: int) -> Numbers:
-    """Share of equal symbols of each row with the probe of the same number, counted as a gallery does."""
-    counts = [int(compare.unequal(rows[place : place + 1], probes[place], compare.bits_of(q))[0]) for place in range(len(rows))]
-    return 1 - np.array(counts, np.float64) / m
 
 
 def facts_of(pairs: Sequence[Pair], scores: Numbers) -> dict[str, float]:
@@ -226,8 +128,8 @@ def measure(options: argparse.Namespace) -> Answer:
     networks = build.Networks(settings)
     acquirer = build.acquirer(settings, networks, Stages())
     keys = pictures_of(pairs)
-    extracted = extract(tree, keys, locator(acquirer, references), acquirer, networks.hasher, networks.q)
-    lost = [key for key in keys if key not in extracted.place]
+    samples = extract(tree, keys, locator(acquirer, references), acquirer, networks.hasher, networks.q)
+    lost = [key for key in keys if key not in samples.place]
     facts = {
         "lfw": str(options.lfw),
         "landmarks": "reference" if references is not None else "detector",
@@ -236,7 +138,7 @@ def measure(options: argparse.Namespace) -> Answer:
         "pictures": len(keys),
         "failures_to_acquire": len(lost),
         "pairs_without_sample": sum(pair.first in lost or pair.second in lost for pair in pairs),
-        "templates": {name: facts_of(pairs, scores) for name, scores in similarities(pairs, extracted, networks.q).items()},
+        "templates": {name: facts_of(pairs, scores) for name, scores in similarities(pairs, samples).items()},
     }
     return [_table(facts)], facts
 

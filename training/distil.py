@@ -2,7 +2,8 @@
 
     python -m training.distil PACKED TEACHER.npy OUT.pt --minutes 60
 
-The loss is 1 - cosine to the teacher's embedding plus the squared difference of the batch's two similarity matrices (relational
+The target of a crop is the mean of the teacher's embeddings of it and of its mirror image: the better teacher, and mirroring is then one
+thing less to learn. The loss is 1 - cosine to the target plus the squared difference of the batch's two similarity matrices (relational
 distillation, Park et al., CVPR 2019). The learning rate follows one cycle over ``--minutes`` of training time. The shipped weights are
 the moving average. Checkpoints go to OUT.pt every four minutes; the same command goes on from there. The last line printed is JSON.
 """
@@ -18,6 +19,11 @@ from torch import Tensor, nn
 from training.backbone import Backbone
 from training.cycle import Cycle, options
 from training.packed import Packed, batches, centres, load, to_network
+
+
+def targets(path: Path) -> Tensor:
+    """What ``training.teach`` wrote (N x 2 x D) -> N x D, normalised."""
+    return nn.functional.normalize(torch.from_numpy(np.load(path)).float().sum(1), dim=1)
 
 
 def loss_of(student: Tensor, teacher: Tensor, relation: float) -> Tensor:
@@ -64,16 +70,15 @@ def main() -> None:
 
 def train(arguments: argparse.Namespace) -> None:
     packed = load(arguments.packed)
-    teacher = torch.from_numpy(np.load(arguments.teacher)).float()
-    rows, held = np.flatnonzero(~packed.held_out), np.flatnonzero(packed.held_out)
-    cycle = Cycle(Backbone(), arguments, decay=0.02, validate=lambda mean: validate(mean, packed, held))
+    teacher = targets(arguments.teacher)
+    cycle = Cycle(Backbone(), arguments, decay=0.02, validate=lambda mean: validate(mean, packed, packed.validate))
     random = np.random.default_rng(arguments.seed + cycle.samples)
-    for chosen, crops, mirrored in batches(packed, rows, arguments.batch, random):
+    for chosen, crops, _ in batches(packed, packed.learn, arguments.batch, random):
         if cycle.over:
             break
         with torch.autocast("cpu", torch.bfloat16):
             output = cycle.network(to_network(crops))
-        cycle.learn(loss_of(output, teacher[chosen, mirrored], arguments.relation), len(crops))
+        cycle.learn(loss_of(output, teacher[chosen], arguments.relation), len(crops))
     cycle.finish()
 
 

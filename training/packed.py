@@ -14,24 +14,42 @@ from torch import Tensor
 from edge.records import Pixels
 from training.augment import MARGIN, augment
 
+LEFT_OUT = "left_out.json"  # what ``training.overlap`` found to look like a test set
 HELD_OUT = 16  # one identity in sixteen is never trained on: it validates, and its non-mated scores set the threshold
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """crops: N x 120 x 120 x 3 uint8 BGR (memory map). identity: N, -1 where unlabelled. held_out: N booleans, true for validation."""
+    """crops: N x 120 x 120 x 3 uint8 BGR (memory map). identity: N, -1 where unlabelled. held_out, left_out: N booleans, see ``load``."""
 
     crops: Pixels
     identity: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.bool_]
+    left_out: npt.NDArray[np.bool_]
+
+    @property
+    def learn(self) -> npt.NDArray[np.int64]:
+        """Rows to train on."""
+        return np.flatnonzero(~self.held_out & ~self.left_out)
+
+    @property
+    def validate(self) -> npt.NDArray[np.int64]:
+        """Rows of the identities held out."""
+        return np.flatnonzero(self.held_out & ~self.left_out)
 
 
 def load(folder: Path) -> Packed:
-    """Open a packed set; an identity is held out by its folder's name, so the split does not move when sets are added."""
+    """Open a packed set; an identity is held out by its folder's name, so the split does not move when sets are added.
+
+    Crops that look like a test set are left out of everything (``training.overlap``).
+    """
     rows = json.loads((folder / "index.json").read_text())
     crops = np.load(folder / "crops.npy", mmap_mode="r")
     held = [row["identity"] >= 0 and zlib.crc32(row["name"].rpartition("/")[0].encode()) % HELD_OUT == 0 for row in rows]
-    return Packed(crops, np.array([row["identity"] for row in rows]), np.array(held))
+    left_out = np.zeros(len(rows), bool)
+    if (folder / LEFT_OUT).exists():
+        left_out[[each["row"] for each in json.loads((folder / LEFT_OUT).read_text())["crops"]]] = True
+    return Packed(crops, np.array([row["identity"] for row in rows]), np.array(held), left_out)
 
 
 def to_network(crops: Pixels) -> Tensor:

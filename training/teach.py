@@ -36,20 +36,31 @@ def embed(session: onnxruntime.InferenceSession, batch: np.ndarray) -> np.ndarra
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
+def options(parser: argparse.ArgumentParser) -> None:
+    """What a teacher wants to be given."""
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--mean", type=float, default=127.5)
+    parser.add_argument("--scale", type=float, default=127.5)
+    parser.add_argument("--bgr", action="store_true")
+
+
+def teacher_of(path: Path) -> onnxruntime.InferenceSession:
+    """The teacher, on all cores that this process may use."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+    settings.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packed", type=Path)
     parser.add_argument("teacher", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--mean", type=float, default=127.5)
-    parser.add_argument("--scale", type=float, default=127.5)
-    parser.add_argument("--bgr", action="store_true")
+    options(parser)
     arguments = parser.parse_args()
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    session = onnxruntime.InferenceSession(str(arguments.teacher), options, providers=["CPUExecutionProvider"])
+    session = teacher_of(arguments.teacher)
     crops = np.load(arguments.packed / "crops.npy", mmap_mode="r")
 
     def ready(block: np.ndarray) -> np.ndarray:

@@ -29,21 +29,21 @@ def similarity(source: npt.NDArray[np.floating], target: npt.NDArray[np.floating
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
-def align(image: Pixels, landmarks: Floats) -> Pixels:
+def align(image: Pixels, landmarks: Floats, margin: int = 0) -> Pixels:
     """The 112 x 112 x 3 uint8 BGR crop in which the landmarks lie on the reference points; black where the picture ends.
 
-    image: H x W x 3 uint8 BGR. landmarks: (5, 2) pixels of the image, in the order of ``records.Face``. A face larger than the crop is
-    sampled on a grid finer by a whole number (at most 8) and averaged, so that big faces do not alias. Raises ValueError for degenerate
-    landmarks.
+    image: H x W x 3 uint8 BGR. landmarks: (5, 2) pixels of the image, in the order of ``records.Face``. margin: pixels that the crop is
+    to be larger on every side (for training, which shifts it). A face larger than the crop is sampled on a grid finer by a whole number (at
+    most 8) and averaged, so that big faces do not alias. Raises ValueError for degenerate landmarks.
     """
     if landmarks.shape != (LANDMARKS, 2):
         raise ValueError(f"landmarks: expected {LANDMARKS} x 2, got {landmarks.shape}")
-    matrix = similarity(landmarks, REFERENCE)
+    matrix = similarity(landmarks, REFERENCE + margin)
     finer = int(np.clip(1 / np.hypot(matrix[0, 0], matrix[1, 0]), 1, FINEST))
     matrix = matrix * finer
     matrix[:, 2] += (finer - 1) / 2
-    side = CROP_SIZE * finer
+    side = (CROP_SIZE + 2 * margin) * finer
     crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     if finer > 1:
-        crop = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
+        crop = cv2.resize(crop, (side // finer, side // finer), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, dtype=np.uint8)

@@ -1,0 +1,86 @@
+"""The ways in which two faces are compared, all as similarities, so that every protocol measures every one of them alike."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.records import Floats, Symbols
+from edge.template import compare
+from edge.template.protect import KEY_BYTES, Transform
+from evaluation.samples import Samples
+
+Numbers = npt.NDArray[np.float64]
+Rows = Sequence[int] | npt.NDArray[np.integer]
+
+KEYS = (bytes([1]) * KEY_BYTES, bytes([2]) * KEY_BYTES)  # any two: nothing is kept
+
+
+class Template(Protocol):
+    """One way of comparing the rows of ``Samples``. name: as it stands in tables. lowest: the score of a comparison that has no sample."""
+
+    name: str
+    lowest: float
+
+    def pairs(self, first: Rows, second: Rows) -> Numbers:
+        """The similarity of each row of ``first`` with the one of ``second`` at the same place: (n,)."""
+
+    def matrix(self, probes: Rows, references: Rows) -> Numbers:
+        """The similarity of every probe with every reference: (probes, references)."""
+
+
+class Cosine:
+    """The unprotected embedding; what hashing is held against. embeddings: (n, d) of length 1."""
+
+    lowest = -1.0
+
+    def __init__(self, embeddings: Floats, name: str = "embedding, cosine") -> None:
+        self.name, self._vectors = name, embeddings.astype(np.float64)
+
+    def pairs(self, first: Rows, second: Rows) -> Numbers:
+        scores: Numbers = (self._vectors[first] * self._vectors[second]).sum(axis=1)
+        return scores
+
+    def matrix(self, probes: Rows, references: Rows) -> Numbers:
+        scores: Numbers = self._vectors[probes] @ self._vectors[references].T
+        return scores
+
+
+class Shares:
+    """The share of equal symbols, counted as a gallery counts: on bit planes. probes: other codes of the same faces on the probes' side."""
+
+    lowest = 0.0
+
+    def __init__(self, codes: Symbols, q: int, name: str = "rank hash", probes: Symbols | None = None) -> None:
+        self.name, self._m, self._bits = name, codes.shape[1], compare.bits_of(q)
+        self._references = compare.pack(codes, q)
+        self._probes = self._references if probes is None else compare.pack(probes, q)
+
+    def pairs(self, first: Rows, second: Rows) -> Numbers:
+        rows, probes = self._references[first], self._probes[second]
+        counts = [int(compare.unequal(rows[place : place + 1], probes[place], self._bits)[0]) for place in range(len(rows))]
+        shares: Numbers = 1 - np.array(counts, np.float64) / self._m
+        return shares
+
+    def matrix(self, probes: Rows, references: Rows) -> Numbers:
+        counts = compare.unequal(self._references[references], self._probes[probes], self._bits)
+        shares: Numbers = 1 - counts.astype(np.float64) / self._m
+        return shares
+
+
+def protected(codes: Symbols, q: int) -> Shares:
+    """Transformed and packed codes under one key: what a gallery holds once its pads are off."""
+    return Shares(Transform(KEYS[0], codes.shape[1], q).apply(codes), q, "protected")
+
+
+def two_keys(codes: Symbols, q: int) -> Shares:
+    """References under one key, probes under another: a revoked template against a new one. It must look like different people."""
+    ours, theirs = (Transform(key, codes.shape[1], q).apply(codes) for key in KEYS)
+    return Shares(ours, q, "protected, two keys", probes=theirs)
+
+
+def templates_of(samples: Samples) -> list[Template]:
+    """Unprotected, plain, protected, and protected under two keys."""
+    made: list[Template] = [] if samples.embeddings is None else [Cosine(samples.embeddings)]
+    return [*made, Shares(samples.codes, samples.q), protected(samples.codes, samples.q), two_keys(samples.codes, samples.q)]

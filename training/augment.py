@@ -7,6 +7,7 @@ from edge.face.align import REFERENCE, align
 from edge.records import Pixels
 
 MARGIN = 4
+SCALE_SPREAD = 0.022  # per pixel of landmark spread
 
 
 def as_pixels(image: "cv2.typing.MatLike | None") -> Pixels:
@@ -15,9 +16,15 @@ def as_pixels(image: "cv2.typing.MatLike | None") -> Pixels:
 
 
 def jitter(crop: Pixels, random: np.random.Generator, spread: float) -> Pixels:
-    """Align a 120x120 crop again with landmarks moved by common and by single normal noise of ``spread`` pixels."""
+    """Align a 120x120 crop again with landmarks moved by common and by single normal noise of ``spread`` pixels, and by scale.
+
+    With a spread of 1.2 this is somewhat more than what the shipped detector's landmarks do to crops of LFW, against those of the reference
+    detector: standard deviations of 0.8 pixels of shift, 1.4 degrees and 3.4 % of scale.
+    """
     noise = random.normal(0, spread, (5, 2)) + random.normal(0, spread, (1, 2))
-    return align(crop, (REFERENCE + MARGIN + noise).astype(np.float32))
+    middle = REFERENCE.mean(axis=0)
+    points = middle + (REFERENCE - middle) * random.normal(1, SCALE_SPREAD * spread)
+    return align(crop, (points + MARGIN + noise).astype(np.float32))
 
 
 def light(crop: Pixels, random: np.random.Generator) -> Pixels:

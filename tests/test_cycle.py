@@ -147,9 +147,28 @@ def test_a_gradient_that_is_no_number_stops_the_run_before_it_spoils_the_weights
     assert all(torch.equal(a, b) for a, b in zip(before, cycle.network.parameters(), strict=True))
 
 
-def test_a_device_or_precision_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="--precision float16: for GPUs only"):
-        begun(asked(tmp_path / "a.pt", "--precision", "float16"))
-    if not torch.cuda.is_available():
-        with pytest.raises(SystemExit, match=r"--device cuda: PyTorch .* finds no GPU"):
-            begun(asked(tmp_path / "a.pt", "--device", "cuda"))
+def test_in_float16_a_step_that_overflows_is_left_out_and_the_scale_falls_and_is_kept(tmp_path: Path) -> None:
+    cycle = begun(asked(tmp_path / "a.pt", "--steps", "9", "--precision", "float16"))
+    before = [weight.clone() for weight in cycle.network.parameters()]
+    with cycle.autocast():
+        output = cycle.network(torch.ones(4, 3, 4, 4))
+    assert output.dtype == torch.float16
+    cycle.learn((output.float() * 1e3).square().mean(), 4)
+    assert all(torch.equal(a, b) for a, b in zip(before, cycle.network.parameters(), strict=True))
+    cycle.save()
+    assert torch.load(tmp_path / "a.pt")["scaler"]["scale"] == 2.0**15
+    again = begun(asked(tmp_path / "a.pt", "--steps", "9", "--precision", "float16"))
+    again.save()
+    assert torch.load(tmp_path / "a.pt")["scaler"]["scale"] == 2.0**15
+
+
+def test_in_float16_small_steps_are_taken(tmp_path: Path) -> None:
+    cycle = complete(begun(asked(tmp_path / "a.pt", "--steps", "3", "--precision", "float16")))
+    assert all(torch.isfinite(weight).all() for weight in weights(cycle))
+    assert not same(cycle, begun(asked(tmp_path / "b.pt", "--precision", "float16")))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"--device cuda: PyTorch .* finds no GPU"):
+        begun(asked(tmp_path / "a.pt", "--device", "cuda"))

@@ -29,8 +29,8 @@ def test_the_target_is_the_normalised_mean_of_crop_and_mirror_image(tmp_path: Pa
 
 
 def test_the_loss_of_two_faces_is_the_one_worked_by_hand() -> None:
-    """Cosines to the targets 0.6 and 0.8: 1 - 0.7. Similarities 0.96 against 0, two of four entries: 10 x 0.96^2 / 2."""
-    student, wanted = torch.tensor([[3.0, 4.0], [6.0, 8.0]]), torch.eye(2)
+    """Cosines to the targets in the mean 0.7, then 0.6; two of the four similarities are 1, then 0.96, and should be 0."""
+    student, wanted = torch.tensor([[0.6, 0.8], [0.6, 0.8]]), torch.eye(2)
     assert loss_of([student], student, [wanted], 10.0).item() == pytest.approx(0.3 + 10 * 1.0 / 2)
     student = torch.tensor([[0.6, 0.8], [0.8, 0.6]])
     assert loss_of([student], student, [wanted], 10.0).item() == pytest.approx(0.4 + 10 * 0.96**2 / 2)

@@ -15,7 +15,6 @@ from edge.inference.manifest import CodeSize  # noqa: E402
 from training import export, packed, scenes  # noqa: E402
 from training.augment import MARGIN, augment, jitter  # noqa: E402
 from training.backbones.dense import Dense  # noqa: E402
-from training.detector import Detector  # noqa: E402
 from training.drh import (  # noqa: E402
     PEOPLE,
     SAMPLES,
@@ -28,10 +27,6 @@ from training.drh import (  # noqa: E402
     similarity_loss,
     unequal_symbols,
 )
-
-
-def test_the_detector_has_about_a_hundred_thousand_parameters() -> None:
-    assert 60_000 <= sum(p.numel() for p in Detector().parameters()) <= 120_000
 
 
 def test_augmentation_repeats_with_its_seed_and_gives_the_door_s_crop_size() -> None:

@@ -1,5 +1,6 @@
 """A shipped network trained on: it begins at exactly what it was."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; pip install
 
 from training import export  # noqa: E402
 from training.backbone import Backbone, make  # noqa: E402
+from training.backbones.iresnet import IResNet  # noqa: E402
 from training.detector import Detector  # noqa: E402
 from training.drh import Uncertainty, random_projection  # noqa: E402
 from training.packed import to_network  # noqa: E402
@@ -37,9 +39,12 @@ def hash_file(path: Path, backbone: Backbone) -> Path:
     return path
 
 
-def test_a_backbone_taken_from_its_file_computes_what_it_did(tmp_path: Path) -> None:
-    before = lived_in(make(), 1)
-    after, change = warm(make(), hash_file(tmp_path / "hash.onnx", before), [pictures(112)])
+@pytest.mark.parametrize(
+    "new", [make, lambda: make("mobilefacenet"), lambda: IResNet((1, 1, 1, 1))], ids=["dense", "mobilefacenet", "iresnet"]
+)
+def test_a_backbone_taken_from_its_file_computes_what_it_did(tmp_path: Path, new: Callable[[], Backbone]) -> None:
+    before = lived_in(new(), 1)
+    after, change = warm(new(), hash_file(tmp_path / "hash.onnx", before), [pictures(112)])
     assert change < 1e-3
     with torch.inference_mode():
         assert torch.allclose(before(pictures(112)), after(pictures(112)), rtol=1e-3, atol=1e-3)

@@ -1,9 +1,9 @@
 """The door to the embedding networks: make one by its name, or from a checkpoint, which records the name.
 
 The default is ``dense``, the shipped one, because an hour of training must count: dense layers at 28x28 and below keep vector units
-busy, so that it learns from about twice as many crops an hour as ``mobilefacenet`` does, which in turn has fewer parameters and takes less
-time for an inference in float32. ``python -m training.speed`` measures both in one run. ``iresnet50`` and ``iresnet100`` want a GPU. Names that
-end in ``-prelu`` have PReLU as InsightFace has it; all others ReLU, which fuses in INT8.
+busy, so that it learns from about twice as many crops an hour as ``mobilefacenet``, which in turn is smaller and takes less time for an
+inference in float32. ``python -m training.speed`` measures both in one run. ``iresnet50`` and ``iresnet100`` want a GPU. Names that end
+in ``-prelu`` have PReLU as InsightFace has it; all others ReLU, which fuses in INT8.
 """
 
 from collections.abc import Callable

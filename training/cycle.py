@@ -82,6 +82,8 @@ class Cycle:
         self._arguments, self._validate, self._facts, self._console = arguments, validate, facts or {}, Console()
         self.steps, self.samples, self._elapsed = 0, 0, 0.0
         self._resume()
+        at = f", going on from {arguments.out} after {self.steps} steps" if self.steps else ""
+        self.say(f"{self.device.type}, {str(self._precision).removeprefix('torch.')}{at}")
         self._said = self._saved = self._elapsed
         self._since: list[tuple[float, int]] = []
         self._begun = time.monotonic()
@@ -124,10 +126,10 @@ class Cycle:
         now = time.monotonic()
         self._elapsed, self._begun = self._elapsed + now - self._begun, now
         if self._elapsed - self._said > SAY:
-            self._say()
+            self._tell()
         if self._elapsed - self._saved > SAVE:
             self.save()
-            self._console.print(f"          held out: {self._validate(self.mean)}")
+            self.say(f"          held out: {self._validate(self.mean)}")
             self._saved, self._begun = self._elapsed, time.monotonic()
         self.network.train()
 
@@ -155,6 +157,10 @@ class Cycle:
         torch.save(state, draft)
         draft.replace(self._arguments.out)
 
+    def say(self, text: str) -> None:
+        """A line for whoever watches."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
     def _finite(self, value: float, what: str) -> float:
         if math.isfinite(value):
             return value
@@ -163,13 +169,11 @@ class Cycle:
             f"step {self.steps}: the {what} is {value}; {kept}. Try a lower --rate (now {self._arguments.rate:g}) or --precision float32"
         )
 
-    def _say(self) -> None:
+    def _tell(self) -> None:
         seen = sum(count for _, count in self._since)
         loss, rate = sum(each * count for each, count in self._since) / seen, seen / (self._elapsed - self._said)
         left = self._elapsed / 60 * (1 / self.progress - 1) if self.progress else 0.0
-        self._console.print(
-            f"{self._elapsed / 60:6.1f} min {self.samples:9d} samples  loss {loss:.4f}  {rate:.0f}/s  {max(left, 0):.0f} min left"
-        )
+        self.say(f"{self._elapsed / 60:6.1f} min {self.samples:9d} samples  loss {loss:.4f}  {rate:.0f}/s  {max(left, 0):.0f} min left")
         self._said, self._since = self._elapsed, []
 
     def _resume(self) -> None:

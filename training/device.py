@@ -31,15 +31,9 @@ def choose(name: str) -> torch.device:
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
-    """The type that convolutions compute in; losses and weights stay float32.
-
-    Raises:
-        SystemExit: float16 on a CPU, which lacks the range without the scaler that only a GPU has.
-    """
+    """The type that convolutions compute in; losses and weights stay float32."""
     if name == "auto":
         name = "bfloat16" if device.type == "cpu" or torch.cuda.is_bf16_supported() else "float16"
-    if name == "float16" and device.type == "cpu":
-        raise SystemExit("--precision float16: for GPUs only; on a CPU take bfloat16 or float32")
     return PRECISIONS[name]
 
 

@@ -89,6 +89,11 @@ class Objective(nn.Module):
         self.margin = Margin(kind, int(classes.max()) + 1, dimensions) if kind and classes is not None else None
         self._margin_weight = terms[kind] if kind else 0.0
 
+    @property
+    def classes(self) -> int:
+        """Identities that the margin term tells apart."""
+        return len(self.margin.centres) if self.margin is not None else 0
+
     def forward(self, embedding: Tensor, rows: Rows) -> Tensor:
         """B x D embeddings of the crops in ``rows`` -> the loss."""
         parts = []
@@ -203,6 +208,8 @@ def train(arguments: argparse.Namespace) -> None:
         loss=objective,
         facts={"backbone": arguments.backbone},
     )
+    people = len(np.unique(packed.identity[packed.validate]))
+    cycle.say(f"{len(rows)} crops to learn from, {objective.classes} classes; {len(packed.validate)} crops of {people} people held out")
     for chosen, crops in stream(made, cycle.steps, arguments.workers, where.type == "cuda"):
         if cycle.over:
             break

@@ -37,15 +37,12 @@ class Teacher:
 
 
 def loss_of(students: Sequence[Tensor], student: Tensor, teachers: Sequence[Tensor], relation: float) -> Tensor:
-    """Distillation loss.
-
-    1 - cosine to the target, in the mean over teachers, plus ``relation`` times the squared difference between the student's similarity
+    """1 - cosine to the target, in the mean over teachers, plus ``relation`` times the squared difference between the student's similarity
     matrix and the mean of the teachers' (relational distillation, Park et al., CVPR 2019).
 
-    students: per teacher B x D_i. student: B x D, whose similarities are asked for. teachers: per teacher B x D_i, normalised.
+    students: per teacher B x D_i. student: B x D, whose similarities are asked for. teachers: per teacher B x D_i. All normalised.
     """
-    cosines = [(nn.functional.normalize(mine, dim=1) * theirs).sum(1).mean() for mine, theirs in zip(students, teachers, strict=True)]
-    student = nn.functional.normalize(student, dim=1)
+    cosines = [(mine * theirs).sum(1).mean() for mine, theirs in zip(students, teachers, strict=True)]
     wanted = torch.stack([each @ each.T for each in teachers]).mean(0)
     return 1 - torch.stack(cosines).mean() + relation * (student @ student.T - wanted).square().mean()
 
@@ -64,6 +61,7 @@ class Distil(nn.Module):
 
     def forward(self, embedding: Tensor, rows: npt.NDArray[np.int64]) -> Tensor:
         """B x D embeddings (any length) of the crops in ``rows`` -> the loss."""
-        student = embedding.float()
+        student = nn.functional.normalize(embedding.float(), dim=1)
+        mapped = [nn.functional.normalize(layer(student), dim=1) for layer in self.maps]
         targets = [teacher.of(rows).to(student.device, non_blocking=True) for teacher in self._teachers]
-        return loss_of([layer(student) for layer in self.maps] or [student], student, targets, self._relation)
+        return loss_of(mapped or [student], student, targets, self._relation)

@@ -18,7 +18,7 @@ from training.augment import MARGIN, augment, jitter  # noqa: E402
 from training.backbone import Backbone  # noqa: E402
 from training.cycle import Cycle, one_cycle  # noqa: E402
 from training.detector import Detector  # noqa: E402
-from training.distil import loss_of  # noqa: E402
+from training.distil import Hashed, loss_of  # noqa: E402
 from training.drh import (  # noqa: E402
     PEOPLE,
     SAMPLES,
@@ -199,3 +199,22 @@ def test_a_cycle_goes_on_from_its_checkpoint_and_a_new_one_begins_from_another_s
     begun = Cycle(torch.nn.Conv2d(3, 1, 1), options("b.pt", start=tmp_path / "a.pt"), 0.0, lambda mean: {})
     assert begun.samples == 0
     assert torch.equal(begun.network.weight, longer.mean.weight)
+
+
+def test_every_batch_of_partners_holds_two_pictures_of_each_person_who_has_two() -> None:
+    identity = np.array([0, 0, 0, 1, 1, 2, -1, -1])
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        both = packed.with_partners(identity, np.arange(8), random)
+        first, second = both[:8], both[8:]
+        assert (identity[first] == identity[second]).all()
+        assert (first != second).tolist() == [True] * 5 + [False] * 3  # who is alone, or of no known identity, comes twice
+
+
+def test_a_code_trained_along_moves_the_backbone_too() -> None:
+    torch.manual_seed(0)
+    network = Hashed(Backbone(), random_projection(64, 8, 1))
+    _, logits = network(torch.randn(4, 3, 112, 112))
+    similarity_loss(logits, torch.nn.functional.normalize(torch.randn(4, 512), dim=1), 8, 8.0).backward()
+    assert network.projection.weight.grad.abs().sum() > 0
+    assert network.backbone.features[0][0].weight.grad.abs().sum() > 0

@@ -62,13 +62,41 @@ def centres(crops: Pixels) -> Pixels:
     return np.ascontiguousarray(crops[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
+def with_partners(identity: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Rows, and for each of them another row of the same identity; the row itself where there is none or it is unlabelled: (2 n,).
+
+    identity: of all rows, -1 where unlabelled.
+    """
+    order = np.argsort(identity, kind="stable")
+    first = np.searchsorted(identity[order], identity[rows], "left")
+    count = np.searchsorted(identity[order], identity[rows], "right") - first
+    place = np.empty(len(identity), np.int64)
+    place[order] = np.arange(len(order))
+    step = 1 + np.floor(random.random(len(rows)) * np.maximum(count - 1, 1)).astype(np.int64)
+    partner = order[first + (place[rows] - first + step) % count]
+    return np.concatenate([rows, np.where(identity[rows] < 0, rows, partner)])
+
+
 def batches(
-    packed: Packed, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator, strength: float = 1.0
+    packed: Packed,
+    rows: npt.NDArray[np.int64],
+    size: int,
+    random: np.random.Generator,
+    strength: float = 1.0,
+    partners: bool = False,
 ) -> Iterator[tuple[npt.NDArray[np.int64], Pixels, npt.NDArray[np.int64]]]:
-    """Endless shuffled batches: (row numbers, augmented crops B x 112 x 112 x 3, mirrored 0/1)."""
+    """Endless shuffled batches: (row numbers, augmented crops B x 112 x 112 x 3, mirrored 0/1).
+
+    partners: half of each batch is other crops of the people of the first half (``with_partners``), so that every batch has mated pairs.
+    """
+    identity = np.full(len(packed.identity), -1)
+    identity[rows] = packed.identity[rows]
+    step = size // 2 if partners else size
     while True:
         order = random.permutation(rows)
-        for start in range(0, len(order) - size + 1, size):
-            chosen = order[start : start + size]
+        for start in range(0, len(order) - step + 1, step):
+            chosen = order[start : start + step]
+            if partners:
+                chosen = with_partners(identity, chosen, random)
             made = [augment(np.asarray(packed.crops[row]), random, strength) for row in chosen]
             yield chosen, np.stack([crop for crop, _ in made]), np.array([mirrored for _, mirrored in made], np.int64)

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
 
 from training import backbone, stage1  # noqa: E402
+from training.codes import code_loss  # noqa: E402
 from training.packed import Batches, load  # noqa: E402
 from training.stage1 import Objective, classes_of, picture_size, shrunk, sizes_of, terms_of  # noqa: E402
 
@@ -79,6 +80,36 @@ def test_a_stopped_run_ends_with_the_backbone_of_one_that_was_not(folder: Path, 
     run(folder, tmp_path / "parts.pt", *options, teachers=("a",), steps=4)
     monkeypatch.undo()
     assert torch.equal(whole, weights(run(folder, tmp_path / "parts.pt", *options, teachers=("a",), steps=4)))
+
+
+def head(path: Path) -> Path:
+    """A head of 16 symbols of 4, as training.drh writes it."""
+    torch.save({"m": 16, "q": 4, "projection": torch.nn.Linear(512, 64).state_dict()}, path)
+    return path
+
+
+def test_a_code_trained_along_moves_projection_and_backbone_and_the_backbone_can_be_taken_out(folder: Path, tmp_path: Path) -> None:
+    codes = str(head(tmp_path / "head.pt"))
+    plain = run(folder, tmp_path / "plain.pt", teachers=("a",))
+    state = run(folder, tmp_path / "h.pt", "--codes", codes, "--start", str(tmp_path / "plain.pt"), teachers=("a", "b"))
+    before, after = torch.load(codes)["projection"], state["mean"]
+    assert not torch.equal(after["projection.weight"], before["weight"])
+    assert not torch.equal(after["backbone.features.0.0.weight"], plain["mean"]["features.0.0.weight"])
+    taken = backbone.restore(tmp_path / "h.pt")
+    assert torch.equal(taken.features[0][0].weight, after["backbone.features.0.0.weight"])
+
+
+def test_codes_want_a_teacher(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="codes follow a teacher's cosines"):
+        run(folder, tmp_path / "a.pt", "--loss", "arcface", "--codes", str(head(tmp_path / "head.pt")))
+
+
+def test_of_several_teachers_a_code_follows_the_mean_cosine() -> None:
+    first, second = (torch.nn.functional.normalize(torch.randn(5, size), dim=1) for size in (8, 6))
+    beside = torch.cat([first, second], dim=1) / 2**0.5
+    assert torch.allclose(beside @ beside.T, (first @ first.T + second @ second.T) / 2, atol=1e-6)
+    logits = torch.randn(5, 64)
+    assert code_loss(logits, [first, second], 8).item() == pytest.approx(code_loss(logits, [beside], 8).item(), rel=1e-5)
 
 
 def test_a_cycle_may_begin_with_small_pictures(folder: Path, tmp_path: Path) -> None:
@@ -169,3 +200,11 @@ def test_every_crop_comes_once_before_any_comes_again_and_a_batch_depends_on_its
     assert (chosen == made(7)[0]).all()
     assert (crops == made(7)[1]).all()
     assert crops.shape == (8, 112, 112, 3)
+
+
+def test_a_batch_of_partners_holds_two_crops_of_every_labelled_person(folder: Path) -> None:
+    packed = load(folder)
+    chosen, crops = Batches(packed, np.arange(PEOPLE * EACH), 8, seed=1, partners=True)(3)
+    assert crops.shape[0] == 8
+    assert (packed.identity[chosen[:4]] == packed.identity[chosen[4:]]).all()
+    assert (chosen[:4] != chosen[4:]).all()

@@ -137,3 +137,13 @@ def test_what_is_exported_loads_through_the_door_of_the_appliance(tmp_path: Path
         logits, variance, embedding = network(pictures)
     for name, expected in (("logits", logits), ("log_variance", variance), ("embedding", embedding)):
         assert found[name] == pytest.approx(expected.numpy(), abs=1e-3)
+
+
+def test_every_batch_of_partners_holds_two_pictures_of_each_person_who_has_two() -> None:
+    identity = np.array([0, 0, 0, 1, 1, 2, -1, -1])
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        both = packed.with_partners(identity, np.arange(8), random)
+        first, second = both[:8], both[8:]
+        assert (identity[first] == identity[second]).all()
+        assert (first != second).tolist() == [True] * 5 + [False] * 3  # who is alone, or of no known identity, comes twice

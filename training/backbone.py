@@ -20,6 +20,7 @@ from training.backbones.mobilefacenet import MobileFaceNet
 __all__ = ["DEFAULT", "EMBEDDING", "NAMES", "Backbone", "made_of", "make", "restore"]
 
 DEFAULT = "dense"
+PART = "backbone."  # its weights' names begin so where they are part of a greater network's (``training.codes``)
 _MAKERS: dict[str, Callable[[], Backbone]] = {
     "dense": Dense,
     "mobilefacenet": MobileFaceNet,
@@ -50,7 +51,7 @@ def made_of(checkpoint: dict[str, Any]) -> str:
 
 
 def restore(path: Path) -> Backbone:
-    """The backbone of a checkpoint with its averaged weights, ready to embed.
+    """The backbone of a checkpoint with its averaged weights, ready to embed; also where a code was trained along.
 
     Raises:
         SystemExit: there is no backbone of that name, or the weights are not those of a backbone.
@@ -58,7 +59,9 @@ def restore(path: Path) -> Backbone:
     checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     backbone = make(made_of(checkpoint))
     try:
-        backbone.load_state_dict(checkpoint["mean"])
+        weights = checkpoint["mean"]
+        own = {name.removeprefix(PART): value for name, value in weights.items() if name.startswith(PART)}
+        backbone.load_state_dict(own or weights)
     except (KeyError, RuntimeError) as error:
         raise SystemExit(f"{path}: no weights of a {backbone.name} backbone; name a checkpoint of training.stage1 ({error})") from None
     return backbone.eval().to(memory_format=torch.channels_last)

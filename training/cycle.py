@@ -82,6 +82,7 @@ class Cycle:
         self._arguments, self._validate, self._facts, self._console = arguments, validate, facts or {}, Console()
         self.steps, self.samples, self._elapsed = 0, 0, 0.0
         self._resume()
+        self.network.train()
         at = f", going on from {arguments.out} after {self.steps} steps" if self.steps else ""
         self.say(f"{self.device.type}, {str(self._precision).removeprefix('torch.')}{at}")
         self._said = self._saved = self._elapsed

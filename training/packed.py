@@ -69,26 +69,49 @@ def centres(crops: Pixels) -> Pixels:
     return np.ascontiguousarray(crops[:, MARGIN:-MARGIN, MARGIN:-MARGIN])
 
 
+def with_partners(identity: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Rows, and for each of them another row of the same identity; the row itself where there is none or it is unlabelled: (2 n,).
+
+    identity: of all rows, -1 where unlabelled.
+    """
+    order = np.argsort(identity, kind="stable")
+    first = np.searchsorted(identity[order], identity[rows], "left")
+    count = np.searchsorted(identity[order], identity[rows], "right") - first
+    place = np.empty(len(identity), np.int64)
+    place[order] = np.arange(len(order))
+    step = 1 + np.floor(random.random(len(rows)) * np.maximum(count - 1, 1)).astype(np.int64)
+    partner = order[first + (place[rows] - first + step) % count]
+    return np.concatenate([rows, np.where(identity[rows] < 0, rows, partner)])
+
+
 class Batches:
     """Shuffled, augmented batches of ``rows`` by their number; every row once before any comes again, but for what fills no batch.
 
-    A batch depends on the seed and its number alone.
+    A batch depends on the seed and its number alone. partners: half of each batch is other crops of the people of the first half
+    (``with_partners``), so that every batch has mated pairs.
 
     Raises:
         SystemExit: there are fewer rows than a batch holds.
     """
 
-    def __init__(self, packed: Packed, rows: npt.NDArray[np.int64], size: int, seed: int, strength: float = 1.0) -> None:
+    def __init__(
+        self, packed: Packed, rows: npt.NDArray[np.int64], size: int, seed: int, strength: float = 1.0, partners: bool = False
+    ) -> None:
         if len(rows) < max(size, 2):
             raise SystemExit(f"{len(rows)} crops to learn from make no batch of {size}; pack more pictures or say --batch {len(rows)}")
-        self._packed, self._rows, self._size, self._seed, self._strength = packed, rows, size, seed, strength
+        self._packed, self._rows, self._seed, self._strength, self._partners = packed, rows, seed, strength, partners
+        self._step = max(size // 2, 1) if partners else size
+        self._identity = np.full(len(packed.identity), -1)
+        self._identity[rows] = packed.identity[rows]
         self._epoch, self._order = -1, rows
 
     def __call__(self, step: int) -> tuple[npt.NDArray[np.int64], Pixels]:
         """The batch: row numbers B, crops B x 112 x 112 x 3."""
-        epoch, place = divmod(step, len(self._rows) // self._size)
+        epoch, place = divmod(step, len(self._rows) // self._step)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, np.random.default_rng((self._seed, 0, epoch)).permutation(self._rows)
-        chosen = self._order[place * self._size : (place + 1) * self._size]
+        chosen = self._order[place * self._step : (place + 1) * self._step]
         random = np.random.default_rng((self._seed, 1, step))
+        if self._partners:
+            chosen = with_partners(self._identity, chosen, random)
         return chosen, np.stack([augment(np.asarray(self._packed.crops[row]), random, self._strength)[0] for row in chosen])

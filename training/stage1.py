@@ -8,7 +8,9 @@
 is then one thing less to learn. The loss is 1 - cosine to the target plus the squared difference of the batch's two similarity matrices
 (Park et al., CVPR 2019). Several teachers, or one of another size than 512, are met through a learned linear map each, and the student's
 similarities follow the mean of theirs. ``arcface`` (margin 0.5) and ``cosface`` (0.35), both at scale 64, learn from the folders' names;
-unlabelled crops and identities of fewer than ``--fewest`` crops then teach by distillation only.
+unlabelled crops and identities of fewer than ``--fewest`` crops then teach by distillation only. With ``--codes`` the projection of a head
+(training.drh) is trained along: to the loss comes that the expected share of equal symbols follows the teachers' cosine, so that the
+embedding learns to survive hashing; half of each batch is then second pictures of the people in the other half.
 
 The learning rate follows one cycle over ``--minutes`` of training time or over ``--steps``; with steps the same seed gives the same
 weights, also when the run was stopped in between. ``--sizes 80,112`` trains the first half on pictures of 80 pixels. The shipped weights
@@ -27,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from training import backbone, device
+from training.codes import Hashed, code_figure, code_loss, hashed
 from training.cycle import Cycle, options
 from training.margin import KINDS, Margin
 from training.packed import Batches, Packed, centres, load, to_network
@@ -126,6 +129,36 @@ def objective_of(arguments: argparse.Namespace, packed: Packed) -> tuple[Objecti
     return Objective(terms, distil, classes, backbone.EMBEDDING), rows
 
 
+def loss_of(objective: Objective, output: Tensor | tuple[Tensor, Tensor], rows: Rows, network: nn.Module, hashing: float) -> Tensor:
+    """The objective of the network's output, and that of its codes ``hashing`` times where it gives any."""
+    if isinstance(output, Tensor):
+        return objective(output, rows)  # type: ignore[no-any-return]
+    assert isinstance(network, Hashed)
+    assert objective.distil is not None  # ``network_of`` saw to it
+    embedding, logits = output
+    targets = objective.distil.targets(rows, logits.device)
+    return objective(embedding, rows) + hashing * code_loss(logits, targets, network.q)  # type: ignore[no-any-return]
+
+
+def network_of(arguments: argparse.Namespace) -> nn.Module:
+    """The backbone, and a projection after it where ``--codes`` names a head.
+
+    Raises:
+        SystemExit: codes without a teacher to say which are to be alike, or ``--start`` names another backbone's checkpoint.
+    """
+    if not arguments.codes:
+        return backbone.make(arguments.backbone)
+    if not arguments.teachers:
+        raise SystemExit(f"--codes {arguments.codes}: codes follow a teacher's cosines; name a file of training.teach")
+    if not arguments.start:
+        return hashed(backbone.make(arguments.backbone), arguments.codes)
+    begun = backbone.restore(arguments.start)
+    if begun.name != arguments.backbone:
+        raise SystemExit(f"{arguments.start}: its backbone is {begun.name!r}; say --backbone {begun.name} or name another file")
+    arguments.start = None  # done here: the projection comes from the head
+    return hashed(begun, arguments.codes)
+
+
 @torch.inference_mode()
 def embed(network: nn.Module, packed: Packed, rows: Rows, size: int = 128) -> Tensor:
     """Normalised embeddings of the centre crops of ``rows``, computed where the network is."""
@@ -148,11 +181,12 @@ def validate(network: nn.Module, packed: Packed, rows: Rows) -> dict[str, float]
     apart = upper & ~mated
     if not mated.any() or int(apart.sum()) < FALSE:
         return {}
-    embeddings = embed(network, packed, rows)
+    embeddings = embed(network.backbone if isinstance(network, Hashed) else network, packed, rows)
     scores = embeddings @ embeddings.T
     non_mated = scores[apart].numpy()
     threshold = np.partition(non_mated, -len(non_mated) // FALSE)[-len(non_mated) // FALSE]
-    return {"TAR_at_FAR_0.001": round(float((scores[mated] > float(threshold)).float().mean()), 4)}
+    figures = {"TAR_at_FAR_0.001": round(float((scores[mated] > float(threshold)).float().mean()), 4)}
+    return {**figures, **code_figure(network, embeddings, identity)} if isinstance(network, Hashed) else figures
 
 
 def picture_size(sizes: Sequence[int], progress: float) -> int:
@@ -186,6 +220,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--relation", type=float, default=10.0, help="weight of the relational term within distil")
     made.add_argument("--fewest", type=int, default=2, help="identities of fewer crops are no class of a margin loss")
     made.add_argument("--sizes", type=sizes_of, default=[112], help="sides of the pictures from begin to end of the cycle")
+    made.add_argument("--codes", type=Path, help="train the projection of this head along")
+    made.add_argument("--hashing", type=float, default=30.0, help="weight of the codes' term")
     options(made, minutes=60, batch=128, rate=3e-3)
     return made
 
@@ -197,9 +233,9 @@ def main() -> None:
 def train(arguments: argparse.Namespace) -> None:
     where = device.prepare(arguments)
     packed = load(arguments.packed)
-    network = backbone.make(arguments.backbone)
+    network = network_of(arguments)
     objective, rows = objective_of(arguments, packed)
-    made = Batches(packed, rows, arguments.batch, arguments.seed)
+    made = Batches(packed, rows, arguments.batch, arguments.seed, partners=bool(arguments.codes))
     cycle = Cycle(
         network,
         arguments,
@@ -215,7 +251,7 @@ def train(arguments: argparse.Namespace) -> None:
             break
         with cycle.autocast():
             output = cycle.network(shrunk(to_network(crops, where), picture_size(arguments.sizes, cycle.progress)))
-        cycle.learn(objective(output, chosen.numpy()), len(crops))
+        cycle.learn(loss_of(objective, output, chosen.numpy(), network, arguments.hashing), len(crops))
     cycle.finish()
 
 

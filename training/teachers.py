@@ -63,5 +63,8 @@ class Distil(nn.Module):
         """B x D embeddings (any length) of the crops in ``rows`` -> the loss."""
         student = nn.functional.normalize(embedding.float(), dim=1)
         mapped = [nn.functional.normalize(layer(student), dim=1) for layer in self.maps]
-        targets = [teacher.of(rows).to(student.device, non_blocking=True) for teacher in self._teachers]
-        return loss_of(mapped or [student], student, targets, self._relation)
+        return loss_of(mapped or [student], student, self.targets(rows, student.device), self._relation)
+
+    def targets(self, rows: npt.NDArray[np.int64], device: torch.device) -> list[Tensor]:
+        """What each teacher says of the crops: B x D_i, normalised."""
+        return [teacher.of(rows).to(device, non_blocking=True) for teacher in self._teachers]

@@ -58,14 +58,15 @@ def test_crops_are_cut_once_named_after_their_person_and_ready_to_be_packed(tmp_
     assert cv2.imwrite(str(blank), np.zeros((SIDE, SIDE, 3), np.uint8))
     assert crops.cut(tree, tmp_path / "out", finder) == {"written": 4, "there": 0, "without_a_face": 1}
     assert crops.cut(tree, tmp_path / "out", finder) == {"written": 0, "there": 4, "without_a_face": 1}
-    assert [name for name, _ in pictures(tmp_path / "out" / "photos")] == [f"{who}/{who}_000{n}.png" for who in ("Ada", "Bo") for n in (1, 2)]
+    expected = [f"{who}/{who}_000{number}.png" for who in ("Ada", "Bo") for number in (1, 2)]
+    assert [name for name, _ in pictures(tmp_path / "out" / "photos")] == expected
     assert crops.cut(zipped(tree), tmp_path / "packed", finder)["written"] == 4
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path, finder: Finder) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(SystemExit, match="broken.jpg: not a picture"):
+    with pytest.raises(SystemExit, match=r"broken\.jpg: not a picture"):
         crops.cut(tmp_path, tmp_path / "out", finder)
 
 

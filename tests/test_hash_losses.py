@@ -13,7 +13,9 @@ from training import hash_losses as losses  # noqa: E402
 from training.projection import random_projection, symbols_of  # noqa: E402
 
 # two people with two faces each, and a stranger; two symbols of two values, all but decided
-SURE = torch.tensor([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], [[0.5, 0.5]] * 2])
+SURE = torch.tensor(
+    [[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]], [[0.5, 0.5]] * 2]
+)
 PEOPLE = torch.tensor([0, 0, 1, 1, -1])
 
 

@@ -37,7 +37,9 @@ def by_hand(path: Path, crop: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("window", [None, [8, 0, 104, 112]])
 @pytest.mark.parametrize(("layout", "colour", "side"), KINDS)
-def test_the_network_is_given_what_its_description_says(tmp_path: Path, layout: str, colour: str, side: int, window: list[int] | None) -> None:
+def test_the_network_is_given_what_its_description_says(
+    tmp_path: Path, layout: str, colour: str, side: int, window: list[int] | None
+) -> None:
     path = tiny.network(tmp_path / "tiny.onnx", layout, side)
     tiny.describe(path, layout, colour, side, **({"window": window} if window else {}))
     embedder = prebuilt.Embedder(path, prebuilt.read_description(path), 1)

@@ -20,7 +20,9 @@ def test_the_same_seed_gives_the_same_directions_and_another_others() -> None:
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize(("m", "q", "fault"), [(24, 8, "--m 24"), (2056, 8, "--m 2056"), (36, 8, "--m 36"), (64, 1, "--q 1"), (64, 65, "--q 65")])
+@pytest.mark.parametrize(
+    ("m", "q", "fault"), [(24, 8, "--m 24"), (2056, 8, "--m 2056"), (36, 8, "--m 36"), (64, 1, "--q 1"), (64, 65, "--q 65")]
+)
 def test_sizes_outside_what_can_be_packed_are_refused(m: int, q: int, fault: str) -> None:
     with pytest.raises(SystemExit, match=fault):
         projection.check_size(m, q)

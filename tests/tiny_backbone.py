@@ -20,7 +20,9 @@ def network(path: Path, layout: str, side: int = 32, fixed_batch: bool = False) 
     planes = "given" if layout == "NCHW" else "planes"
     nodes = [helper.make_node("Transpose", ["given"], ["planes"], perm=[0, 3, 1, 2])] if layout == "NHWC" else []
     nodes.append(helper.make_node("AveragePool", [planes], ["pool"], kernel_shape=[side // 4] * 2, strides=[side // 4] * 2))
-    flatten = helper.make_node("Reshape", ["pool", "flat"], ["fields"]) if fixed_batch else helper.make_node("Flatten", ["pool"], ["fields"])
+    flatten = (
+        helper.make_node("Reshape", ["pool", "flat"], ["fields"]) if fixed_batch else helper.make_node("Flatten", ["pool"], ["fields"])
+    )
     nodes += [flatten, helper.make_node("MatMul", ["fields", "w"], ["face"])]
     weights = {"w": random.standard_normal((48, WIDTH)).astype(np.float32), **({"flat": np.array([1, -1])} if fixed_batch else {})}
     graph = helper.make_graph(

@@ -27,10 +27,9 @@ from torch import Tensor, nn
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.decide import fit_tail
-from training.backbone import Backbone
+from training.backbone import Backbone, restore
 from training.detector import Detector
 from training.drh import Uncertainty
-from training.features import own_backbone
 from training.prebuilt import OPSET, Embedder, embedder_graph, graph_of, joined, read_description
 
 TOLERANCE = 2e-3
@@ -160,7 +159,8 @@ def write_prebuilt(network: Path, description: Path | None, head: HeadNetwork, p
 
 def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     head, projection, uncertainty = read_head(arguments.head)
-    if head.get("backbone") not in (None, "", digest := hashlib.sha256(arguments.network.read_bytes()).hexdigest()):
+    digest = hashlib.sha256(arguments.network.read_bytes()).hexdigest()
+    if head.get("backbone") and head["backbone"] != digest:
         raise SystemExit(f"{arguments.head}: was trained on features of another backbone than {arguments.network}; name that one")
     if arguments.network.suffix == ".onnx":
         worst = write_prebuilt(arguments.network, arguments.description, HeadNetwork(projection, uncertainty), arguments.out)
@@ -180,7 +180,7 @@ def write_own(checkpoint: Path, projection: nn.Linear, uncertainty: Uncertainty 
     """One of our backbones and a head as one file; returns the largest difference to PyTorch. Raises SystemExit."""
     if uncertainty is None:
         raise SystemExit(f"{checkpoint}: its head has no uncertainty; train one with training.drh on this backbone's features")
-    backbone = own_backbone(checkpoint)
+    backbone = restore(checkpoint)
     example = torch.randint(0, 256, (2, 112, 112, 3), dtype=torch.uint8)
     outputs = {name: {0: "batch"} for name in OUTPUTS}
     return write(HashNetwork(backbone, projection, uncertainty), example, path, {"crops": {0: "batch"}}, outputs)

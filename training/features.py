@@ -28,7 +28,7 @@ from torch import nn
 
 from edge.records import Floats, Pixels
 from training.augment import augment
-from training.backbone import Backbone
+from training.backbone import restore
 from training.packed import Packed, centres, load, to_network
 from training.prebuilt import Embedder, read_description
 
@@ -73,20 +73,11 @@ def read_features(path: Path) -> Features:
         raise SystemExit(f"{path}: these are no features ({error}); write them with training.features") from error
 
 
-def own_backbone(path: Path) -> Backbone:
-    """The backbone of one of our checkpoints, ready to embed; also where a code was trained along."""
-    weights = torch.load(path, weights_only=True, map_location="cpu")["mean"]
-    part = {name.removeprefix("backbone."): value for name, value in weights.items() if name.startswith("backbone.")}
-    backbone = Backbone()
-    backbone.load_state_dict(part or weights)
-    return backbone.eval().to(memory_format=torch.channels_last)
-
-
 def backbone_of(path: Path, description: Path | None, threads: int) -> Embed:
     """A checkpoint (in bfloat16) or a pre-built network, by the file's ending."""
     if path.suffix == ".onnx":
         return Embedder(path, read_description(path, description), threads).embed
-    backbone = own_backbone(path)
+    backbone = restore(path)
 
     @torch.inference_mode()
     def embed(crops: Pixels) -> tuple[Floats, Floats]:

@@ -27,9 +27,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from training.features import Features, read_features
-from training.hash_losses import Weights, categorical_loss, probabilities, published_loss, similarity_loss
+from training.hash_losses import Weights, categorical_loss, probabilities, published_loss
 from training.projection import (
-    accepted,
     check_size,
     figures,
     orthogonal_projection,
@@ -38,8 +37,6 @@ from training.projection import (
     random_projection,
     unequal_symbols,
 )
-
-__all__ = ["Recipe", "Uncertainty", "accepted", "pair_scores", "people_batches", "similarity_loss", "train_projection", "unequal_symbols"]
 
 PEOPLE, SAMPLES = 60, 4
 POOLED = 512  # numbers that the uncertainty head takes; features of another width get none

@@ -69,6 +69,11 @@ def split_of(people: Mapping[str, Sequence[str]], enrol: int = 3) -> Draw:
     )
 
 
+def pictures_of(split: Draw) -> list[str]:
+    """Every picture of the split, once."""
+    return sorted({key for keys in split.enrolled.values() for key in keys} | {key for _, key in (*split.mated, *split.strangers)})
+
+
 def search(template: Template, gallery: Named, mated: Named, strangers: Named) -> Searches:
     """Every probe against the whole gallery, whose rows are all sound. ValueError: an empty gallery."""
     subjects, references = [name for name, _ in gallery], np.array([row for _, row in gallery], np.int64)
@@ -119,7 +124,7 @@ def facts_of_searches(found: Searches) -> dict[str, Any]:
 
 
 def difference(one: Searches, other: Searches, fpir: float = BAR) -> dict[str, Any] | None:
-    """By how much the DIR of ``one`` is above the other's on the same searches, and its interval over people; None without strangers."""
+    """By how much the DIR of ``one`` is above the other's on the same searches, and its interval over people; None with few strangers."""
     if not fpir * one.best.size >= 1:
         return None
     return {
@@ -145,8 +150,8 @@ def facts_of(samples: Samples, split: Draw) -> dict[str, Any]:
     for how, gallery in (("fused", one), (f"best of {most}", each)):
         found = {template.name: _searches(template, joined, gallery, split) for template in templates_of(joined)}
         facts.setdefault("references", {})[how] = {name: facts_of_searches(searches) for name, searches in found.items()}
-        plain = next(iter(found))
-        facts.setdefault("protected_minus", {})[how] = {"of": plain, "found": difference(found["protected"], found[plain])}
+        plain = next(iter(found))  # the unprotected embedding, where the network gives one
+        facts.setdefault("protected_minus", {})[how] = {name: difference(found["protected"], found[name]) for name in (plain, "rank hash")}
     return facts
 
 
@@ -180,7 +185,7 @@ def _rate(found: Mapping[str, Any], point: str) -> str:
 
 def measured(tree: Tree, split: Draw, eye: Extractor) -> tuple[dict[str, Any], Table]:
     """The whole protocol on one tree: facts and table."""
-    keys = sorted({key for keys in split.enrolled.values() for key in keys} | {key for _, key in (*split.mated, *split.strangers)})
+    keys = pictures_of(split)
     samples = eye.samples(tree, keys, keep_logits=True)
     facts = {
         "tree": str(tree.path),

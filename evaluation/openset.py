@@ -155,6 +155,37 @@ def facts_of(samples: Samples, split: Draw) -> dict[str, Any]:
     return facts
 
 
+def over_galleries(
+    samples: Samples, galleries: Sequence[Sequence[tuple[str, str]]], probes: Sequence[tuple[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Template -> facts of each gallery, and the means over the galleries of what all of them have (as IJB prescribes).
+
+    galleries, probes: person and name of the sample. A probe is mated in the gallery that holds its person, non-mated in the others. An
+    enrolled person without a sample stays a mate nobody can find. Raises SourceError for a gallery without a sample or without a mate.
+    """
+    facts: dict[str, dict[str, Any]] = {}
+    for template in templates_of(samples):
+        each = [facts_of_searches(_against(template, samples, gallery, probes)) for gallery in galleries]
+        points = [point for point in each[0]["dir_at_fpir"] if all(point in found["dir_at_fpir"] for found in each)]
+        facts[template.name] = {
+            "dir_at_fpir": {point: float(np.mean([found["dir_at_fpir"][point] for found in each])) for point in points},
+            "rank": {rank: float(np.mean([found["rank"][rank] for found in each])) for rank in each[0]["rank"]},
+            "map": float(np.mean([found["map"] for found in each])),
+            "galleries": each,
+        }
+    return facts
+
+
+def _against(template: Template, samples: Samples, gallery: Sequence[tuple[str, str]], probes: Sequence[tuple[str, str]]) -> Searches:
+    enrolled = {name for name, _ in gallery}
+    references = [(name, samples.place[key]) for name, key in gallery if key in samples.place]
+    named = [(name, samples.place.get(key, -1)) for name, key in probes]
+    mated = [probe for probe in named if probe[0] in enrolled]
+    if not references or not mated:
+        raise SourceError(f"identification: a gallery with {len(references)} references and {len(mated)} mated searches; is a list empty?")
+    return search(template, references, mated, [probe for probe in named if probe[0] not in enrolled])
+
+
 def _searches(template: Template, joined: Samples, gallery: Named, split: Draw) -> Searches:
     def rows(probes: Sequence[tuple[str, str]]) -> Named:
         return [(name, joined.place.get(key, -1)) for name, key in probes]
@@ -179,6 +210,8 @@ def table(title: str, kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> T
 def _rate(found: Mapping[str, Any], point: str) -> str:
     if point not in found["dir_at_fpir"]:
         return "-"
+    if "dir_at_fpir_interval" not in found:
+        return percent(found["dir_at_fpir"][point])
     low, high = found["dir_at_fpir_interval"][point]
     return f"{100 * found['dir_at_fpir'][point]:.2f} [{100 * low:.1f}, {100 * high:.1f}]"
 

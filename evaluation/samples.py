@@ -26,7 +26,7 @@ Locate = Callable[[str, Pixels], Face | None]
 """How the face of a picture is found: name and picture -> face, or None."""
 Media = Sequence[Sequence[str]]
 """The pictures of one template, by the medium (a photograph, a video) that they come from."""
-FUSIONS = ("mean", "uncertainty")
+FUSIONS = ("first", "mean", "uncertainty")
 PART = 20_000
 """Pictures whose logits are held at once: 330 MB at 512 x 8."""
 
@@ -79,7 +79,7 @@ class Extractor:
         return extract(tree, keys, locator(self.acquirer, self.references), self.acquirer, self.hasher, self.q, keep_logits)
 
     def fused(self, tree: Tree, templates: Mapping[str, Media], part: int = PART) -> dict[str, Samples]:
-        """How it was fused ("mean", "uncertainty") -> one sample of each template by its name; ``part`` pictures' logits at a time.
+        """How it was fused (``FUSIONS``) -> one sample of each template by its name; ``part`` pictures' logits at a time.
 
         A template in no picture of which a face was found is left out. Raises SourceError if no part has a face.
         """
@@ -131,14 +131,14 @@ def fused(samples: Samples, templates: Mapping[str, Media], how: str) -> Samples
     """One sample of each template, by ``edge.template.fuse``: first over the pictures of a medium, then over the media.
 
     samples: with logits. how: "uncertainty" weighs by inverse variance, a medium being as sure as its surest picture (Shi and Jain, ICCV
-    2019, section 3.3: the minimum); "mean" weighs all alike. A template without any sample is left out. ValueError: samples without
-    logits, another ``how``.
+    2019, section 3.3: the minimum); "mean" weighs all alike; "first" takes the first picture that has a sample. A template without any
+    sample is left out. ValueError: samples without logits, another ``how``.
     """
     if samples.logits is None or how not in FUSIONS:
         raise ValueError(f"fused: {how!r}; expected samples with logits, and one of {', '.join(FUSIONS)}")
     logits, variances = samples.logits, samples.log_variances if how == "uncertainty" else np.zeros_like(samples.log_variances)
     rows = {name: _media_rows(samples, media) for name, media in templates.items()}
-    rows = {name: media for name, media in rows.items() if media}
+    rows = {name: [media[0][:1]] if how == "first" else media for name, media in rows.items() if media}
     made = [_fused(logits, variances, media) for media in rows.values()]
     m_q = logits.shape[1]
     stacked = np.stack([features.logits for features in made]) if made else np.empty((0, m_q), np.float32)

@@ -31,7 +31,7 @@ SETS = ("facescrub", "vggface2")
 
 
 def read_list(path: Path) -> list[str]:
-    """Pictures as person/picture: one a line (what follows a blank does not count), or JSON with "path". Raises SourceError."""
+    """Pictures as person/picture: one a line (what follows a tab does not count), or JSON with "path". Raises SourceError."""
     try:
         text = path.read_text(encoding="utf-8")
         names = (

@@ -73,14 +73,19 @@ class Shares:
         return shares
 
 
+def transformed(codes: Symbols, q: int, key: bytes) -> Symbols:
+    """Codes (n, m) under one key's permutation and tables: what a gallery holds once its pads are off."""
+    return Transform(key, codes.shape[1], q).apply(codes)
+
+
 def protected(codes: Symbols, q: int) -> Shares:
-    """Transformed and packed codes under one key: what a gallery holds once its pads are off."""
-    return Shares(Transform(KEYS[0], codes.shape[1], q).apply(codes), q, "protected")
+    """Transformed and packed codes under one key."""
+    return Shares(transformed(codes, q, KEYS[0]), q, "protected")
 
 
 def two_keys(codes: Symbols, q: int) -> Shares:
     """References under one key, probes under another: a revoked template against a new one. It must look like different people."""
-    ours, theirs = (Transform(key, codes.shape[1], q).apply(codes) for key in KEYS)
+    ours, theirs = (transformed(codes, q, key) for key in KEYS)
     return Shares(ours, q, "protected, two keys", probes=theirs)
 
 

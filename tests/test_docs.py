@@ -31,7 +31,7 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
     assert (
         set(re.findall(r"`(?:\.venv/bin/)?edge ([a-z]+)", text)) | set(re.findall(r"^\.venv/bin/edge ([a-z]+)", text, re.M)) <= commands()
     )
-    for module in re.findall(r"python -m ([a-z_.]+)", text):
+    for module in re.findall(r"python -m ([a-z0-9_.]+)", text):
         assert importlib.util.find_spec(module) or module == "pip", f"{document.name}: no module {module}"
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", text, re.M)) <= {(name, "") for name in targets} | {
@@ -43,7 +43,7 @@ def test_every_module_that_a_message_or_a_run_names_exists() -> None:
     named = set()
     for folder in ("edge", "training", "evaluation"):
         for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sh")]:
-            named |= set(re.findall(r"(?:python|PYTHON) -m ((?:training|evaluation|edge)[a-z_.]*)", path.read_text(encoding="utf-8")))
+            named |= set(re.findall(r"(?:python|PYTHON) -m ((?:training|evaluation|edge)[a-z0-9_.]*)", path.read_text(encoding="utf-8")))
     assert len(named) > 10
     assert [module for module in sorted(named) if importlib.util.find_spec(module.rstrip(".")) is None] == []
 

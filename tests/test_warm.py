@@ -1,5 +1,6 @@
 """A shipped network trained on: it begins at exactly what it was."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
 
 from training import export  # noqa: E402
-from training.backbone import Backbone  # noqa: E402
+from training.backbone import Backbone, make  # noqa: E402
+from training.backbones.iresnet import IResNet  # noqa: E402
 from training.detector import Detector  # noqa: E402
 from training.drh import Uncertainty, random_projection  # noqa: E402
 from training.packed import to_network  # noqa: E402
@@ -37,9 +39,12 @@ def hash_file(path: Path, backbone: Backbone) -> Path:
     return path
 
 
-def test_a_backbone_taken_from_its_file_computes_what_it_did(tmp_path: Path) -> None:
-    before = lived_in(Backbone(), 1)
-    after, change = warm(Backbone(), hash_file(tmp_path / "hash.onnx", before), [pictures(112)])
+@pytest.mark.parametrize(
+    "new", [make, lambda: make("mobilefacenet"), lambda: IResNet((1, 1, 1, 1))], ids=["dense", "mobilefacenet", "iresnet"]
+)
+def test_a_backbone_taken_from_its_file_computes_what_it_did(tmp_path: Path, new: Callable[[], Backbone]) -> None:
+    before = lived_in(new(), 1)
+    after, change = warm(new(), hash_file(tmp_path / "hash.onnx", before), [pictures(112)])
     assert change < 1e-3
     with torch.inference_mode():
         assert torch.allclose(before(pictures(112)), after(pictures(112)), rtol=1e-3, atol=1e-3)
@@ -57,7 +62,7 @@ def test_a_detector_taken_from_its_file_computes_what_it_did(tmp_path: Path) -> 
 
 
 def test_every_normalisation_has_the_statistics_of_what_it_sees_and_every_filter_the_norm_of_a_new_one(tmp_path: Path) -> None:
-    network, _ = warm(Backbone(), hash_file(tmp_path / "hash.onnx", lived_in(Backbone(), 1)), [pictures(112)])
+    network, _ = warm(make(), hash_file(tmp_path / "hash.onnx", lived_in(make(), 1)), [pictures(112)])
     convolution, norm = network.features[0][0], network.features[0][1]
     with torch.inference_mode():
         seen = convolution(pictures(112))
@@ -67,4 +72,4 @@ def test_every_normalisation_has_the_statistics_of_what_it_sees_and_every_filter
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="not this network's file"):
-        warm(Detector(), hash_file(tmp_path / "hash.onnx", Backbone()), [pictures(64)])
+        warm(Detector(), hash_file(tmp_path / "hash.onnx", make()), [pictures(64)])

@@ -1,62 +1,67 @@
-"""The embedding network: a small residual network of dense 3x3 convolutions with ReLU.
+"""The door to the embedding networks: make one by its name, or from a checkpoint, which records the name.
 
-Why not MobileFaceNet: dense layers at 28x28 and below keep vector units busy, in training and in INT8 alike, and 399 million
-multiply-accumulates then take less time on a CPU thread than the 220 million of a PReLU MobileFaceNet; `python -m evaluation.latency
---reference FILE` measures both in one run.
+The default is ``dense``, the shipped one, because an hour of training must count: dense layers at 28x28 and below keep vector units
+busy, so that it learns from about twice as many crops an hour as ``mobilefacenet``, which in turn is smaller and takes less time for an
+inference in float32. ``python -m training.speed`` measures both in one run. ``iresnet50`` and ``iresnet100`` want a GPU. Names that end
+in ``-prelu`` have PReLU as InsightFace has it; all others ReLU, which fuses in INT8.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import torch
-from torch import Tensor, nn
 
-EMBEDDING = 512
+from training.backbones.dense import Dense
+from training.backbones.iresnet import BLOCKS, IResNet
+from training.backbones.layers import EMBEDDING, Backbone, prelu
+from training.backbones.mobilefacenet import MobileFaceNet
+
+__all__ = ["DEFAULT", "EMBEDDING", "NAMES", "Backbone", "made_of", "make", "restore"]
+
+DEFAULT = "dense"
+PART = "backbone."  # its weights' names begin so where they are part of a greater network's (``training.codes``)
+_MAKERS: dict[str, Callable[[], Backbone]] = {
+    "dense": Dense,
+    "mobilefacenet": MobileFaceNet,
+    "iresnet50": lambda: IResNet(BLOCKS["iresnet50"]),
+    "iresnet50-prelu": lambda: IResNet(BLOCKS["iresnet50"], prelu),
+    "iresnet100": lambda: IResNet(BLOCKS["iresnet100"]),
+    "iresnet100-prelu": lambda: IResNet(BLOCKS["iresnet100"], prelu),
+}
+NAMES = tuple(_MAKERS)
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs)]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+def make(name: str = DEFAULT) -> Backbone:
+    """A new backbone with random weights.
 
-
-class Residual(nn.Module):
-    """x + conv(conv(x)), then ReLU (He et al., CVPR 2016, basic block)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = convolution(width, width)
-        self.second = convolution(width, width, relu=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(self.first(x)))
-
-
-class Backbone(nn.Module):
-    """B x 3 x 112 x 112 (BGR, (x - 127.5) / 127.5) -> B x 512, not normalised.
-
-    widths: channels at 56x56 (stem only), 28x28, 14x14 and 7x7. blocks: residual blocks at the last three.
+    Raises:
+        SystemExit: there is none of that name.
     """
+    if name not in _MAKERS:
+        raise SystemExit(f"backbone {name!r}: there are {', '.join(NAMES)}")
+    backbone = _MAKERS[name]()
+    backbone.name = name
+    return backbone
 
-    def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 128, 256), blocks: tuple[int, int, int] = (1, 3, 2)) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [convolution(3, widths[0], stride=2)]
-        for narrow, wide, depth in zip(widths, widths[1:], blocks, strict=False):
-            layers.append(convolution(narrow, wide, stride=2))
-            layers += [Residual(wide) for _ in range(depth)]
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(
-            convolution(widths[3], EMBEDDING, kernel=1),
-            nn.Conv2d(EMBEDDING, EMBEDDING, 7, groups=EMBEDDING, bias=False),  # global depthwise convolution (Chen et al., 2018)
-            nn.BatchNorm2d(EMBEDDING),
-            nn.Flatten(),
-            nn.Linear(EMBEDDING, EMBEDDING, bias=False),
-            nn.BatchNorm1d(EMBEDDING),
-        )
 
-    def pooled(self, x: Tensor) -> Tensor:
-        """B x 512 features before the last linear layer: what the uncertainty is told from."""
-        return self.head[:4](self.features(x))  # type: ignore[no-any-return]
+def made_of(checkpoint: dict[str, Any]) -> str:
+    """The backbone's name that a checkpoint records; those without a name, from before there were several, are the default."""
+    return str(checkpoint.get("backbone", DEFAULT))
 
-    def embed(self, pooled: Tensor) -> Tensor:
-        """Pooled features -> embedding."""
-        return self.head[4:](pooled)  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.embed(self.pooled(x))
+def restore(path: Path) -> Backbone:
+    """The backbone of a checkpoint with its averaged weights, ready to embed; also where a code was trained along.
+
+    Raises:
+        SystemExit: there is no backbone of that name, or the weights are not those of a backbone.
+    """
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    backbone = make(made_of(checkpoint))
+    try:
+        weights = checkpoint["mean"]
+        own = {name.removeprefix(PART): value for name, value in weights.items() if name.startswith(PART)}
+        backbone.load_state_dict(own or weights)
+    except (KeyError, RuntimeError) as error:
+        raise SystemExit(f"{path}: no weights of a {backbone.name} backbone; name a checkpoint of training.stage1 ({error})") from None
+    return backbone.eval().to(memory_format=torch.channels_last)

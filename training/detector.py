@@ -4,7 +4,7 @@
 
 LABELLED comes from ``training.label_faces``. One anchor point per cell at strides 8, 16 and 32; points near a face's centre, on the levels
 that fit its size, are positive (FCOS, Tian et al., ICCV 2019). Losses: varifocal for the score with the box's IoU as its target (Zhang
-et al., CVPR 2021), GIoU for the box, smooth L1 for the landmarks. Checkpoints and schedule as in ``training.distil``. The last line
+et al., CVPR 2021), GIoU for the box, smooth L1 for the landmarks. Checkpoints and schedule as in ``training.stage1``. The last line
 printed is JSON.
 """
 
@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.backbone import convolution
+from training import device
+from training.backbones.layers import convolution
 from training.cycle import Cycle, options
 from training.packed import to_network
-from training.scenes import Labelled, anchor_points, scene_batches
+from training.scenes import Labelled, anchor_points, scene_batch
+from training.stream import stream
 
 WIDTH = 64
 LANDMARK_WEIGHT = 6.0
@@ -94,13 +96,14 @@ def detection_loss(output: tuple[Tensor, Tensor, Tensor], state: Tensor, boxes: 
 def validate(network: nn.Module, labelled: Labelled, rows: np.ndarray, size: int = 320) -> dict[str, float]:
     """On unchanged held-out pictures: share whose best point lies on the central face, and the median landmark error in eye distances."""
     network.eval()
+    where = next(network.parameters()).device
     points, strides = anchor_points(size)
     found, errors = 0, []
     for row in rows:
         canvas = np.zeros((size, size, 3), np.uint8)
         image = labelled.images[row]
         canvas[: image.shape[0], : image.shape[1]] = image
-        scores, _, landmarks = network(to_network(canvas[None]))
+        scores, _, landmarks = (part.cpu() for part in network(to_network(canvas[None], where)))
         best = int(scores[0].argmax())
         face = labelled.faces[row][0]
         here = landmarks[0, best].numpy().reshape(5, 2) * strides[best] + points[best]
@@ -120,17 +123,23 @@ def main() -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
+    device.prepare(arguments)
     labelled = Labelled.load(arguments.labelled)
-    rows = np.array([row for row, faces in enumerate(labelled.faces) if len(faces)])
+    rows = np.array([row for row, faces in enumerate(labelled.faces) if len(faces)], np.int64)
     held, trained = rows[::20], np.setdiff1d(rows, rows[::20])
+    if not len(trained):
+        raise SystemExit(f"{arguments.labelled}: {len(rows)} pictures with a sure face in the middle; two at least are needed")
     cycle = Cycle(Detector(), arguments, decay=0.01, validate=lambda mean: validate(mean, labelled, held))
-    random = np.random.default_rng(arguments.seed + cycle.samples)
-    for canvases, *aims in scene_batches(labelled, trained, arguments.batch, random):
+
+    def batch(step: int) -> tuple[np.ndarray, ...]:
+        return scene_batch(labelled, trained, arguments.batch, np.random.default_rng((arguments.seed, step)))
+
+    for canvases, *aims in stream(batch, cycle.steps, arguments.workers, cycle.device.type == "cuda"):
         if cycle.over:
             break
-        with torch.autocast("cpu", torch.bfloat16):
-            output = cycle.network(to_network(canvases))
-        cycle.learn(detection_loss(output, *map(torch.from_numpy, aims)), len(canvases))
+        with cycle.autocast():
+            output = cycle.network(to_network(canvases, cycle.device))
+        cycle.learn(detection_loss(output, *(aim.to(cycle.device) for aim in aims)), len(canvases))
     cycle.finish()
 
 

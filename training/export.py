@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.decide import fit_tail
-from training.backbone import Backbone
+from training.backbone import Backbone, restore
 from training.detector import Detector
 from training.drh import Uncertainty
 
@@ -94,8 +94,7 @@ def state_shapes(path: Path, shapes: dict[str, tuple[int, ...]], free: dict[str,
 
 
 def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
-    backbone = Backbone()
-    backbone.load_state_dict(torch.load(arguments.network, weights_only=True)["mean"])
+    backbone = restore(arguments.network)
     head = torch.load(arguments.head, weights_only=True)
     m, q = head["m"], head["q"]
     projection, uncertainty = nn.Linear(512, m * q), Uncertainty()

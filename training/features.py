@@ -17,7 +17,7 @@ from torch import nn
 
 from edge.records import Pixels
 from training.augment import augment
-from training.backbone import Backbone
+from training.backbone import restore
 from training.packed import Packed, centres, load, to_network
 
 BATCH = 128
@@ -44,9 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     packed = load(arguments.packed)
-    backbone = Backbone()
-    backbone.load_state_dict(torch.load(arguments.backbone, weights_only=True)["mean"])
-    backbone.eval().to(memory_format=torch.channels_last)
+    backbone = restore(arguments.backbone)
     rows = np.flatnonzero(packed.identity >= 0)
     if arguments.limit:
         rows = rows[:: -(-len(rows) // arguments.limit)]

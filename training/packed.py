@@ -2,7 +2,6 @@
 
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +41,16 @@ def load(folder: Path) -> Packed:
     """Open a packed set; an identity is held out by its folder's name, so the split does not move when sets are added.
 
     Crops that look like a test set are left out of everything (``training.overlap``).
+
+    Raises:
+        SystemExit: the folder holds no whole packed set.
     """
+    if not (folder / "index.json").exists():  # written last
+        raise SystemExit(f"{folder}: holds no packed set (index.json); make it with python -m training.pack {folder} SOURCE")
     rows = json.loads((folder / "index.json").read_text())
     crops = np.load(folder / "crops.npy", mmap_mode="r")
+    if len(rows) != len(crops):
+        raise SystemExit(f"{folder}: {len(crops)} crops, but {len(rows)} rows in index.json; pack it again")
     held = [row["identity"] >= 0 and zlib.crc32(row["name"].rpartition("/")[0].encode()) % HELD_OUT == 0 for row in rows]
     left_out = np.zeros(len(rows), bool)
     if (folder / LEFT_OUT).exists():
@@ -52,9 +58,10 @@ def load(folder: Path) -> Packed:
     return Packed(crops, np.array([row["identity"] for row in rows]), np.array(held), left_out)
 
 
-def to_network(crops: Pixels) -> Tensor:
-    """B x H x W x 3 uint8 BGR -> B x 3 x H x W float in -1..1, channels last."""
-    return ((torch.from_numpy(crops).float() - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+def to_network(crops: Pixels | Tensor, device: torch.device | str = "cpu") -> Tensor:
+    """B x H x W x 3 uint8 BGR -> B x 3 x H x W float in -1..1, channels last, on the device."""
+    pictures = torch.as_tensor(crops).to(device, non_blocking=True).float()
+    return ((pictures - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 def centres(crops: Pixels) -> Pixels:
@@ -77,26 +84,34 @@ def with_partners(identity: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], 
     return np.concatenate([rows, np.where(identity[rows] < 0, rows, partner)])
 
 
-def batches(
-    packed: Packed,
-    rows: npt.NDArray[np.int64],
-    size: int,
-    random: np.random.Generator,
-    strength: float = 1.0,
-    partners: bool = False,
-) -> Iterator[tuple[npt.NDArray[np.int64], Pixels, npt.NDArray[np.int64]]]:
-    """Endless shuffled batches: (row numbers, augmented crops B x 112 x 112 x 3, mirrored 0/1).
+class Batches:
+    """Shuffled, augmented batches of ``rows`` by their number; every row once before any comes again, but for what fills no batch.
 
-    partners: half of each batch is other crops of the people of the first half (``with_partners``), so that every batch has mated pairs.
+    A batch depends on the seed and its number alone. partners: half of each batch is other crops of the people of the first half
+    (``with_partners``), so that every batch has mated pairs.
+
+    Raises:
+        SystemExit: there are fewer rows than a batch holds.
     """
-    identity = np.full(len(packed.identity), -1)
-    identity[rows] = packed.identity[rows]
-    step = size // 2 if partners else size
-    while True:
-        order = random.permutation(rows)
-        for start in range(0, len(order) - step + 1, step):
-            chosen = order[start : start + step]
-            if partners:
-                chosen = with_partners(identity, chosen, random)
-            made = [augment(np.asarray(packed.crops[row]), random, strength) for row in chosen]
-            yield chosen, np.stack([crop for crop, _ in made]), np.array([mirrored for _, mirrored in made], np.int64)
+
+    def __init__(
+        self, packed: Packed, rows: npt.NDArray[np.int64], size: int, seed: int, strength: float = 1.0, partners: bool = False
+    ) -> None:
+        if len(rows) < max(size, 2):
+            raise SystemExit(f"{len(rows)} crops to learn from make no batch of {size}; pack more pictures or say --batch {len(rows)}")
+        self._packed, self._rows, self._seed, self._strength, self._partners = packed, rows, seed, strength, partners
+        self._step = max(size // 2, 1) if partners else size
+        self._identity = np.full(len(packed.identity), -1)
+        self._identity[rows] = packed.identity[rows]
+        self._epoch, self._order = -1, rows
+
+    def __call__(self, step: int) -> tuple[npt.NDArray[np.int64], Pixels]:
+        """The batch: row numbers B, crops B x 112 x 112 x 3."""
+        epoch, place = divmod(step, len(self._rows) // self._step)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, np.random.default_rng((self._seed, 0, epoch)).permutation(self._rows)
+        chosen = self._order[place * self._step : (place + 1) * self._step]
+        random = np.random.default_rng((self._seed, 1, step))
+        if self._partners:
+            chosen = with_partners(self._identity, chosen, random)
+        return chosen, np.stack([augment(np.asarray(self._packed.crops[row]), random, self._strength)[0] for row in chosen])

@@ -1,7 +1,6 @@
 """Scenes for training the detector: labelled photographs turned, scaled, put side by side, relit and blurred; and the targets."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,11 +135,10 @@ def targets(faces: Floats) -> tuple[npt.NDArray[np.int8], Floats, Floats]:
     return state, boxes, landmarks
 
 
-def scene_batches(
+def scene_batch(
     labelled: Labelled, rows: npt.NDArray[np.int64], size: int, random: np.random.Generator
-) -> Iterator[tuple[Pixels, npt.NDArray[np.int8], Floats, Floats]]:
-    """Endless batches: canvases B x 320 x 320 x 3, state B x N, boxes B x N x 4, landmarks B x N x 10."""
-    while True:
-        made = [scene(labelled, rows, random) for _ in range(size)]
-        aims = [targets(faces) for _, faces in made]
-        yield np.stack([canvas for canvas, _ in made]), *(np.stack(part) for part in zip(*aims, strict=True))  # type: ignore[misc]
+) -> tuple[Pixels, npt.NDArray[np.int8], Floats, Floats]:
+    """Canvases B x 320 x 320 x 3, state B x N, boxes B x N x 4, landmarks B x N x 10."""
+    made = [scene(labelled, rows, random) for _ in range(size)]
+    state, boxes, landmarks = zip(*(targets(faces) for _, faces in made), strict=True)
+    return np.stack([canvas for canvas, _ in made]), np.stack(state), np.stack(boxes), np.stack(landmarks)

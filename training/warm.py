@@ -5,7 +5,7 @@
 
 Export folds every batch normalisation into the convolution before it. This unfolds them: statistics are measured on the given data, and
 scale and shift chosen so that the network computes what it did (checked). Convolutions are scaled to the norm at which training begins;
-behind a normalisation that changes nothing but how far a step goes. OUT.pt serves as ``--start`` of ``training.distil`` and
+behind a normalisation that changes nothing but how far a step goes. OUT.pt serves as ``--start`` of ``training.stage1`` and
 ``training.detector``. The last line printed is JSON.
 """
 
@@ -20,7 +20,7 @@ import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
-from training.backbone import Backbone
+from training.backbone import DEFAULT, NAMES, make
 from training.detector import Detector
 from training.packed import centres, load, to_network
 from training.scenes import Labelled
@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("data", type=Path, help="what training.pack or training.label_faces wrote")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--backbone", choices=[name for name in NAMES if "prelu" not in name], default=DEFAULT, help="of a hash network")
     arguments = parser.parse_args()
     random = np.random.default_rng(0)
     if arguments.kind == "hash":
@@ -165,8 +166,9 @@ def main() -> None:
         pictures = np.zeros((len(rows), 256, 256, 3), np.uint8)
         pictures[:, : images.shape[1], : images.shape[2]] = images[rows]
     batches = [to_network(pictures[start : start + 64]) for start in range(0, len(pictures), 64)]
-    network, change = warm(Backbone() if arguments.kind == "hash" else Detector(), arguments.network, batches)
-    torch.save({"mean": network.state_dict()}, arguments.out)
+    network, change = warm(make(arguments.backbone) if arguments.kind == "hash" else Detector(), arguments.network, batches)
+    facts = {"backbone": arguments.backbone} if arguments.kind == "hash" else {}
+    torch.save({**facts, "mean": network.state_dict()}, arguments.out)
     print(json.dumps({"kind": arguments.kind, "pictures": len(pictures), "change": change}))
 
 

@@ -15,10 +15,10 @@ $PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector.pt" --minutes 42
 $PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector2.pt" --start "$WORK/detector.pt" --rate 3e-3 --minutes 32
 $PYTHON -m training.detector "$WORK/lfw_faces" "$WORK/detector3.pt" --start "$WORK/detector2.pt" --rate 2e-3 --minutes 18
 
-# stage 1: the backbone, distilled from the teacher
+# stage 1: the backbone, distilled from the teacher; the module was called training.distil then
 $PYTHON -m training.pack "$WORK/packed" "$DATA"/train/{celeba_a,celeba_b,fiw,utkface,fiw_unlabelled,nomask,masks}.zip
 $PYTHON -m training.teach "$WORK/packed" "$DATA/models/w600k_mbf_dequant.onnx" "$WORK/teacher_mbf.npy"
-$PYTHON -m training.distil "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbone.pt" --minutes 85
+$PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbone.pt" --minutes 85
 
 # stage 2: rank hash and uncertainty
 $PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz" --limit 20000

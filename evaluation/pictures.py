@@ -3,7 +3,9 @@
 import argparse
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,23 +25,26 @@ Answer = tuple[Iterable[Table], Mapping[str, Any]]
 
 
 class Tree:
-    """Pictures by "person/picture", from a folder or a zip file; folders above the person's do not count. Raises SourceError."""
+    """Pictures by "person/picture", from a folder or a zip file; folders above the person's do not count. Raises SourceError.
 
-    def __init__(self, path: Path) -> None:
+    levels: parts of a picture's name; 3 for "person/video/picture", 1 where no folder counts.
+    """
+
+    def __init__(self, path: Path, levels: int = 2) -> None:
         self.path = path
+        form = "/".join([*("person", "video")[: levels - 1], "picture.jpg"])
         self._zip = _open_zip(path) if path.is_file() else None
         names = self._zip.namelist() if self._zip else [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         self._names: dict[str, str] = {}
         for name in names:
             parts = PurePosixPath(name).parts
-            if len(parts) < 2 or PurePosixPath(name).suffix.lower() not in SUFFIXES or parts[-1][0] == "." or "__MACOSX" in parts:
+            if len(parts) < levels or PurePosixPath(name).suffix.lower() not in SUFFIXES or parts[-1][0] == "." or "__MACOSX" in parts:
                 continue
-            if self._names.setdefault("/".join(parts[-2:]), name) != name:
-                raise SourceError(f"{path}: {'/'.join(parts[-2:])} is there twice; name the folder in which the people's folders are")
+            key = "/".join(parts[-levels:])
+            if self._names.setdefault(key, name) != name:
+                raise SourceError(f"{path}: {key} is there twice; name the folder in which the people's folders are")
         if not self._names:
-            raise SourceError(
-                f"{path}: no picture of the form person/picture.jpg; name the folder (or zip) in which the people's folders are"
-            )
+            raise SourceError(f"{path}: no picture of the form {form}; name the folder (or zip) in which the people's folders are")
 
     def people(self) -> dict[str, list[str]]:
         """Person -> "person/picture", both in natural order."""
@@ -78,6 +83,20 @@ def central(faces: Sequence[Face], image: Pixels) -> Face | None:
     return next(holding, nearest)
 
 
+_recorded: ContextVar[list[Answer] | None] = ContextVar("recorded", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[Answer]]:
+    """Within it, what commands answer is also put into the list given, for whoever runs them in this process."""
+    made: list[Answer] = []
+    token = _recorded.set(made)
+    try:
+        yield made
+    finally:
+        _recorded.reset(token)
+
+
 def answer(measure: Callable[[], Answer]) -> int:
     """The end of every command: tables for people, the facts as one line of JSON; an expected error is one line and its exit code."""
     try:
@@ -85,6 +104,9 @@ def answer(measure: Callable[[], Answer]) -> int:
     except EdgeError as error:
         CONSOLE.print(f"error: {error}", style="red", markup=False, highlight=False)
         return error.exit_code
+    tables = list(tables)
+    if (listener := _recorded.get()) is not None:
+        listener.append((tables, facts))
     for table in tables:
         Console().print(table)
     print(json.dumps(facts))

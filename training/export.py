@@ -146,7 +146,7 @@ def write_prebuilt(network: Path, description: Path | None, head: HeadNetwork, p
     pooled, raw = Embedder(network, told, 1).raw(crops)
     if raw.shape[1] != head.projection.in_features:
         raise SystemExit(f"{network}: gives {raw.shape[1]} numbers, the head takes {head.projection.in_features}; train it on its features")
-    given = {"raw": torch.from_numpy(raw), **({"pooled": torch.from_numpy(pooled)} if told.pooled and head.uncertainty else {})}
+    given = {"raw": torch.from_numpy(raw), **({"pooled": torch.from_numpy(pooled)} if told.pooled and head.uncertainty is not None else {})}
     with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
         front = embedder_graph(network, told, Path(scratch))
         behind = graph_of(head, tuple(given.values()), [f"{name}_in" for name in given], OUTPUTS, Path(scratch) / "head.onnx")

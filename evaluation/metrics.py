@@ -227,6 +227,7 @@ def _corrected(tails: Numbers, values: Numbers, observed: float, without: Number
     below = ((values < observed).mean() + (values <= observed).mean()) / 2
     bias = normal.inv_cdf(float(np.clip(below, 0.5 / values.size, 1 - 0.5 / values.size)))
     away = without[~np.isnan(without)].mean() - without[~np.isnan(without)]
+    away = away / (np.abs(away).max() or 1.0)  # its scale does not matter, and the cube of a tiny one would vanish
     spread = float((away**2).sum())
     bend = float((away**3).sum()) / (6 * spread**1.5) if spread else 0.0
     moved = [bias + (bias + normal.inv_cdf(float(tail))) / (1 - bend * (bias + normal.inv_cdf(float(tail)))) for tail in tails]

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy.stats import binom
 from scipy.stats import bootstrap as scipy_bootstrap
@@ -309,6 +309,7 @@ def test_both_intervals_of_a_skewed_statistic_are_those_of_scipy() -> None:
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=20), st.booleans())
+@example([0.0, 1e-160], True)
 def test_an_interval_lies_within_what_can_be_drawn(values: list[float], corrected: bool) -> None:
     column = np.array(values)
     low, high = metrics.bootstrap(mean_of(column), np.arange(column.size), repeats=50, corrected=corrected and column.size > 1)

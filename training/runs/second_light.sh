@@ -14,8 +14,18 @@ $PYTHON -m training.overlap "$WORK/packed" "$WORK/teacher_mbf.npy" "$DATA/models
     "$DATA/lfw/lfw-deepfunneled.zip" "$DATA/test/ytf_150.zip"
 
 # stage 1 goes on from the shipped network (git show v0.1.0 or commit 82686e3 has it), then with the rank hash trained along.
-# As it was: the first of the two cycles was stopped after 27 of its 100 minutes (117,000 samples) to begin the second, which ran on one
-# core (62 minutes); the module was then still called training.distil; mirror images had been embedded for two thirds of the crops when it
-# began, so the targets of the others are those of the crop alone.
+# As it was: both cycles ran on one core, under the module's former name training.distil. The first was stopped after 27 of its 100 minutes
+# (117,000 samples) to begin the second (256,000 samples). The share of equal symbols asked for in the second rose faster than that of a
+# Gaussian projection, which training.stage1 now asks for. The teacher had embedded the mirror images of none of the crops when the first
+# began and of two thirds when the second began; the targets of the others were those of the crop alone.
 $PYTHON -m training.warm hash models/drh.onnx "$WORK/packed" "$WORK/warm.pt"
 $PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbone2.pt" --start "$WORK/warm.pt" --rate 2e-3 --minutes 100 --threads 1 --seed 2
+$PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/hashed.pt" --start "$WORK/backbone2.pt" --codes "$WORK/warm.pt" \
+    --rate 1.6e-3 --minutes 62 --threads 1 --seed 3
+
+# stage 2: rank hash, then the uncertainty
+$PYTHON -m training.features "$WORK/packed" "$WORK/hashed.pt" "$WORK/features.npz" --limit 20000 --views 3
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 400
+$PYTHON -m training.pfe "$WORK/packed" "$WORK/hashed.pt" "$WORK/scalar.pt" --head "$WORK/head.pt" --steps 200
+
+$PYTHON -m training.export drh "$WORK/hashed.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

@@ -58,9 +58,13 @@ class Shares:
         self._probes = self._references if probes is None else compare.pack(probes, q)
 
     def pairs(self, first: Rows, second: Rows) -> Numbers:
-        rows, probes = self._references[first], self._probes[second]
-        counts = [int(compare.unequal(rows[place : place + 1], probes[place], self._bits)[0]) for place in range(len(rows))]
-        shares: Numbers = 1 - np.array(counts, np.float64) / self._m
+        one, other = np.asarray(first), np.asarray(second)
+        order = np.argsort(other, kind="stable")
+        counts = np.empty(other.size, np.float64)
+        for places in np.split(order, np.flatnonzero(np.diff(other[order])) + 1):
+            if places.size:  # all comparisons with one probe are one scan, as in a gallery
+                counts[places] = compare.unequal(self._references[one[places]], self._probes[other[places[0]]], self._bits)
+        shares: Numbers = 1 - counts / self._m
         return shares
 
     def matrix(self, probes: Rows, references: Rows) -> Numbers:

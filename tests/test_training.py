@@ -18,7 +18,6 @@ from training.backbones.dense import Dense  # noqa: E402
 from training.drh import (  # noqa: E402
     PEOPLE,
     SAMPLES,
-    Uncertainty,
     hash_loss,
     orthogonal_projection,
     people_batches,
@@ -27,6 +26,7 @@ from training.drh import (  # noqa: E402
     similarity_loss,
     unequal_symbols,
 )
+from training.uncertainty import Uncertainty  # noqa: E402
 
 
 def test_augmentation_repeats_with_its_seed_and_gives_the_door_s_crop_size() -> None:

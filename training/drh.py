@@ -23,21 +23,10 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
+from training.uncertainty import train_uncertainty
+
 PEOPLE, SAMPLES = 60, 4
 SIMILARITY = 20.0  # weight of the distilled similarity against the margin
-
-
-class Uncertainty(nn.Module):
-    """B x 512 pooled features -> B x 1 logarithm of the variance."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.BatchNorm1d(512, affine=False), nn.Linear(512, 256), nn.ReLU(inplace=True), nn.Linear(256, 1))
-        nn.init.zeros_(self.layers[3].weight)
-        nn.init.constant_(self.layers[3].bias, -0.7)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        return self.layers(pooled)  # type: ignore[no-any-return]
 
 
 def random_projection(m: int, q: int, seed: int) -> nn.Linear:
@@ -117,27 +106,6 @@ def train_projection(embedding: Tensor, teacher: Tensor, identity: np.ndarray, a
         loss.backward()
         optimiser.step()
     return layer
-
-
-def train_uncertainty(pooled: Tensor, embedding: Tensor, identity: np.ndarray, steps: int, seed: int) -> Uncertainty:
-    """The uncertainty head, by the scalar mutual likelihood of all mated pairs of each batch."""
-    head = Uncertainty()
-    optimiser = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.01)
-    random = np.random.default_rng(seed)
-    same = torch.arange(PEOPLE).repeat_interleave(SAMPLES)
-    mated = (same[:, None] == same[None]) & ~torch.eye(PEOPLE * SAMPLES, dtype=torch.bool)
-    for step, batch in enumerate(track(people_batches(identity, steps, random), description="uncertainty")):
-        optimiser.param_groups[0]["lr"] = 1e-3 * (1 - step / steps)
-        views = random.integers(0, embedding.shape[1], len(batch))
-        chosen = embedding[batch, views]
-        variance = head(pooled[batch, views]).exp()
-        total = variance + variance.T
-        likelihood = 2 * (1 - chosen @ chosen.T) / total + total.log()
-        loss = likelihood[mated].mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return head.eval()
 
 
 @torch.inference_mode()

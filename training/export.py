@@ -22,7 +22,7 @@ from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.decide import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
-from training.drh import Uncertainty
+from training.uncertainty import Uncertainty
 
 OPSET = 17
 TOLERANCE = 2e-3

@@ -155,7 +155,7 @@ def templates(references: Samples, probes: Samples) -> list[Template]:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where frames come from. crops: of the pictures in which a face was found. seed: of the degradations. pfe: the full network or None."""
+    """Where frames come from. crops: of the pictures in which a face was found. seed: of degradations. pfe: the full network or None."""
 
     crops: Crops
     extractor: Extractor
@@ -299,7 +299,7 @@ def _table(kind: str, facts: Mapping[str, Any], fpir: float) -> Table:
     lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired; interval of the difference, 95 %, in points"
     table = Table(title=f"Sequences of {kind}: FNIR at FPIR {percent(fpir)}, and rank-1", caption=lost)
     for heading in ("frames", "mates / strangers", "template", "fused by", "FNIR", "rank-1", "mean less this"):
-        table.add_column(heading, justify="left" if heading in ("template", "fused by") else "right")
+        table.add_column(heading, justify="left" if heading in ("template", "fused by") else "right", no_wrap=True)
     for length, here in facts["frames"].items():
         for name, ways in here["templates"].items():
             for way in (way for way in ways if way != "mean_minus"):

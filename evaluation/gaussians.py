@@ -1,4 +1,4 @@
-"""Faces as Gaussians with one variance a dimension: the full network of ``training.pfe``, its fusion and score (Shi and Jain, ICCV 2019)."""
+"""Faces as Gaussians with one variance a dimension: the full network of ``training.pfe``, fusion and score (Shi and Jain, ICCV 2019)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

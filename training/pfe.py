@@ -3,9 +3,9 @@
     python -m training.pfe PACKED BACKBONE.pt OUT.pt [--kind scalar] [--head HEAD.pt]     # one variance a face; shipped
     python -m training.pfe PACKED BACKBONE.pt OUT.pt --kind full                           # one a dimension; also writes OUT.onnx
 
-Shi and Jain (ICCV 2019): the likelihood that two pictures of one person are of one face rises with the variances being right; strangers
-are not needed. Every picture comes in two views, worsened in one way by two known strengths (``training.worsen``): blur, few pixels, covers, too
-little or too much light, noise, compression. Pairs are pictures of one person, never two views of one picture.
+Shi and Jain (ICCV 2019): the likelihood that two pictures of one person are of one face is largest when the variances are right; strangers
+are not needed. Every picture comes in two views, worsened in one way by two known strengths (``training.worsen``): blur, few pixels,
+covers, too little or too much light, noise, compression. Pairs are pictures of one person, never two views of one picture.
 
 scalar: ``training.uncertainty.Uncertainty`` on the pooled features, by AdamW; beside the likelihood, the worse view of a picture has to be
 the less sure one. --head puts it into what ``training.drh`` wrote, in place of the one there. full: the paper's module on the last
@@ -127,8 +127,8 @@ def rate_at(kind: str, progress: float, rate: float) -> float:
     return rate * (0.1 if progress >= 2 / 3 else 1.0) if kind == "full" else rate * (1 - progress)
 
 
-def train(head: nn.Module, frozen: Frozen, views: Views, likelihood: Likelihood, options: argparse.Namespace) -> None:
-    """Train ``head`` in place for the steps of the options, going on from OUT.part."""
+def train(head: nn.Module, frozen: Frozen, views: Views, likelihood: Likelihood, options: argparse.Namespace, save: float = SAVE) -> None:
+    """Train ``head`` in place for the steps of the options, going on from OUT.part, which is written every ``save`` seconds."""
     optimiser = optimiser_of(frozen.kind, head, options.rate)
     draft = options.out.with_suffix(".part")
     begun = resume(draft, head, optimiser, options)
@@ -144,7 +144,7 @@ def train(head: nn.Module, frozen: Frozen, views: Views, likelihood: Likelihood,
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if time.monotonic() - saved > SAVE:
+        if time.monotonic() - saved > save:
             torch.save({"run": run_of(options), "step": step + 1, "head": head.state_dict(), "optimiser": optimiser.state_dict()}, draft)
             saved = time.monotonic()
     head.eval()
@@ -233,23 +233,28 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("packed", type=Path)
+    made.add_argument("backbone", type=Path)
+    made.add_argument("out", type=Path)
+    made.add_argument("--kind", choices=tuple(STEPS), default="scalar")
+    made.add_argument("--head", type=Path, help="what training.drh wrote; its uncertainty is exchanged (scalar)")
+    made.add_argument("--steps", type=int, help=f"default: {', '.join(f'{kind} {steps}' for kind, steps in STEPS.items())}")
+    made.add_argument("--people", type=int, default=64, help="of a batch")
+    made.add_argument("--pictures", type=int, default=2, help="of each of them, in two views")
+    made.add_argument("--rate", type=float, default=1e-3)
+    made.add_argument("--workers", type=int, default=0, help="processes that make views ahead")
+    device.options(made)
+    return made
+
+
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packed", type=Path)
-    parser.add_argument("backbone", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--kind", choices=tuple(STEPS), default="scalar")
-    parser.add_argument("--head", type=Path, help="what training.drh wrote; its uncertainty is exchanged (scalar)")
-    parser.add_argument("--steps", type=int, help=f"default: {', '.join(f'{kind} {steps}' for kind, steps in STEPS.items())}")
-    parser.add_argument("--people", type=int, default=64, help="of a batch")
-    parser.add_argument("--pictures", type=int, default=2, help="of each of them, in two views")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--workers", type=int, default=0, help="processes that make views ahead")
-    device.options(parser)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     options.steps = STEPS[options.kind] if options.steps is None else options.steps
     if options.kind == "full" and options.head:
-        parser.error("--head takes the scalar uncertainty; leave out --kind full")
+        parser().error("--head takes the scalar uncertainty; leave out --kind full")
     print(json.dumps(run(options)))
 
 

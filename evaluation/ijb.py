@@ -114,6 +114,8 @@ def _templates(path: Path, faces: Mapping[str, Face]) -> dict[str, list[list[str
     for picture, template, medium in _lines(path, 3):
         if picture not in faces:
             raise SourceError(f"{path}: picture {picture} has no landmarks in the list of them; are the lists of one set?")
+        if not template.isdigit():
+            raise SourceError(f"{path}: template {template!r} is no number; copy it again")
         media.setdefault(template, {}).setdefault(medium, []).append(picture)
     return {template: list(parts.values()) for template, parts in media.items()}
 

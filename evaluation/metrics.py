@@ -63,14 +63,14 @@ def threshold_of_blocks(blocks: Iterable[npt.NDArray[Any]], total: int, rate: fl
     if not 0 <= rate <= 1 or total < 1:
         raise ValueError(f"rate {rate} of {total} scores: a share lies in 0..1, of at least one score")
     allowed = math.floor(rate * total * (1 + 1e-12))
-    if allowed >= total:
-        return -math.inf
     kept, bound = np.empty(0), -math.inf
-    for block in blocks:
+    for block in blocks:  # all of them, also where the rate makes them needless: whoever made them may have more to do
         kept = np.concatenate([kept, block[block > bound].astype(np.float64)])
         if kept.size > allowed:
             kept = np.partition(kept, kept.size - allowed - 1)[kept.size - allowed - 1 :]
             bound = float(kept.min())
+    if allowed >= total:
+        return -math.inf
     return float(np.nextafter(bound, np.inf)) if kept.size > allowed else float(np.nextafter(-np.inf, 0))
 
 

@@ -3,7 +3,9 @@
 import argparse
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,6 +83,20 @@ def central(faces: Sequence[Face], image: Pixels) -> Face | None:
     return next(holding, nearest)
 
 
+_recorded: ContextVar[list[Answer] | None] = ContextVar("recorded", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[list[Answer]]:
+    """Within it, what commands answer is also put into the list given, for whoever runs them in this process."""
+    made: list[Answer] = []
+    token = _recorded.set(made)
+    try:
+        yield made
+    finally:
+        _recorded.reset(token)
+
+
 def answer(measure: Callable[[], Answer]) -> int:
     """The end of every command: tables for people, the facts as one line of JSON; an expected error is one line and its exit code."""
     try:
@@ -88,6 +104,9 @@ def answer(measure: Callable[[], Answer]) -> int:
     except EdgeError as error:
         CONSOLE.print(f"error: {error}", style="red", markup=False, highlight=False)
         return error.exit_code
+    tables = list(tables)
+    if (listener := _recorded.get()) is not None:
+        listener.append((tables, facts))
     for table in tables:
         Console().print(table)
     print(json.dumps(facts))

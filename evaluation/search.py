@@ -11,7 +11,6 @@ not count as ours; what runs in two by the clock. faiss joins in where it is ins
 import argparse
 import importlib
 import itertools
-import json
 import platform
 import statistics
 import sys
@@ -26,7 +25,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from edge.errors import EdgeError
 from edge.template import compare
+from evaluation.pictures import CONSOLE, Answer, answer
 
 SYMBOLS, Q, PROBES, SEED = 512, 8, 8, 2022
 TARGET, TARGET_ROWS = 1.25, 1_000_000
@@ -158,18 +159,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=_at_least_two, default=15, help="calls of each contender (default 15)")
     parser.add_argument("--json", action="store_true", help="print only the JSON")
     options = parser.parse_args(arguments)
-    console = Console(stderr=True)
+    return answer(lambda: compared(options))
+
+
+def compared(options: argparse.Namespace) -> Answer:
+    """Time every contender. Raises EdgeError if a kernel gives other integers than numpy."""
     gallery, probes = random_gallery(options.rows)
     if wrong := disagreeing(gallery, probes):
-        console.print(f"kernel {', '.join(wrong)} gives other integers than numpy: rebuild the extension or remove it")
-        return 1
+        raise EdgeError(f"kernel {', '.join(wrong)} gives other integers than numpy: rebuild the extension or remove it")
     contenders = list(line_up(gallery, probes))
-    measure(contenders, options.rounds, max(1, SHORTEST_BYTES // gallery.nbytes), console)
+    measure(contenders, options.rounds, max(1, SHORTEST_BYTES // gallery.nbytes), CONSOLE)
     facts = report(contenders, options.rows)
-    if not options.json:
-        Console().print(table(facts))
-    print(json.dumps(facts))
-    return 0
+    return [] if options.json else [table(facts)], facts
 
 
 if __name__ == "__main__":

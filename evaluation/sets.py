@@ -31,12 +31,11 @@ SETS = ("facescrub", "vggface2")
 
 
 def read_list(path: Path) -> list[str]:
-    """Pictures as person/picture: one a line (what follows a blank does not count), or JSON with "path". Raises SourceError."""
+    """Pictures as person/picture: one a line (what follows a tab does not count), or JSON with "path". Raises SourceError."""
     try:
         text = path.read_text(encoding="utf-8")
-        names = (
-            json.loads(text)["path"] if text.lstrip().startswith("{") else [line.split()[0] for line in text.splitlines() if line.strip()]
-        )
+        lines = [line.partition("\t")[0].strip() for line in text.splitlines() if line.strip()]
+        names = json.loads(text)["path"] if text.lstrip().startswith("{") else lines
     except (OSError, ValueError, KeyError) as error:
         raise SourceError(f"{path}: not a list of pictures ({error!r}); one a line, or JSON with 'path'") from error
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and "/" in name for name in names):

@@ -15,10 +15,10 @@ from edge.template.hashing import hash_logits  # noqa: E402
 from tests import tiny_backbone as tiny  # noqa: E402
 from training import drh, export, features  # noqa: E402
 from training.backbones.dense import Dense  # noqa: E402
-from training.drh import Uncertainty  # noqa: E402
 from training.packed import centres, load  # noqa: E402
 from training.prebuilt import Embedder, read_description  # noqa: E402
 from training.projection import random_projection  # noqa: E402
+from training.uncertainty import Uncertainty  # noqa: E402
 
 M, Q = 64, 4
 

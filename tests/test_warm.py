@@ -15,9 +15,9 @@ from training import export  # noqa: E402
 from training.backbone import Backbone, make  # noqa: E402
 from training.backbones.iresnet import IResNet  # noqa: E402
 from training.detector import Detector  # noqa: E402
-from training.drh import Uncertainty  # noqa: E402
 from training.packed import to_network  # noqa: E402
 from training.projection import random_projection  # noqa: E402
+from training.uncertainty import Uncertainty  # noqa: E402
 from training.warm import NORM, projection_of, warm  # noqa: E402
 
 

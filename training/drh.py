@@ -8,8 +8,8 @@ and follows the cosine of the embedding, or of a teacher where one is given (--s
 faces and --others of anybody. The temperature rises from --cold to --hot. The projection begins at orthogonal directions, or at those of
 --start.
 
-The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs,
-2 (1 - cos) / (s_a + s_b) + ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.
+The uncertainty head (``training.uncertainty``) learns on the views that are in the features; on a backbone of ours ``training.pfe --head``
+then exchanges it for one that has seen faces of every quality.
 
 A Gaussian random projection is measured beside it on identities held out; the better one is kept. The last line printed is JSON.
 """
@@ -37,9 +37,9 @@ from training.projection import (
     random_projection,
     unequal_symbols,
 )
+from training.uncertainty import POOLED, Uncertainty, train_uncertainty
 
 PEOPLE, SAMPLES = 60, 4
-POOLED = 512  # numbers that the uncertainty head takes; features of another width get none
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,6 @@ class Recipe:
     own: float = 0.0
     weights: Weights = field(default_factory=Weights)
     seed: int = 1
-
-
-class Uncertainty(nn.Module):
-    """B x 512 pooled features -> B x 1 logarithm of the variance."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.BatchNorm1d(512, affine=False), nn.Linear(512, 256), nn.ReLU(inplace=True), nn.Linear(256, 1))
-        nn.init.zeros_(self.layers[3].weight)
-        nn.init.constant_(self.layers[3].bias, -0.7)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        return self.layers(pooled)  # type: ignore[no-any-return]
 
 
 def people_batches(
@@ -122,27 +109,6 @@ def train_projection(features: Features, teacher: Tensor | None, layer: nn.Linea
         loss.backward()
         optimiser.step()
     return layer
-
-
-def train_uncertainty(pooled: Tensor, embedding: Tensor, identity: np.ndarray, steps: int, seed: int) -> Uncertainty:
-    """The uncertainty head, by the scalar mutual likelihood of all mated pairs of each batch."""
-    head = Uncertainty()
-    optimiser = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.01)
-    random = np.random.default_rng(seed)
-    same = torch.arange(PEOPLE).repeat_interleave(SAMPLES)
-    mated = (same[:, None] == same[None]) & ~torch.eye(PEOPLE * SAMPLES, dtype=torch.bool)
-    for step, batch in enumerate(track(people_batches(identity, steps, random), description="uncertainty")):
-        optimiser.param_groups[0]["lr"] = 1e-3 * (1 - step / steps)
-        views = random.integers(0, embedding.shape[1], len(batch))
-        chosen = embedding[batch, views]
-        variance = head(pooled[batch, views]).exp()
-        total = variance + variance.T
-        likelihood = 2 * (1 - chosen @ chosen.T) / total + total.log()
-        loss = likelihood[mated].mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return head.eval()
 
 
 def read_teacher(path: Path | None, features: Features) -> Tensor | None:

@@ -29,8 +29,8 @@ from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.decide import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
-from training.drh import Uncertainty
 from training.prebuilt import OPSET, Embedder, embedder_graph, graph_of, joined, read_description
+from training.uncertainty import Uncertainty
 
 TOLERANCE = 2e-3
 OUTPUTS = ("logits", "log_variance", "embedding")

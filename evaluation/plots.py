@@ -1,0 +1,187 @@
+"""The plots, drawn from facts: one function a picture, each writes a PNG and returns its path. The only place that knows matplotlib.
+
+Colours are those of Okabe and Ito, which colour-blind people can tell apart; lines differ in dash or marker too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from edge.records import Pixels
+from evaluation.templates import Numbers
+
+mpl.use("Agg")
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#555555"
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DPI = 160
+LOG_VARIANCE = "uncertainty, ln s"
+TITLES = {"pictures": "several pictures", "degraded": "degraded frames"}
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+}
+
+Facts = Mapping[str, Any]
+Given = ParamSpec("Given")
+
+
+def styled(draw: Callable[Given, Path]) -> Callable[Given, Path]:
+    """Draw in the common style, and leave that of the process as it was."""
+
+    @wraps(draw)
+    def drawn(*given: Given.args, **named: Given.kwargs) -> Path:
+        with mpl.rc_context(STYLE):
+            return draw(*given, **named)
+
+    return drawn
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **how: Any) -> tuple[Any, Any]:
+    """A figure of so many inches, and its axes as an array rows x columns."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **how)
+
+
+def _saved(figure: Any, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)
+    return path
+
+
+@styled
+def sweeps(facts: Facts, path: Path) -> Path:
+    """Uncertainty against the strength of each degradation, median and quartiles of the pictures; and against yaw. ρ: Spearman's."""
+    figure, grid = _figure(8.2, 4.6, 2, 3, sharey=True)
+    axes = grid.ravel()
+    for axis, (name, each) in zip(axes, facts["sweeps"].items(), strict=False):
+        low, middle, high = each["quartiles"]
+        axis.fill_between(each["strengths"], low, high, color=BLUE, alpha=0.2, linewidth=0, label="quartiles")
+        axis.plot(each["strengths"], middle, color=BLUE, marker="o", label="median")
+        axis.set_title(f"{name}: ρ = {each['rank_correlation']:.2f}")
+        axis.set_xlabel(each["unit"])
+    yaw, axis = facts["yaw"], axes[len(facts["sweeps"])]
+    middles = [(group["from"] + group["to"]) / 2 for group in yaw["groups"]]
+    low, middle, high = zip(*(group["quartiles"] for group in yaw["groups"]), strict=True)
+    axis.fill_between(middles, low, high, color=ORANGE, alpha=0.25, linewidth=0)
+    axis.plot(middles, middle, color=ORANGE, marker="s", label="median of pictures")
+    axis.set_title(f"yaw, as it is: ρ = {yaw['rank_correlation_of_pictures']:.2f}")
+    axis.set_xlabel("degrees to either side")
+    axes[0].legend(loc="upper left")
+    for row in grid:
+        row[0].set_ylabel(LOG_VARIANCE)
+    return _saved(figure, path)
+
+
+@styled
+def histograms(facts: Facts, path: Path) -> Path:
+    """Densities of uncertainty: sets as they are, and degraded."""
+    figure, grid = _figure(5.4, 3.4)
+    axis, found = grid[0, 0], facts["histograms"]
+    for place, (name, each) in enumerate(found["sets"].items()):
+        label = f"{name} ({each['pictures']} pictures)"
+        dash = "--" if name.endswith("degraded") else "-"
+        axis.stairs(each["density"], found["edges"], color=COLOURS[place % len(COLOURS)], linestyle=dash, linewidth=1.6, label=label)
+    axis.set_xlabel(LOG_VARIANCE)
+    axis.set_ylabel("density")
+    axis.margins(y=0.3)
+    axis.legend(loc="upper left")
+    return _saved(figure, path)
+
+
+@styled
+def discard(facts: Facts, path: Path) -> Path:
+    """Error versus discard."""
+    figure, grid = _figure(7.6, 3.2, 1, 2)
+    found = facts["discard"]
+    share = 100 * np.array(found["discarded"])
+    for axis, name in zip(grid[0], ("as they are", "degraded"), strict=True):
+        curve = 100 * np.array(found[name]["by_uncertainty"])
+        axis.plot(share, curve, color=BLUE, label="most uncertain pairs first")
+        axis.plot(share, np.full(share.size, curve[0]), color=GREY, linestyle=":", label="at random")
+        axis.plot(share, 100 * np.array(found[name]["ideal"]), color=GREEN, linestyle="--", label="ideal: failing pairs first")
+        axis.set_title(f"probes {name}")
+        axis.set_xlabel("mated pairs discarded, %")
+        axis.set_ylim(bottom=0)
+    grid[0, 0].set_ylabel(f"FNMR, % (FMR {100 * found['fmr']:g} % before discarding)")
+    grid[0, 1].legend(loc="lower left")
+    return _saved(figure, path)
+
+
+@styled
+def fusion(facts: Facts, path: Path) -> Path:
+    """FNIR against the number of frames, for every way of fusing; a row of plots a kind of sequence, a column a template."""
+    kinds = {kind: each["frames"] for kind, each in facts["sequences"].items() if each["frames"]}
+    names = list(next(iter(next(iter(kinds.values())).values()))["templates"])
+    figure, grid = _figure(3.9 * len(names), 2.9 * len(kinds), len(kinds), len(names), sharey="row")
+    for row, (kind, frames) in zip(grid, kinds.items(), strict=True):
+        for axis, name in zip(row, names, strict=True):
+            _fusion_curves(axis, frames, name)
+            axis.set_title(f"{TITLES.get(kind, kind)}: {name}")
+            axis.set_xlabel("frames")
+        row[0].set_ylim(bottom=0)
+        row[0].set_ylabel(f"FNIR, % (FPIR {100 * facts['fpir']:g} %)")
+    grid[0, 0].legend()
+    return _saved(figure, path)
+
+
+def _fusion_curves(axis: Any, frames: Facts, name: str) -> None:
+    ways = [way for way in next(iter(frames.values()))["templates"][name] if way != "mean_minus"]
+    for place, way in enumerate(ways):
+        values = [100 * each["templates"][name][way]["fnir"] for each in frames.values()]
+        dash = "-" if way in ("mean", "uncertainty") else "--"
+        axis.plot(range(len(frames)), values, dash, color=COLOURS[place], marker=MARKERS[place], label=way)
+    axis.set_xticks(range(len(frames)), [f"{length}\n(n = {each['mates']})" for length, each in frames.items()])
+
+
+@styled
+def montage(rows: Sequence[tuple[str, Sequence[tuple[float, Pixels]]]], path: Path) -> Path:
+    """People's faces by rising uncertainty, its value below each. rows: name, and ln s with the crop."""
+    columns = max(len(pictures) for _, pictures in rows)
+    figure, grid = _figure(1.05 * columns + 0.3, 1.28 * len(rows) + 0.2, len(rows), columns)
+    for line, (name, pictures) in zip(grid, rows, strict=True):
+        for axis in line:
+            axis.axis("off")
+        for axis, (variance, crop) in zip(line, pictures, strict=False):
+            axis.imshow(crop[:, :, ::-1])
+            axis.text(0.5, -0.04, f"{variance:+.2f}".replace("-", "−"), transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        line[0].set_title(name.replace("_", " "), loc="left", fontsize=8)
+    figure.supxlabel(f"{LOG_VARIANCE}, rising from left to right", fontsize=9)
+    return _saved(figure, path)
+
+
+@styled
+def strip(rows: Sequence[tuple[float, Numbers]], degradation: str, path: Path) -> Path:
+    """ln s of every dimension (columns, by falling rise) at every strength of a degradation (rows)."""
+    values = np.stack([row for _, row in rows])
+    order = np.argsort(values[0] - values[-1])
+    figure, grid = _figure(7.6, 2.6)
+    axis = grid[0, 0]
+    shown = axis.imshow(values[:, order], aspect="auto", cmap="viridis", interpolation="nearest")
+    axis.grid(False)
+    axis.set_yticks(range(len(rows)), [f"{strength:g}" for strength, _ in rows])
+    axis.set_ylabel(f"{degradation}, pixels")
+    axis.set_xlabel("dimension of the embedding, by how much its uncertainty rises")
+    figure.colorbar(shown, label="ln s", pad=0.01)
+    return _saved(figure, path)
+
+
+OF_FACTS: dict[str, Callable[[Facts, Path], Path]] = {"sweeps": sweeps, "histograms": histograms, "discard": discard}

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -71,11 +72,14 @@ def commit() -> str:
     return found.stdout.strip()
 
 
-def measured(section: Section, data: Path) -> dict[str, Any]:
-    """Run a section's command in this process; what it found, with when and on what. Raises EdgeError when the command fails."""
+def measured(section: Section, data: Path, folder: Path) -> dict[str, Any]:
+    """Run a section's command in this process; what it found, with when and on what. Raises EdgeError when the command fails.
+
+    folder: for what the command writes.
+    """
     begun = time.monotonic()
     with recording() as made:
-        code = import_module(f"evaluation.{section.command}").main(section.arguments(data))
+        code = import_module(f"evaluation.{section.command}").main(section.arguments(data, folder))
     if code or not made:
         raise EdgeError(f"section {section.name}: `{section.shown()}` ended with exit code {code}; its message stands above")
     tables, facts = made[-1]
@@ -103,6 +107,7 @@ def rendered(section: Section, found: Mapping[str, Any] | None, current: Mapping
         parts.append(f"*Measured on other networks than those above: {_named(found['networks'])}.*")
     parts += [markdown(table) for table in found["tables"] if not section.tables or table["title"].startswith(section.tables)]
     parts += [paragraph for paragraph in (part(found["facts"]) for part in section.after) if paragraph]
+    parts += [f"![{words}](plots/{name})" for name, words in section.plots]
     return "\n\n".join(parts)
 
 
@@ -116,6 +121,14 @@ def document(results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str
 
 def _named(hashes: Mapping[str, str]) -> str:
     return " and ".join(f"`{name}` {found[:16]}…" for name, found in hashes.items())
+
+
+def publish(section: Section, folder: Path, plots: Path) -> None:
+    """Copy a section's plots beside the document: those named, which show no face."""
+    for name, _ in section.plots:
+        if (folder / name).exists():
+            plots.mkdir(exist_ok=True)
+            shutil.copyfile(folder / name, plots / name)
 
 
 def stored(folder: Path) -> dict[str, dict[str, Any]]:
@@ -142,13 +155,15 @@ def measure(options: argparse.Namespace) -> Answer:
             continue
         CONSOLE.rule(section.name)
         try:
-            found = measured(section, options.data)
+            found = measured(section, options.data, options.facts / section.name)
         except EdgeError as error:
             failed[section.name] = str(error)
             CONSOLE.print(str(error), style="red", markup=False)
             continue
         (options.facts / f"{section.name}.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     results = stored(options.facts)
+    for section in SECTIONS:
+        publish(section, options.facts / section.name, options.out.parent / "plots")
     options.out.write_text(document(results, networks()), encoding="utf-8")
     return [], {"written": str(options.out), "sections": sorted(results), "failed": failed}
 

@@ -8,7 +8,7 @@ from typing import Any
 Facts = Mapping[str, Any]
 Words = Callable[[Facts], str]
 
-DATA = "DATA/"
+DATA, OUT = "DATA/", "OUT"
 INTRODUCTION = """
 Every table comes from the command above it; `DATA` is a folder with the public sets named in [the model card](../models/MODEL_CARD.md), and
 `python -m evaluation.report DATA` measures everything and writes this page. No Jetson, no Raspberry Pi and no camera was at hand: nothing
@@ -25,7 +25,8 @@ class Section:
     """One command and its place in the document.
 
     command: module of this package. words: its arguments; what begins with "DATA/" is a file that must be there. before: constant text.
-    after: paragraphs made of the facts. tables: only those whose title begins so ("" for all).
+    after: paragraphs made of the facts. tables: only those whose title begins so ("" for all). plots: pictures that the command writes into
+    the folder "OUT" of its words, and what each shows; none of a face.
     """
 
     name: str
@@ -35,10 +36,12 @@ class Section:
     before: str = ""
     after: tuple[Words, ...] = ()
     tables: str = ""
+    plots: tuple[tuple[str, str], ...] = ()
 
-    def arguments(self, data: Path) -> list[str]:
-        """The words with DATA filled in."""
-        return [str(data / word.removeprefix(DATA)) if word.startswith(DATA) else word for word in self.words]
+    def arguments(self, data: Path, out: Path) -> list[str]:
+        """The words with DATA and OUT filled in."""
+        filled = {OUT: str(out)}
+        return [str(data / word.removeprefix(DATA)) if word.startswith(DATA) else filled.get(word, word) for word in self.words]
 
     def shown(self) -> str:
         """The command as a person types it."""
@@ -131,6 +134,42 @@ SECTIONS = (
         (_threshold,),
     ),
     Section("folders_ytf", "At the door's threshold: YouTube Faces, stills", "folders", (YTF, "--enrol", "3"), "", (_threshold,)),
+    Section(
+        "ytf",
+        "YouTube Faces, several frames",
+        "ytf",
+        (YTF, "--video", "_([0-9])[0-9][.]jpg$"),
+        "Stills of 150 people; the first digit of a name is taken for its video. The frames of a video are fused into one sample.",
+    ),
+    Section(
+        "sizes",
+        "Code sizes, random and trained, three ways of comparing",
+        "sizes",
+        (LFW, *PAIRS, "--heads", "DATA/heads"),
+        "`DATA/heads` is what `python -m training.heads` wrote from features of the shipped backbone. Symbols are categories: comparing\n"
+        "their numbers, as magnitudes or in binary, is measured beside it.",
+    ),
+    Section(
+        "fusion",
+        "Fusing the frames of an approach",
+        "fusion",
+        (LFW, "--sequences", "degraded", "--frames", "1", "3", "5", "10", "--limit", "400", "--out", "OUT"),
+        "Sequences made of people's pictures, every frame degraded by a kind and strength of its own (`evaluation.degrade`). Fusing by\n"
+        "uncertainty is the door's own `edge.template.fuse`.",
+        plots=(("fusion.png", "FNIR against the number of frames, for the ways of fusing"),),
+    ),
+    Section(
+        "uncertainty",
+        "What the uncertainty knows",
+        "uncertainty",
+        (LFW, "--without-fusion", "--limit", "1500", "--out", "OUT"),
+        "The same command draws a montage of faces by uncertainty, which is not published here.",
+        plots=(
+            ("sweeps.png", "Uncertainty against blur, down-scaling, occlusion, exposure and yaw"),
+            ("histograms.png", "Uncertainty of pictures as they are and degraded"),
+            ("discard.png", "Error against the share of most uncertain pictures discarded"),
+        ),
+    ),
     Section(
         "search",
         "Search",

@@ -1,6 +1,7 @@
 """The page of results says what was found, with which command, on which networks, and nothing that was not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,18 @@ def test_every_figure_of_a_section_comes_from_what_was_found() -> None:
 def test_the_command_stands_above_its_tables_as_a_person_types_it() -> None:
     text = report.rendered(SECTION, found(1), NETWORKS)
     assert text.index("    python -m evaluation.pair DATA/a.jpg --fpir 0.1") < text.index("| what | value |")
-    assert SECTION.arguments(Path("/d")) == ["/d/a.jpg", "--fpir", "0.1"]
+    assert SECTION.arguments(Path("/d"), Path("/o")) == ["/d/a.jpg", "--fpir", "0.1"]
+    assert replace(SECTION, words=("--out", "OUT")).arguments(Path("/d"), Path("/o")) == ["--out", "/o"]
+
+
+def test_only_the_plots_that_a_section_names_are_published(tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    found.mkdir()
+    for name in ("curve.png", "faces.png"):
+        (found / name).write_bytes(b"picture")
+    section = replace(SECTION, plots=(("curve.png", "A curve."), ("absent.png", "None.")))
+    report.publish(section, found, tmp_path / "plots")
+    assert [path.name for path in (tmp_path / "plots").iterdir()] == ["curve.png"]
 
 
 def test_what_was_not_measured_or_measured_on_other_networks_says_so(tmp_path: Path) -> None:

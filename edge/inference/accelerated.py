@@ -34,6 +34,7 @@ class Accelerator:
 
     def __init__(self, wanted: Wanted, modules: Callable[[], Modules] = find_modules) -> None:
         self.wanted, self._modules = wanted, modules
+        self.used: dict[str, str] = {}  # network -> the plan by which it runs
         self._device: Device | None = None
         self._opened: list[TensorRTNetwork] = []
 
@@ -60,6 +61,7 @@ class Accelerator:
                 reasons.append(f"plan {name}: {error}")
                 continue
             self._opened.append(network)
+            self.used[manifest.name] = name
             store.mark_run(name)
             return network
         raise PlanError("; ".join(reasons) or f"there is no plan of '{manifest.name}' in {store.folder}; run `edge engine build`")

@@ -14,7 +14,7 @@ import numpy as np
 from build_engine.boards import FOLDER, Profile
 from build_engine.errors import BuildError
 from build_engine.graph import cast_first, halved, is_quantised, read_model
-from build_engine.process import Facts, Workshop
+from build_engine.process import Facts
 from build_engine.prove import GATES, failures, measures, samples
 from edge.errors import NetworkError
 from edge.inference.make import golden_output
@@ -52,12 +52,18 @@ class Order:
     boards: Path = FOLDER
 
 
+class Does(Protocol):
+    """Who does a task, see ``process.Workshop``."""
+
+    def do(self, task: Facts, folder: Path, seconds: float, listen: Callable[[Facts], None] = ...) -> Facts: ...
+
+
 @dataclass(frozen=True)
 class Tools:
     """What a build works with. reference: opens the float network in onnxruntime. lint: None where no linter is there, then nothing
     quantised is built."""
 
-    workshop: Workshop
+    workshop: Does
     reference: Callable[[Path], Network]
     lint: Linter | None
     tell: Tell

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -102,23 +103,22 @@ class PlanStore:
 
     def install(self, staging: Path, manifest: PlanManifest, raw: bytes) -> str:
         """Write a plan and make it the one in use; the last one that has run stays as ``before``. Returns its name."""
-        name = f"{manifest.precision}-{manifest.plan_sha256[:16]}"
-        old = [one for one in self.names() if one != name]
+        stem = f"{manifest.precision}-{manifest.plan_sha256[:12]}"
+        name = next(name for number in count(1) if not (self.folder / (name := f"{stem}-{number}")).exists())
+        old = self._sound_names()
         kept = next((one for one in old if self.has_run(one)), old[0] if old else None)
         made = staging / name
         made.mkdir()
         _write(made / PLAN, raw)
         _write(made / MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
         _flush_folder(made)
-        if (self.folder / name).exists():  # the very same plan was built again: the folder in use is not touched
-            return self._repoint(staging, name, kept)
         made.rename(self.folder / name)
         _flush_folder(self.folder)
         return self._repoint(staging, name, kept)
 
     def withdraw(self, staging: Path, name: str) -> str | None:
         """Take a plan out of use that did not run; the one before it is in use again, if there is one. Returns its name."""
-        others = [one for one in self.names() if one != name]
+        others = [one for one in self._sound_names() if one != name]
         if others:
             self._repoint(staging, others[0], None)
         else:
@@ -128,13 +128,20 @@ class PlanStore:
 
     def clean(self, staging: Path) -> list[str]:
         """Remove all that is not in use: the plan before one that has run, unfinished builds. Returns the names."""
-        names = self.names()
+        names = self._sound_names()
         if len(names) > 1 and self.has_run(names[0]):
             self._repoint(staging, names[0], None)
             names = names[:1]
         rubbish = [path for path in self.folder.iterdir() if path.is_dir() and path.name not in names and path != staging]
         self._remove(rubbish)
         return sorted(path.name for path in rubbish)
+
+    def _sound_names(self) -> list[str]:
+        """``names``; a damaged pointer names nothing, and is about to be replaced."""
+        try:
+            return self.names()
+        except PlanError:
+            return []
 
     def _repoint(self, staging: Path, now: str, before: str | None) -> str:
         fresh = staging / POINTER

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str], workshop: type[Workshop] = Workshop) -> int:
+def main(arguments: Sequence[str], workshop: Callable[[Path], Workshop] = Workshop) -> int:
     given = parser().parse_args(arguments)
     try:
         print(json.dumps(_do(given, workshop)))
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], workshop: type[Workshop] = Workshop) -> int:
     return 0
 
 
-def _do(given: argparse.Namespace, workshop: type[Workshop]) -> dict[str, Any]:
+def _do(given: argparse.Namespace, workshop: Callable[[Path], Workshop]) -> dict[str, Any]:
     store = PlanStore(given.plans, read_manifest(given.network).name)
     store.folder.mkdir(parents=True, exist_ok=True)
     order = Order(

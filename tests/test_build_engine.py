@@ -30,8 +30,8 @@ def twin(release: str, **script: Any) -> Any:
     return modules(Script(release=release, **script)).trt
 
 
-def quantised(step: float = 2.0) -> onnx.ModelProto:
-    """The tiny hash network with Q/DQ at a weight and at what it is multiplied with; step: of the colours, 2.0 loses next to nothing."""
+def quantised(step: float = 0.02) -> onnx.ModelProto:
+    """The tiny hash network with Q/DQ at a weight and at what it is multiplied with; step: of the weights, 0.02 loses next to nothing."""
     nodes = [
         helper.make_node("Transpose", ["crops"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Cast", ["planes"], ["real"], to=TensorProto.FLOAT),
@@ -45,7 +45,7 @@ def quantised(step: float = 2.0) -> onnx.ModelProto:
         helper.make_node("MatMul", ["colour", "v"], ["log_variance"]),
     ]
     random = np.random.default_rng(0)
-    weights = {"w": random.normal(size=(3, 32)), "v": random.normal(size=(3, 1)), "s": np.array(step), "ws": np.array(0.02)}
+    weights = {"w": random.normal(size=(3, 32)), "v": random.normal(size=(3, 1)), "s": np.array(2.0), "ws": np.array(step)}
     graph = helper.make_graph(
         nodes,
         "q",

@@ -7,23 +7,27 @@ import logging
 from pathlib import Path
 
 from edge.errors import NetworkError
-from edge.inference.accelerated import Accelerator, Listener, Wanted, on_gpu_or_cpu
+from edge.inference.accelerated import Accelerator, Listener, Wanted, check_belongs, on_gpu_or_cpu
 from edge.inference.manifest import Manifest, read_manifest, write_manifest
 from edge.inference.network import Batch, Network, Outputs, check_golden, read_network
-from edge.inference.plan import Options, PlanError
+from edge.inference.plan import Candidate, Options, PlanError
+from edge.inference.plans import PlanStore
 from edge.inference.tensorrt import NoTensorRTError
 
 __all__ = [
     "RUNTIMES",
     "Accelerator",
     "Batch",
+    "Candidate",
     "Manifest",
     "Network",
     "NoTensorRTError",
     "Options",
     "Outputs",
     "PlanError",
+    "PlanStore",
     "Wanted",
+    "check_belongs",
     "load_network",
     "read_manifest",
     "warn",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from pydantic import JsonValue
 
 from build_engine.boards import FOLDER, Profile
 from build_engine.errors import BuildError
@@ -112,7 +113,7 @@ class Bench:
         self._tools.tell(f"{name}: {attempt.candidate.milliseconds} ms, {attempt.candidate.reason or 'passes'}")
         return Attempt(attempt.candidate, self._path(name, ".plan"), hashlib.sha256(source).hexdigest(), attempt.golden, attempt.recorded)
 
-    def choose(self, tried: Sequence[Attempt], profile: str) -> tuple[PlanManifest, bytes]:
+    def choose(self, tried: Sequence[Attempt], profile: str, basis: dict[str, JsonValue]) -> tuple[PlanManifest, bytes]:
         """The fastest that passed, by the time of one crop or canvas, and its manifest, signed off with the proof. Raises BuildError."""
         passed = [one for one in tried if one.candidate.passed]
         if not passed:
@@ -145,6 +146,7 @@ class Bench:
                 "seconds": round(time.monotonic() - self._began, 1),
                 "machine": platform.machine(),
                 "cuda_graphs": best.recorded,
+                "basis": basis,
             },
         ), raw
 

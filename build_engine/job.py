@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import JsonValue
 
 from build_engine.bench import OPENING, Bench, Machine, Order, Tools
-from build_engine.boards import allowed, profile_of, read_profiles
+from build_engine.boards import Profile, allowed, profile_of, read_profiles
 from build_engine.errors import BuildError
 from build_engine.process import Facts
 from build_engine.resources import check_room
@@ -42,10 +43,11 @@ class Job:
         store = PlanStore(self.order.plans, manifest.name)
         with store.building() as staging:
             machine = self.machine(staging)
-            if only_if_needed and (plan := self._sound(store, manifest, machine.board)):
+            name, profile = profile_of(machine.board, read_profiles(self.order.boards))
+            basis = self._basis(profile)
+            if only_if_needed and (plan := self._sound(store, manifest, machine.board, basis)):
                 self.tools.tell(f"{manifest.name}: the plan in use belongs here, nothing to do")
                 return plan
-            name, profile = profile_of(machine.board, read_profiles(self.order.boards))
             precisions = allowed(profile, self.order.precisions)
             check_room(profile, store.folder)
             on = f"{machine.board.gpu} ({profile.name}), TensorRT {machine.board.tensorrt}"
@@ -53,23 +55,24 @@ class Job:
             bench = Bench(self.order, self.tools, manifest, machine, profile, staging)
             wanted = [(one, False) for one in precisions]
             wanted += [(one, True) for one in precisions] if profile.dla and machine.dla else []
-            plan, raw = bench.choose([bench.attempt(precision, dla) for precision, dla in wanted], name)
+            plan, raw = bench.choose([bench.attempt(precision, dla) for precision, dla in wanted], name, basis)
             return self._swap(store, staging, manifest, plan, raw)
 
-    def _sound(self, store: PlanStore, manifest: Manifest, board: Board) -> PlanManifest | None:
-        """The plan in use, if it belongs here and is whole."""
+    def _basis(self, profile: Profile) -> dict[str, JsonValue]:
+        """What a plan depends on that the door does not know: the quantised network, and how the board's profile wants it built."""
+        path = self.order.quantised
+        quantised = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.exists() else None
+        return {"quantised": quantised, "profile": profile.model_dump(mode="json")}
+
+    def _sound(self, store: PlanStore, manifest: Manifest, board: Board, basis: dict[str, JsonValue]) -> PlanManifest | None:
+        """The plan in use, if it belongs here, is whole, and would be built from the same today."""
         try:
             name = store.names()[0]
             plan = store.read(name)
             store.plan(name, plan)
         except (NetworkError, IndexError):
             return None
-        return None if differences(plan, manifest, board, self.order.options) or plan.source_sha256 not in self._sources() else plan
-
-    def _sources(self) -> set[str]:
-        network = self.order.network.parent / read_manifest(self.order.network).file
-        files = [network, *([self.order.quantised] if self.order.quantised else [])]
-        return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        return None if differences(plan, manifest, board, self.order.options) or plan.facts.get("basis") != basis else plan
 
     def _swap(self, store: PlanStore, staging: Path, manifest: Manifest, plan: PlanManifest, raw: bytes) -> PlanManifest:
         name = store.install(staging, plan, raw)

@@ -195,6 +195,7 @@ def test_nothing_is_built_when_the_plan_in_use_belongs_here(site: Site) -> None:
         lambda site: next((site.plans / "tiny").glob("*/plan.bin")).write_bytes(b"damaged"),
         lambda site: (site.plans / "tiny" / "current.json").write_text("{"),
     ],
+    ids=["TensorRT", "board", "network", "plan", "pointer"],
 )
 def test_after_an_update_or_damage_a_new_plan_is_built(site: Site, change: Callable[[Site], object]) -> None:
     """Another TensorRT, another board, another network, a broken file, a broken pointer: the door has no plan, then it has one again."""
@@ -203,6 +204,16 @@ def test_after_an_update_or_damage_a_new_plan_is_built(site: Site, change: Calla
     assert not site.runs()
     site.build(only_if_needed=True)
     assert site.runs()
+
+
+def test_a_new_quantised_network_is_reason_enough_for_a_new_plan(site: Site) -> None:
+    """Meanwhile the door goes on with the plan that it has."""
+    assert site.build(quantised=None).precision == "fp16"
+    site.says(milliseconds={"int8": 0.1, "fp16": 0.5, "mixed": 1.0})
+    assert site.runs()
+    assert site.build(only_if_needed=True).precision == "int8"
+    assert site.build(only_if_needed=True).precision == "int8"
+    assert site.told[-1].endswith("nothing to do")
 
 
 def test_a_board_that_cannot_is_refused_before_anything_is_built(site: Site) -> None:

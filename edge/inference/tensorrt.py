@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 POWER_MODE = Path("/var/lib/nvpmodel/status")  # written by nvpmodel on a Jetson: "pmode:0000"
 OPENING = 60.0  # seconds until opening a device or a plan is given up
+PREPARING = 10.0  # seconds until preparing for a new input shape is given up
 MOST_SHAPES = 8  # input shapes with buffers and a graph of their own; the one unused for longest goes
 _TYPES = {"FLOAT": "float32", "HALF": "float16", "UINT8": "uint8", "INT8": "int8", "INT32": "int32", "INT64": "int64"}
 
@@ -167,15 +168,28 @@ class TensorRTNetwork:
         parts = [self._part(name, array[start : start + most[0]], wanted) for start in range(0, len(array), most[0])]
         return parts[0] if len(parts) == 1 else {key: np.concatenate([part[key] for part in parts]) for key in wanted}
 
+    def warm(self) -> None:
+        """Prepare for every number of crops, so that no face waits for it later. A detector's canvas is prepared when it first comes."""
+        if self._manifest.kind == "hash":
+            least, _, most = shapes(self._manifest, self._options)
+            for count in sorted({min(1 << power, most[0]) for power in range(most[0].bit_length() + 1)}):
+                self._prepare((count, *least[1:]))
+
     def _part(self, name: str, array: Array, wanted: list[str]) -> Outputs:
         count = len(array)
         shape = (min(1 << (count - 1).bit_length(), self._options.batch), *array.shape[1:])
+        self._prepare(shape)
 
         def work() -> Outputs:
-            computed = self._slot(name, shape).compute(array)
+            computed = self._slots[shape].compute(array)
             return {key: computed[key][:count].copy() for key in wanted}
 
-        return self._device.run(work, None if shape in self._slots else OPENING)
+        return self._device.run(work)
+
+    def _prepare(self, shape: tuple[int, ...]) -> None:
+        if shape not in self._slots:
+            self._device.run(lambda: self._add_slot(shape), PREPARING)
+        self._slots.move_to_end(shape)
 
     def close(self) -> None:
         """Free what lies on the GPU, in the device's thread and in this order."""
@@ -208,22 +222,19 @@ class TensorRTNetwork:
                 f"{'; '.join(map(str, stated))}; run `edge engine build`"
             )
 
-    def _slot(self, name: str, shape: tuple[int, ...]) -> "_Slot":
-        if shape in self._slots:
-            self._slots.move_to_end(shape)
-            return self._slots[shape]
+    def _add_slot(self, shape: tuple[int, ...]) -> None:
         while len(self._slots) >= MOST_SHAPES:
             self._slots.popitem(last=False)
-        slot = _Slot(self._device.modules.cuda, self._engine, self._stream, self._manifest, name, shape)
+        slot = _Slot(self._device.modules.cuda, self._engine, self._stream, self._manifest, shape)
         slot.record(self._graphs)
         self._slots[shape] = slot
-        return slot
 
 
 class _Slot:
     """Buffers, execution context and CUDA graph of one input shape. Lives in the device's thread."""
 
-    def __init__(self, cuda: Any, engine: Any, stream: Any, manifest: Manifest, name: str, shape: tuple[int, ...]) -> None:
+    def __init__(self, cuda: Any, engine: Any, stream: Any, manifest: Manifest, shape: tuple[int, ...]) -> None:
+        name = manifest.inputs[0].name
         self._cuda, self._stream = cuda, stream
         self._replay: Callable[[], None] | None = None
         self._context = engine.create_execution_context()

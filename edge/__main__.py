@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.demo import play
 from edge.doctor import examine
@@ -182,6 +183,20 @@ def config_(
         job.report.result({"sound": True, "settings": len(facts)}, f"{len(facts)} settings are sound")
     else:
         job.report.result(facts, "\n".join(f"{name} = {value}" for name, value in facts.items()))
+
+
+@app.command()
+def engine(
+    action: Annotated[str, typer.Argument(help="build, status, verify (open as the door does), bench (time it) or clean.")] = "status",
+    if_needed: Annotated[bool, typer.Option("--if-needed", help="build: only where no plan belongs to this board and network.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make and look after the plans by which networks run on TensorRT; the door keeps working meanwhile."""
+    if action not in plans.ACTIONS:
+        raise typer.BadParameter(f"'{action}': choose {', '.join(plans.ACTIONS)}")
+    plans.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
 
 
 @app.command()

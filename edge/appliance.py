@@ -27,7 +27,7 @@ class Appliance:
 
     @cached_property
     def networks(self) -> build.Networks:
-        return build.Networks(self.settings)
+        return build.Networks(self.settings, self.report.warn)
 
     @cached_property
     def acquirer(self) -> Acquirer:

@@ -1,7 +1,8 @@
 """Settings -> the parts of the appliance, put together. The command line and the evaluation build with it; nothing else does."""
 
+import atexit
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from edge.acquire import Acquirer, DetectLimits
@@ -13,7 +14,7 @@ from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery
-from edge.inference import Network, load_network, read_manifest
+from edge.inference import Accelerator, Network, Options, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.settings import Settings
 from edge.stages import Stages
@@ -22,13 +23,27 @@ from edge.template.decide import NonMatedTail, Policy
 Listener = Callable[[str], None]
 
 
-class Networks:
-    """Both networks, loaded and checked, and what the hashing network's manifest says of its codes."""
+def accelerator(settings: Settings) -> Accelerator:
+    """The GPU as the settings want it; not opened yet."""
+    network = settings.network
+    options = Options(batch=network.batch, side=settings.detect.long_side, workspace=network.workspace)
+    return Accelerator(Wanted(network.plans, options, network.timeout))
 
-    def __init__(self, settings: Settings) -> None:
+
+class Networks:
+    """Both networks, loaded and checked, and what the hashing network's manifest says of its codes.
+
+    tell: hears why a network that should run on the GPU runs on the CPU.
+    """
+
+    def __init__(self, settings: Settings, tell: Listener = warn) -> None:
         network = settings.network
-        self.detector: Network = load_network(network.models / f"{network.detector}.json", runtime=network.runtime, threads=network.threads)
-        self.hasher: Network = load_network(network.models / f"{network.hash}.json", runtime=network.runtime, threads=network.threads)
+        gpu = None if network.runtime == "onnxruntime" else accelerator(settings)
+        if gpu is not None:
+            atexit.register(gpu.close)
+        load = partial(load_network, runtime=network.runtime, threads=network.threads, accelerator=gpu, tell=tell)
+        self.detector: Network = load(network.models / f"{network.detector}.json")
+        self.hasher: Network = load(network.models / f"{network.hash}.json")
         manifest = self.hasher.manifest
         if manifest.code is None or manifest.non_mated is None:
             raise NetworkError(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import build
+from edge import build, engine
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
 from edge.settings import Settings, load_settings
@@ -39,6 +39,7 @@ def examine(config: Path | None) -> list[Check]:
         return [_failed("config", error)]
     checks: list[tuple[str, Callable[[Settings], Check]]] = [
         ("network", _networks),
+        ("plan", _plan),
         ("kernel", _kernel),
         ("key", _key),
         ("gallery", _gallery),
@@ -61,9 +62,22 @@ def _failed(name: str, error: EdgeError) -> Check:
 
 
 def _networks(settings: Settings) -> Check:
-    networks = build.Networks(settings)
+    networks = build.Networks(settings, lambda problem: None)  # of plans another check speaks
     names = ", ".join(f"{one.manifest.name} {one.manifest.sha256[:12]}" for one in (networks.detector, networks.hasher))
     return Check("network", "pass", f"{names}: hashes, shapes and golden vectors agree")
+
+
+def _plan(settings: Settings) -> Check:
+    """Whether networks run where the settings want them; on the CPU they are right too, but slower."""
+    if settings.network.runtime == "onnxruntime":
+        return Check("plan", "pass", "networks run on the CPU, as network.runtime says")
+    found = engine.states(settings)
+    bad = [one for one in found if one.state != "fits"]
+    if bad:
+        reason, _, remedy = bad[0].reason.partition("; ")
+        state = "fail" if settings.network.runtime == "tensorrt" and bad[0].state == "unavailable" else "warn"
+        return Check("plan", state, f"{', '.join(one.network for one in bad)} on the CPU: {reason}", remedy or "`edge engine build`")
+    return Check("plan", "pass", ", ".join(f"{one.network}: {one.reason}" for one in found))
 
 
 def _kernel(settings: Settings) -> Check:

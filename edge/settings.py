@@ -19,7 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "gallery.path", "keys.file")
+PATHS = ("network.models", "network.plans", "gallery.path", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -50,8 +50,13 @@ class NetworkSettings(Section):
     models: Path
     detector: str
     hash: str
-    runtime: Literal["onnxruntime"]
+    runtime: Literal["onnxruntime", "tensorrt", "auto"]
     threads: Count
+    plans: Path
+    batch: Annotated[int, Field(ge=1, le=64)]
+    workspace: Annotated[int, Field(ge=16)]
+    timeout: Positive
+    build_timeout: Positive
 
 
 class DetectSettings(Section):

@@ -1,77 +1,27 @@
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from edge.errors import NetworkError
-from edge.inference import load_network, read_manifest, write_manifest
+from edge.inference import Network, NoTensorRTError, load_network, read_manifest
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
-from edge.template.decide import NonMatedTail
-
-M, Q = 8, 4
-TAIL = NonMatedTail(m=M, pairs=100_000, tail_at=4.5, tail_share=0.01, shape=0.0, scale=0.5)
-
-
-def save(path: Path, nodes: list, inputs: dict, outputs: dict, weights: dict) -> Path:
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info(name, TensorProto.UINT8, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
-def hash_file(path: Path, seed: int = 0, crops: str = "crops") -> Path:
-    """A hash network in one screen: mean colour -> 32 logits and one log variance."""
-    random = np.random.default_rng(seed)
-    nodes = [
-        helper.make_node("Cast", [crops], ["real"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["real"], ["colour"], axes=[1, 2], keepdims=0),
-        helper.make_node("MatMul", ["colour", "w"], ["logits"]),
-        helper.make_node("MatMul", ["colour", "v"], ["log_variance"]),
-    ]
-    weights = {"w": random.normal(size=(3, M * Q)).astype(np.float32), "v": random.normal(size=(3, 1)).astype(np.float32)}
-    return save(path, nodes, {crops: ["B", 112, 112, 3]}, {"logits": ["B", M * Q], "log_variance": ["B", 1]}, weights)
-
-
-def detector_file(path: Path) -> Path:
-    """A detector that gives every 32 x 32 block its mean brightness: shapes as agreed, one cell a block."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["real"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("AveragePool", ["planes"], ["blocks"], kernel_shape=[32, 32], strides=[32, 32]),
-        helper.make_node("Reshape", ["blocks", "flat"], ["cells"]),
-        helper.make_node("Transpose", ["cells"], ["rows"], perm=[0, 2, 1]),
-        helper.make_node("MatMul", ["rows", "s"], ["one"]),
-        helper.make_node("Squeeze", ["one", "last"], ["scores"]),
-        helper.make_node("MatMul", ["rows", "b"], ["boxes"]),
-        helper.make_node("MatMul", ["rows", "l"], ["landmarks"]),
-    ]
-    weights = {"s": np.full((3, 1), 1 / 765, np.float32), "b": np.ones((3, 4), np.float32), "l": np.ones((3, 10), np.float32)}
-    weights |= {"flat": np.array([0, 3, -1]), "last": np.array([2])}
-    return save(
-        path, nodes, {"image": ["B", "H", "W", 3]}, {"scores": ["B", "N"], "boxes": ["B", "N", 4], "landmarks": ["B", "N", 10]}, weights
-    )
+from edge.inference.tensorrt import find_modules
+from tests.plan_kit import PlanKit, twin_of
+from tests.tensorrt_twins import modules
+from tests.tiny_networks import TAIL, M, Q, hash_file, ship_detector, ship_hash
 
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
     """A hash network as training ships it: file and manifest; the manifest's path."""
-    network = hash_file(tmp_path / "tiny.onnx")
-    manifest = describe(network, "hash", code=CodeSize(m=M, q=Q), non_mated=TAIL, facts={"trained_on": "nothing", "accuracy": 0.5})
-    write_manifest(manifest, network.with_suffix(".json"))
-    return network.with_suffix(".json")
+    return ship_hash(tmp_path)
 
 
 def alter(path: Path, change: Callable[[dict], object]) -> None:
@@ -86,9 +36,25 @@ def refusal(path: Path) -> str:
     return str(error.value)
 
 
-def test_a_described_network_loads_and_computes(shipped: Path) -> None:
+@pytest.fixture(params=["onnxruntime", "tensorrt: twin", "tensorrt: this machine's"])
+def load(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[Path], Network]]:
+    """Opens a network in each runtime: in TensorRT's twin by a plan built for it, and in a real TensorRT where there is one."""
+    if request.param == "onnxruntime":
+        yield partial(load_network, threads=2)
+        return
+    find = find_modules if "machine" in request.param else twin_of(modules())
+    kit = PlanKit(tmp_path / "plans", find)
+    try:
+        kit.accelerator.board()
+    except NoTensorRTError as error:
+        pytest.skip(f"no TensorRT to run on here: {error}")
+    yield kit.load
+    kit.accelerator.close()
+
+
+def test_a_described_network_loads_and_computes(shipped: Path, load: Callable[[Path], Network]) -> None:
     """What export wrote is read back, and a batch comes out by name."""
-    network = load_network(shipped, threads=2)
+    network = load(shipped)
     assert network.manifest == read_manifest(shipped)
     assert network.manifest.code == CodeSize(m=M, q=Q)
     assert network.manifest.non_mated == TAIL
@@ -99,22 +65,33 @@ def test_a_described_network_loads_and_computes(shipped: Path) -> None:
     assert np.allclose(computed["logits"], 10 * weights.sum(axis=0), atol=1e-4)
 
 
-def test_inputs_may_be_named_and_outputs_chosen(shipped: Path) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
+def test_a_batch_of_any_size_is_computed_crop_by_crop(shipped: Path, load: Callable[[Path], Network], count: int) -> None:
+    """Also where a plan takes fewer at once, or other numbers; the arrays given out stay what they are."""
+    network, crops = load(shipped), np.random.default_rng(count).integers(0, 256, (count, 112, 112, 3), np.uint8)
+    computed = network.infer(crops)
+    alone = [network.infer(crops[number : number + 1]) for number in range(count)]
+    assert np.allclose(computed["logits"], np.concatenate([one["logits"] for one in alone]), atol=1e-3)
+    before = computed["logits"].copy()
+    network.infer(crops[::-1].copy())
+    assert (computed["logits"] == before).all()
+
+
+def test_inputs_may_be_named_and_outputs_chosen(shipped: Path, load: Callable[[Path], Network]) -> None:
     """A dictionary is the same as the one array; only what was asked for is computed."""
-    network, crops = load_network(shipped), np.full((1, 112, 112, 3), 10, np.uint8)
+    network, crops = load(shipped), np.full((1, 112, 112, 3), 10, np.uint8)
     assert list(network.infer({"crops": crops}, ["log_variance"])) == ["log_variance"]
     assert (network.infer({"crops": crops})["logits"] == network.infer(crops)["logits"]).all()
 
 
-def test_a_detector_takes_canvases_of_any_size(tmp_path: Path) -> None:
+def test_a_detector_takes_canvases_of_any_size(tmp_path: Path, load: Callable[[Path], Network]) -> None:
     """Free dimensions stay free in the manifest."""
-    network = detector_file(tmp_path / "eyes.onnx")
-    write_manifest(describe(network, "detect", size=64, facts={}), tmp_path / "eyes.json")
-    loaded = load_network(tmp_path / "eyes.json")
+    loaded = load(ship_detector(tmp_path))
     assert loaded.manifest.inputs[0].shape == (None, None, None, 3)
     assert loaded.manifest.preprocessing.alignment == "letterbox"
     assert loaded.manifest.golden.shape == (1, 64, 64, 3)
     assert loaded.infer(np.full((1, 96, 128, 3), 255, np.uint8))["scores"] == pytest.approx(np.ones((1, 12)))
+    assert loaded.infer(np.full((1, 64, 32, 3), 255, np.uint8))["boxes"].shape == (1, 2, 4)
 
 
 @pytest.mark.parametrize(
@@ -128,16 +105,16 @@ def test_a_detector_takes_canvases_of_any_size(tmp_path: Path) -> None:
         {},
     ],
 )
-def test_a_batch_of_another_kind_is_refused(shipped: Path, batch: object) -> None:
+def test_a_batch_of_another_kind_is_refused(shipped: Path, load: Callable[[Path], Network], batch: Any) -> None:
     """Type, shape, emptiness and names are held against the manifest."""
     with pytest.raises(ValueError, match="crops uint8"):
-        load_network(shipped).infer(batch)
+        load(shipped).infer(batch)
 
 
-def test_an_unknown_output_is_refused(shipped: Path) -> None:
+def test_an_unknown_output_is_refused(shipped: Path, load: Callable[[Path], Network]) -> None:
     """With the names there are."""
     with pytest.raises(ValueError, match="no output embedding; it has logits, log_variance"):
-        load_network(shipped).infer(np.zeros((1, 112, 112, 3), np.uint8), ["embedding"])
+        load(shipped).infer(np.zeros((1, 112, 112, 3), np.uint8), ["embedding"])
 
 
 def test_an_altered_network_stops_the_load(shipped: Path) -> None:

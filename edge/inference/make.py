@@ -44,7 +44,7 @@ def describe(
         computed = session.run([tensor.name for tensor in outputs], {inputs[0].name: golden_input(golden)})
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise NetworkError(f"{network}: takes no uint8 pictures of {golden.shape} ({error}); export it with the agreed input") from error
-    vectors = {tensor.name: _golden(values) for tensor, values in zip(outputs, computed, strict=True)}
+    vectors = {tensor.name: golden_output(values) for tensor, values in zip(outputs, computed, strict=True)}
     try:
         return Manifest(
             name=network.stem,
@@ -63,6 +63,7 @@ def describe(
         raise NetworkError(f"{network}: is no network of kind '{kind}': {error.errors()[0]['msg']}; export it again") from error
 
 
-def _golden(values: np.ndarray) -> GoldenOutput:
+def golden_output(values: np.ndarray) -> GoldenOutput:
+    """What to expect of one output at the next load, from a run of now."""
     first = tuple(float(f"{value:.7g}") for value in values.ravel()[:FIRST_VALUES])
     return GoldenOutput(first=first, tolerance=max(LEAST_TOLERANCE, float(f"{TOLERATED_SHARE * values.astype(np.float64).std():.2g}")))

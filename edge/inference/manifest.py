@@ -15,11 +15,13 @@ Kind = Literal["detect", "hash"]
 MOST_BYTES = 1 << 20
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A record of a manifest: no unknown keys, no conversions, not to be changed."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Tensor(_Strict):
+class Tensor(Strict):
     """One input or output: its name, its numpy type, its shape (null: free, such as the batch)."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -30,7 +32,7 @@ class Tensor(_Strict):
         return f"{self.name} {self.dtype} [{', '.join('free' if side is None else str(side) for side in self.shape)}]"
 
 
-class Preprocessing(_Strict):
+class Preprocessing(Strict):
     """What stands in front of the network; the normalisation itself is inside the graph.
 
     size: pixels, the crop's side or the canvas' long side while training. alignment: 'letterbox' is ``face.detect.fit``, 'arcface_112' is
@@ -44,21 +46,21 @@ class Preprocessing(_Strict):
     alignment: Literal["letterbox", "arcface_112"]
 
 
-class CodeSize(_Strict):
+class CodeSize(Strict):
     """The rank hash: m symbols of q values; m is a multiple of 8, so that a bit plane is whole bytes."""
 
     m: Annotated[int, Field(ge=8, multiple_of=8)]
     q: Annotated[int, Field(ge=2, le=64)]
 
 
-class GoldenOutput(_Strict):
+class GoldenOutput(Strict):
     """The first values of one output, in C order, and how far each may be off (absolute)."""
 
     first: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
     tolerance: Annotated[float, Field(gt=0)]
 
 
-class Golden(_Strict):
+class Golden(Strict):
     """A run to repeat at every load. Its input: ``numpy.random.default_rng(seed).integers(0, 256, shape, numpy.uint8)``."""
 
     seed: Annotated[int, Field(ge=0)]
@@ -66,7 +68,7 @@ class Golden(_Strict):
     outputs: dict[str, GoldenOutput]
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """Format 1.
 
     file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the threshold

@@ -1,0 +1,269 @@
+"""The whole build with the twin of TensorRT: what is chosen, what is kept, and what a crash, a kill or a lie changes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from build_engine.bench import Order, Tools
+from build_engine.errors import BuildError, RefusedError
+from build_engine.job import Job
+from build_engine.process import Workshop
+from build_engine.tasks import tasks
+from edge.errors import NetworkError
+from edge.inference import load_network
+from edge.inference.plan import Options, PlanManifest
+from edge.inference.plans import PlanStore
+from tests.plan_kit import PlanKit, twin_of
+from tests.tensorrt_twins import Script, modules
+from tests.test_build_engine import quantised
+from tests.tiny_networks import ship_detector, ship_hash
+
+ROOT = Path(__file__).parent.parent
+OPTIONS = Options(batch=4, side=128, workspace=64)
+QUICK_FP16 = {"fp16": 0.3, "int8": 1.0, "mixed": 2.0}
+COMMAND = (sys.executable, "-m", "tests.twin_process")
+
+
+def read_script(path: Path) -> Script:
+    facts = json.loads(path.read_text())
+    return Script(**facts | {"sm": tuple(facts.get("sm", (8, 7)))})
+
+
+class InProcess:
+    """``Workshop`` without processes."""
+
+    def __init__(self, script: Path) -> None:
+        self._script = script
+
+    def do(self, task: dict[str, Any], folder: Path, seconds: float, listen: Any = lambda facts: None) -> dict[str, Any]:
+        plain = json.loads(json.dumps(task))
+        return json.loads(json.dumps(tasks(lambda: modules(read_script(self._script)))[task["do"]](plain, listen)))
+
+
+class Site:
+    """A board with a float network, a quantised one, a folder of plans and a script for the twin."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.plans, self.script = folder, folder / "plans", folder / "script.json"
+        self.network = ship_hash(folder)
+        self.quantised = folder / "tiny_int8.onnx"
+        onnx.save(quantised(), self.quantised)
+        self.told: list[str] = []
+        self.found: list[str] = []
+        self.says()
+
+    def says(self, **script: Any) -> None:
+        self.script.write_text(json.dumps({"milliseconds": QUICK_FP16, **script}))
+
+    def lint(self, path: Path) -> Sequence[str]:
+        return self.found
+
+    def build(
+        self, *, seconds: float = 60.0, only_if_needed: bool = False, network: Path | None = None, processes: bool = False, **order: Any
+    ) -> PlanManifest:
+        """processes: each task in one of its own, as on a board; else in this one, which is quicker and the same otherwise."""
+        self.plans.mkdir(exist_ok=True)
+        workshop = Workshop(self.plans / "build.log", COMMAND) if processes else InProcess(self.script)
+        wanted = {"quantised": self.quantised, "precisions": (), "options": OPTIONS} | order
+        job = Job(
+            Order(network=network or self.network, plans=self.plans, seconds=seconds, **wanted),
+            Tools(workshop, load_network, self.lint, self.told.append),
+        )
+        return job.run(only_if_needed=only_if_needed)
+
+    def runs(self) -> bool:
+        """Whether the door, as it is now, computes by a plan."""
+        kit = PlanKit(self.plans, twin_of(modules(read_script(self.script))), OPTIONS)
+        network = kit.open(self.network)
+        kit.accelerator.close()
+        return getattr(network, "on_gpu", False)
+
+
+@pytest.fixture(autouse=True)
+def twin_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TWIN_SCRIPT", str(tmp_path / "script.json"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def table(plan: PlanManifest) -> dict[str, str]:
+    return {one.name: one.reason for one in plan.candidates}
+
+
+def test_the_fastest_candidate_that_passes_is_taken_and_the_table_kept(site: Site) -> None:
+    site.says(milliseconds={"fp16": 5.0, "int8": 0.0, "mixed": 5.0})
+    plan = site.build()
+    assert plan.precision == "int8"
+    assert table(plan) == {"int8": "taken: the fastest that passes", "mixed": "slower than int8", "fp16": "slower than int8"}
+    assert plan.proof.measures["symbols_least"] >= 0.95
+    assert plan.candidates[2].milliseconds.keys() == {"1", "4"}
+    assert site.runs()
+
+
+def test_speed_does_not_help_a_candidate_that_fails_the_gate(site: Site) -> None:
+    """Quantised so coarsely that the codes are others."""
+    onnx.save(quantised(1.5), site.quantised)
+    site.says(milliseconds={"fp16": 2.0, "int8": 0.0, "mixed": 0.0})
+    plan = site.build()
+    assert plan.precision == "fp16"
+    assert "symbols agree to" in table(plan)["int8"]
+    assert "at least 0.95 is asked" in table(plan)["mixed"]
+
+
+@pytest.mark.parametrize("release", ["8.6.0", "11.4.0"])
+def test_the_same_on_the_oldest_and_the_newest_release(site: Site, release: str) -> None:
+    site.says(release=release)
+    assert site.build().board.tensorrt == release
+    assert site.runs()
+
+
+def test_a_quantised_network_without_a_quantised_node_is_refused(site: Site) -> None:
+    site.quantised.write_bytes(site.network.with_suffix(".onnx").read_bytes())
+    plan = site.build(precisions=("fp16", "int8"))
+    assert table(plan)["int8"].endswith("holds no Q/DQ nodes; give the quantised network")
+    assert plan.precision == "fp16"
+
+
+def test_a_detector_is_proved_by_its_boxes(site: Site) -> None:
+    plan = site.build(network=ship_detector(site.folder), quantised=None)
+    assert set(plan.proof.measures) == {"scores_most", "boxes_most", "landmarks_most"}
+    assert plan.candidates[0].reason.startswith("there is no quantised network")
+
+
+def test_the_linter_goes_first(site: Site) -> None:
+    """What it finds never reaches a builder."""
+    site.found = ["node 'q': zero point is not 0; calibrate again"]
+    site.says(crash=["int8", "mixed"], milliseconds=QUICK_FP16)
+    reasons = table(site.build(precisions=("int8", "fp16")))
+    assert "the linter refuses it: node 'q': zero point is not 0; calibrate again" in reasons["int8"]
+    assert "crashed" not in reasons["int8"]
+
+
+def test_a_builder_that_crashes_is_told_with_its_last_words_and_the_others_go_on(site: Site) -> None:
+    site.says(crash=["int8"])
+    plan = site.build(processes=True, precisions=("int8", "fp16"))
+    assert plan.precision == "fp16"
+    assert "build: crashed with SIGSEGV; last words: " in table(plan)["int8"]
+    assert "about to dereference a null pointer" in table(plan)["int8"]
+
+
+def test_a_builder_that_hangs_is_stopped(site: Site) -> None:
+    site.says(hang=["fp16"])
+    with pytest.raises(BuildError, match="took longer than 8 s and was stopped"):
+        site.build(seconds=8.0, precisions=("fp16",), processes=True)
+
+
+def test_a_plan_that_computes_something_else_is_never_put_in_use(site: Site) -> None:
+    """And the one in use stays."""
+    old = site.build()
+    site.says(spoil={"fp16": 0.7, "int8": 0.7, "mixed": 0.7})
+    with pytest.raises(BuildError, match=r"no candidate passed; the plan in use stays.*symbols agree to"):
+        site.build()
+    store = PlanStore(site.plans, "tiny")
+    assert store.read(store.names()[0]) == old
+    assert site.runs()
+
+
+def test_nothing_is_built_when_the_plan_in_use_belongs_here(site: Site) -> None:
+    plan = site.build()
+    site.says(crash=["fp16", "int8", "mixed"])
+    assert site.build(only_if_needed=True) == plan
+    assert site.told[-1] == "tiny: the plan in use belongs here, nothing to do"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda site: site.says(release="10.16.1"),
+        lambda site: site.says(gpu="Thor", sm=[11, 0]),
+        lambda site: ship_hash(site.folder, seed=1),
+        lambda site: next((site.plans / "tiny").glob("*/plan.bin")).write_bytes(b"damaged"),
+        lambda site: (site.plans / "tiny" / "current.json").write_text("{"),
+    ],
+    ids=["TensorRT", "board", "network", "plan", "pointer"],
+)
+def test_after_an_update_or_damage_a_new_plan_is_built(site: Site, change: Callable[[Site], object]) -> None:
+    """Another TensorRT, another board, another network, a broken file, a broken pointer: the door has no plan, then it has one again."""
+    site.build()
+    change(site)
+    assert not site.runs()
+    site.build(only_if_needed=True)
+    assert site.runs()
+
+
+def test_a_new_quantised_network_is_reason_enough_for_a_new_plan(site: Site) -> None:
+    """Meanwhile the door goes on with the plan that it has."""
+    assert site.build(quantised=None).precision == "fp16"
+    site.says(milliseconds={"int8": 0.0, "fp16": 5.0, "mixed": 5.0})
+    assert site.runs()
+    assert site.build(only_if_needed=True).precision == "int8"
+    assert site.build(only_if_needed=True).precision == "int8"
+    assert site.told[-1].endswith("nothing to do")
+
+
+def test_a_board_that_cannot_is_refused_before_anything_is_built(site: Site) -> None:
+    site.says(gpu="NVIDIA Tegra X1", sm=[5, 3])
+    with pytest.raises(RefusedError, match="Jetson Nano or TX2: int8 is refused: FP16 only"):
+        site.build(precisions=("int8",))
+
+
+def test_progress_with_the_time_left_is_told_while_it_builds(site: Site) -> None:
+    site.build(precisions=("fp16",))
+    assert any("fp16: Building Engine 4/4, about 0 s left" in line for line in site.told)
+
+
+def test_the_timing_cache_is_kept_for_the_next_build(site: Site) -> None:
+    site.build(precisions=("fp16",))
+    assert (site.plans / "timing-10.3.0-sm8.7.cache").read_bytes() == b"cache of 10.3.0"
+
+
+def test_killed_at_any_moment_the_door_has_the_old_plan_or_the_new_one(site: Site) -> None:
+    """The whole tree of processes is killed without warning, at many moments of a build that would replace the plan."""
+    site.build()
+    began = time.monotonic()
+    process(site).wait()
+    whole = time.monotonic() - began
+    picks = random.Random(0)
+    for moment in sorted([picks.uniform(0.05, whole) for _ in range(5)] + [whole * share for share in (0.9, 0.95, 1.0)]):
+        site.says(milliseconds=QUICK_FP16 | {"fp16": 0.5 + moment / 1000})  # another plan each time
+        started = process(site)
+        time.sleep(moment)
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+        assert site.runs(), f"killed after {moment:.2f} s"
+    site.says()
+    site.build()
+    assert site.runs()
+    assert {path.name for path in (site.plans / "tiny").iterdir() if path.is_dir()} == set(PlanStore(site.plans, "tiny").names())
+
+
+def process(site: Site) -> "subprocess.Popen[bytes]":
+    """A build in a process group of its own."""
+    source = (
+        "import sys; from pathlib import Path; from tests.test_build_job import Site, OPTIONS, COMMAND;"
+        "from build_engine.bench import Order, Tools; from build_engine.job import Job; from build_engine.process import Workshop;"
+        "from edge.inference import load_network; site = Path(sys.argv[1]);"
+        "order = Order(site / 'tiny.json', None, site / 'plans', OPTIONS, 60.0, ('fp16',));"
+        "tools = Tools(Workshop(site / 'plans' / 'build.log', COMMAND), load_network, None, print); Job(order, tools).run()"
+    )
+    return subprocess.Popen([sys.executable, "-c", source, str(site.folder)], start_new_session=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_second_build_waits_for_nobody(site: Site) -> None:
+    with PlanStore(site.plans, "tiny").building(), pytest.raises(NetworkError, match="another build is running"):
+        site.build()

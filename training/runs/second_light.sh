@@ -25,7 +25,7 @@ $PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/hashed.
 
 # stage 2: rank hash, then the uncertainty
 $PYTHON -m training.features "$WORK/packed" "$WORK/hashed.pt" "$WORK/features.npz" --limit 20000 --views 3
-$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 400
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 1000
 $PYTHON -m training.pfe "$WORK/packed" "$WORK/hashed.pt" "$WORK/scalar.pt" --head "$WORK/head.pt" --steps 200
 
 $PYTHON -m training.export drh "$WORK/hashed.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

@@ -17,7 +17,8 @@ from edge.inference import Network, load_network, read_manifest
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.template.decide import NonMatedTail, Policy
+from edge.template.decide import Policy
+from edge.template.tail import NonMatedTail
 
 Listener = Callable[[str], None]
 

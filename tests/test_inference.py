@@ -12,7 +12,7 @@ from edge.errors import NetworkError
 from edge.inference import load_network, read_manifest, write_manifest
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
-from edge.template.decide import NonMatedTail
+from edge.template.tail import NonMatedTail
 
 M, Q = 8, 4
 TAIL = NonMatedTail(m=M, pairs=100_000, tail_at=4.5, tail_share=0.01, shape=0.0, scale=0.5)

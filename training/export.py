@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize, write_manifest
-from edge.template.decide import fit_tail
+from edge.template.tail import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
 from training.drh import Uncertainty
@@ -104,7 +104,8 @@ def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
     worst = write(HashNetwork(backbone, projection, uncertainty), example, arguments.out, {"crops": {0: "batch"}}, names)
     facts = {**json.loads(arguments.facts.read_text()), "projection": head["kept"], "held_out": json.loads(head["figures"])}
-    tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m)
+    people = head["non_mated_people"].numpy() if "non_mated_people" in head else None
+    tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m, people=people)
     write_manifest(
         describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json")
     )

@@ -1,19 +1,24 @@
 """Verification on LFW, View 2: how much accuracy hashing and protection cost, through the appliance's own detector and network.
 
-    python -m evaluation.lfw LFW [--pairs PAIRS] [--landmarks landmarks.csv.gz] [--config FILE] [--limit PAIRS]
+    python -m evaluation.lfw LFW [--protocols pairs blufr openset] [--pairs PAIRS] [--blufr MAT] [--landmarks landmarks.csv.gz]
+                             [--config FILE] [--limit PAIRS]
 
 LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the central face is aligned and
 hashed (``folders.central``); quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that
 the two can be told apart. A pair with a picture in which no face was found has the lowest score there is. Ten folds: the threshold of
 each is the best one of the other nine (Huang et al., 2007). Similarities: the cosine of the unprotected embedding; the share of equal
 symbols of the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different
-keys, which must look like different people. The last line of output is JSON.
+keys, which must look like different people. Intervals are of 95 %: of the accuracy that of a share (Clopper and Pearson), of the other
+rates from pairs drawn again (bootstrap), both as if pairs were independent. With several protocols each picture is hashed once for all of
+them (see ``evaluation.blufr``, ``evaluation.openset``). The last line of output is JSON.
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,16 +27,14 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from edge import build
 from edge.errors import SourceError
-from edge.settings import load_settings
-from edge.stages import Stages
-from evaluation import metrics
-from evaluation.pictures import Answer, Tree, answer, count, percent
-from evaluation.samples import Samples, extract, locator, read_references
+from evaluation import blufr, metrics, openset
+from evaluation.pictures import Answer, Tree, answer, count
+from evaluation.samples import Samples, extractor
 from evaluation.templates import templates_of
 
 FARS = (0.001, 0.01)
+PROTOCOLS = ("pairs", "blufr", "openset")
 Numbers = npt.NDArray[np.float64]
 
 
@@ -104,63 +107,102 @@ def similarities(pairs: Sequence[Pair], samples: Samples) -> dict[str, Numbers]:
     return made
 
 
-def facts_of(pairs: Sequence[Pair], scores: Numbers) -> dict[str, float]:
-    """Ten-fold accuracy with its standard deviation over the folds, EER, AUC and TAR at FAR, as shares."""
-    same = np.array([pair.same for pair in pairs])
-    folds = metrics.fold_accuracies(scores, same, np.array([pair.fold for pair in pairs]))
+def facts_of(pairs: Sequence[Pair], scores: Numbers, fars: Sequence[float] = FARS) -> dict[str, Any]:
+    """Accuracy over the folds with its standard deviation, EER, AUC and TAR at FAR, as shares, with intervals."""
+    same, folds = np.array([pair.same for pair in pairs]), np.array([pair.fold for pair in pairs])
+    accuracies = metrics.fold_accuracies(scores, same, folds)
+    right = round(float((accuracies * np.unique(folds, return_counts=True)[1]).sum()))
     mated, non_mated = scores[same], scores[~same]
+
+    def interval(rate: Callable[[Numbers, Numbers], float]) -> tuple[float, float]:
+        def drawn(places: npt.NDArray[np.int64]) -> float:
+            chosen, truth = scores[places], same[places]
+            return rate(chosen[truth], chosen[~truth]) if truth.any() and not truth.all() else math.nan
+
+        return metrics.bootstrap(drawn, np.arange(scores.size))
+
     return {
-        "accuracy": float(folds.mean()),
-        "accuracy_sd": float(folds.std(ddof=1)),
+        "accuracy": float(accuracies.mean()),
+        "accuracy_sd": float(accuracies.std(ddof=1)),
+        "accuracy_interval": metrics.interval(right, len(pairs)),
         "eer": metrics.equal_error_rate(mated, non_mated),
+        "eer_interval": interval(metrics.equal_error_rate),
         "auc": metrics.area_under_roc(mated, non_mated),
-        **{f"tar_at_far_{far:g}": metrics.tar_at_far(mated, non_mated, far) for far in FARS},
+        **{f"tar_at_far_{far:g}": metrics.tar_at_far(mated, non_mated, far) for far in fars},
+        **{f"tar_at_far_{far:g}_interval": interval(partial(metrics.tar_at_far, far=far)) for far in fars},
         "mean_mated": float(mated.mean()),
         "mean_non_mated": float(non_mated.mean()),
     }
 
 
-def measure(options: argparse.Namespace) -> Answer:
-    """Read, hash, compare; the table."""
-    tree, settings = Tree(options.lfw), load_settings(options.config)
-    pairs = few(pairs_of(options.lfw, options.pairs), options.limit)
-    references = read_references(options.landmarks) if options.landmarks else None
-    networks = build.Networks(settings)
-    acquirer = build.acquirer(settings, networks, Stages())
-    keys = pictures_of(pairs)
-    samples = extract(tree, keys, locator(acquirer, references), acquirer, networks.hasher, networks.q)
-    lost = [key for key in keys if key not in samples.place]
-    facts = {
-        "lfw": str(options.lfw),
-        "landmarks": "reference" if references is not None else "detector",
-        "network": networks.hasher.manifest.name,
+def verification(pairs: Sequence[Pair], samples: Samples) -> dict[str, Any]:
+    """How many pairs lack a sample, and template -> facts."""
+    sound = samples.place.keys()
+    return {
         "pairs": len(pairs),
-        "pictures": len(keys),
-        "failures_to_acquire": len(lost),
-        "pairs_without_sample": sum(pair.first in lost or pair.second in lost for pair in pairs),
+        "pairs_without_sample": sum(not {pair.first, pair.second} <= sound for pair in pairs),
         "templates": {name: facts_of(pairs, scores) for name, scores in similarities(pairs, samples).items()},
     }
-    return [_table(facts)], facts
 
 
-def _table(facts: Mapping[str, Any]) -> Table:
+def measure(options: argparse.Namespace) -> Answer:
+    """Read, hash, compare; a table for each protocol."""
+    tree, wanted = Tree(options.lfw), options.protocols
+    pairs = few(pairs_of(options.lfw, options.pairs), options.limit) if "pairs" in wanted else []
+    benchmark = blufr.protocol_of(options.lfw, options.blufr) if "blufr" in wanted else None
+    split = openset.split_of(tree.people()) if "openset" in wanted else None
+    keys = set(pictures_of(pairs)) | set(benchmark.pictures if benchmark else []) | set(openset.pictures_of(split) if split else [])
+    eye = extractor(options.config, options.landmarks)
+    samples = eye.samples(tree, sorted(keys), keep_logits=split is not None)
+    facts: dict[str, Any] = {
+        "lfw": str(options.lfw),
+        "landmarks": eye.landmarks,
+        "network": eye.hasher.manifest.name,
+        "pictures": len(keys),
+        "failures_to_acquire": len(keys) - len(samples.place),
+    }
+    tables = []
+    if pairs:
+        facts |= verification(pairs, samples)
+        tables.append(table(facts, f"LFW, {len(pairs)} pairs, landmarks of the {eye.landmarks}"))
+    if benchmark:
+        facts["blufr"] = blufr.facts_of(samples, benchmark)
+        tables.append(blufr.table(facts["blufr"], f"BLUFR on LFW, landmarks of the {eye.landmarks}"))
+    if split:
+        facts["open_set"] = openset.facts_of(samples, split)
+        tables.append(openset.table(f"open-set split of LFW, landmarks of the {eye.landmarks}", facts["open_set"]["references"]))
+    return tables, facts
+
+
+def table(facts: Mapping[str, Any], title: str) -> Table:
+    """facts: as of ``verification``, with the numbers of pictures and of those not acquired."""
     lost = f"{facts['failures_to_acquire']} of {facts['pictures']} pictures not acquired, {facts['pairs_without_sample']} pairs lost by it"
-    table = Table(title=f"LFW, {facts['pairs']} pairs, landmarks of the {facts['landmarks']}", caption=lost)
-    table.add_column("template")
-    for heading in ("accuracy", "EER", "AUC", *(f"TAR@{100 * far:g} %" for far in FARS)):
-        table.add_column(heading, justify="right", no_wrap=True)
+    shown = Table(title=title, caption=f"{lost}; [95 % interval]")
+    shown.add_column("template")
+    for heading in ("accuracy ± sd of folds", "EER", "AUC", *(f"TAR@{100 * far:g} %" for far in FARS)):
+        shown.add_column(heading, justify="right", no_wrap=True)
     for name, found in facts["templates"].items():
-        accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_sd']:.2f} %"
-        tars = (percent(found[f"tar_at_far_{far:g}"]) for far in FARS)
-        table.add_row(name, accuracy, percent(found["eer"]), f"{found['auc']:.5f}", *tars)
-    return table
+        accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_sd']:.2f} {_interval(found['accuracy_interval'])}"
+        rates = {what: f"{100 * found[what]:.2f} {_interval(found[f'{what}_interval'])}" for what in ("eer", *map(_tar, FARS))}
+        shown.add_row(name, accuracy, rates.pop("eer"), f"{found['auc']:.5f}", *rates.values())
+    return shown
+
+
+def _tar(far: float) -> str:
+    return f"tar_at_far_{far:g}"
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"[{100 * bounds[0]:.2f}, {100 * bounds[1]:.2f}]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; the exit code of the error tree if it cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.lfw", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("lfw", type=Path, help="folder or zip of person/person_0001.jpg")
+    parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=["pairs"], help="what is measured (default pairs)")
     parser.add_argument("--pairs", type=Path, help="pairs.txt (default: in or beside LFW)")
+    parser.add_argument("--blufr", type=Path, metavar="MAT", help="blufr_lfw_config.mat (default: in or beside LFW)")
     parser.add_argument("--landmarks", type=Path, help="table of reference landmarks to use instead of the detector")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
     parser.add_argument("--limit", type=count, metavar="PAIRS", help="about so many pairs, the same share of every fold (default all)")

@@ -6,7 +6,8 @@ Words are those of ISO/IEC 19795-1.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,27 @@ def area_under_roc(mated: Scores, non_mated: Scores) -> float:
 
 def threshold_at(non_mated: Scores, rate: float) -> float:
     """The smallest threshold at which at most this share (0..1) of the non-mated scores is accepted."""
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate {rate}: a share lies in 0..1")
-    scores = np.sort(_column(non_mated, "non-mated"))[::-1]
-    allowed = math.floor(rate * scores.size * (1 + 1e-12))
-    return float(np.nextafter(scores[allowed], np.inf)) if allowed < scores.size else -math.inf
+    scores = _column(non_mated, "non-mated")
+    return threshold_of_blocks([scores], scores.size, rate)
+
+
+def threshold_of_blocks(blocks: Iterable[npt.NDArray[Any]], total: int, rate: float) -> float:
+    """``threshold_at`` for more scores than one wants to hold: blocks of them, (n,) each, and how many there are in all.
+
+    Scores that are counted in ``total`` but in no block are lower than all others. ValueError: rate outside 0..1, or an empty total.
+    """
+    if not 0 <= rate <= 1 or total < 1:
+        raise ValueError(f"rate {rate} of {total} scores: a share lies in 0..1, of at least one score")
+    allowed = math.floor(rate * total * (1 + 1e-12))
+    kept, bound = np.empty(0), -math.inf
+    for block in blocks:  # all of them, also where the rate makes them needless: whoever made them may have more to do
+        kept = np.concatenate([kept, block[block > bound].astype(np.float64)])
+        if kept.size > allowed:
+            kept = np.partition(kept, kept.size - allowed - 1)[kept.size - allowed - 1 :]
+            bound = float(kept.min())
+    if allowed >= total:
+        return -math.inf
+    return float(np.nextafter(bound, np.inf)) if kept.size > allowed else float(np.nextafter(-np.inf, 0))
 
 
 def tar_at_far(mated: Scores, non_mated: Scores, far: float) -> float:
@@ -112,15 +129,35 @@ def mate_ranks(scores: npt.NDArray[Any], subjects: Sequence[str], mates: Sequenc
     scores: (searches, references). subjects: of each reference. mates: the right subject of each search. ValueError: shapes that do not
     fit, or a mate without a reference.
     """
+    return mate_scores(scores, subjects, mates)[1]
+
+
+def mate_scores(scores: npt.NDArray[Any], subjects: Sequence[str], mates: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.int64]]:
+    """The score of the right subject's best reference in each search, and its rank; as ``mate_ranks``."""
     people, columns = np.unique(np.asarray(subjects), return_inverse=True)
     if scores.shape != (len(mates), len(subjects)) or not set(mates) <= set(subjects):
         raise ValueError(
             f"ranks: scores {scores.shape} of {len(mates)} searches over {len(subjects)} references, or a mate is not enrolled"
         )
-    best = np.full((people.size, len(mates)), -np.inf)
-    np.maximum.at(best, columns, scores.T.astype(np.float64))
-    own = best[np.searchsorted(people, np.asarray(mates)), np.arange(len(mates))]
-    return np.asarray((best >= own).sum(axis=0), np.int64)
+    order = np.argsort(columns, kind="stable")
+    first = np.searchsorted(columns[order], np.arange(people.size))
+    best = np.maximum.reduceat(scores[:, order].astype(np.float64), first, axis=1)
+    own = best[np.arange(len(mates)), np.searchsorted(people, np.asarray(mates))]
+    return own, np.asarray((best >= own[:, None]).sum(axis=1), np.int64)
+
+
+def average_precision(scores: Scores, relevant: Sequence[bool] | npt.NDArray[np.bool_]) -> float:
+    """The mean precision 0..1 at which each relevant one is found, in a list by falling score; equal scores are found together.
+
+    The definition of scikit-learn's ``average_precision_score``. ValueError: nothing is relevant, or lengths that do not fit.
+    """
+    values, wanted = _column(scores, "scores"), np.asarray(relevant, bool)
+    if values.shape != wanted.shape or not wanted.any():
+        raise ValueError(f"average precision: {values.size} scores, {wanted.size} truths, {np.count_nonzero(wanted)} of them relevant")
+    order = np.argsort(-values, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)
+    found = np.cumsum(wanted[order])[last]
+    return float((np.diff(found, prepend=0) * found / (last + 1)).sum() / found[-1])
 
 
 def cmc(ranks: Scores, most: int) -> Numbers:
@@ -141,6 +178,59 @@ def interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float,
     low = float(beta.ppf(tail, events, trials - events + 1)) if events else 0.0
     high = float(beta.isf(tail, events + 1, trials - events)) if events < trials else 1.0
     return low, high
+
+
+def bootstrap(
+    statistic: Callable[[npt.NDArray[np.int64]], float],
+    groups: Sequence[Any] | npt.NDArray[Any],
+    repeats: int = 1000,
+    seed: int = 1,
+    confidence: float = 0.95,
+    corrected: bool = False,
+) -> tuple[float, float]:
+    """The interval of a statistic when groups of things are drawn again, with replacement (Efron and Tibshirani, 1993).
+
+    statistic: of the places (n,) of things, the same place perhaps several times. groups: of each thing, what it is drawn with: itself,
+    its person, its fold. corrected: for bias and acceleration (BCa, chapter 14; one further call for each group), else percentiles
+    (chapter 13). The same seed gives the same interval. Draws of which the statistic is undefined (not a number) do not count.
+    ValueError: no groups, fewer than two repeats, or no draw on which the statistic is defined.
+    """
+    labels = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
+    if labels.size == 0 or repeats < 2 or not 0 < confidence < 1:
+        raise ValueError(f"bootstrap: {labels.size} things, {repeats} repeats at {confidence}")
+    order, sizes = np.argsort(labels, kind="stable"), np.bincount(labels)
+    starts, random = np.cumsum(sizes) - sizes, np.random.default_rng(seed)
+    drawn = [statistic(order[_ranges(starts, sizes, random.integers(0, sizes.size, sizes.size))]) for _ in range(repeats)]
+    values = np.array([value for value in drawn if not math.isnan(value)])
+    if values.size == 0:
+        raise ValueError("bootstrap: the statistic is undefined on every draw")
+    tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
+    if corrected:
+        everything = np.arange(labels.size)
+        without = np.array([statistic(everything[labels != group]) for group in range(sizes.size)])
+        tails = _corrected(tails, values, statistic(everything), without)
+    low, high = np.quantile(values, tails)
+    return float(low), float(high)
+
+
+def _ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The places of all members of these groups, one group after the other."""
+    lengths = sizes[groups]
+    before = np.cumsum(lengths) - lengths
+    places: npt.NDArray[np.int64] = np.arange(int(lengths.sum())) + np.repeat(starts[groups] - before, lengths)
+    return places
+
+
+def _corrected(tails: Numbers, values: Numbers, observed: float, without: Numbers) -> Numbers:
+    """The tails that BCa reads instead: moved by the bias of the draws and by how the statistic's spread grows with it."""
+    normal = NormalDist()
+    below = ((values < observed).mean() + (values <= observed).mean()) / 2
+    bias = normal.inv_cdf(float(np.clip(below, 0.5 / values.size, 1 - 0.5 / values.size)))
+    away = without[~np.isnan(without)].mean() - without[~np.isnan(without)]
+    spread = float((away**2).sum())
+    bend = float((away**3).sum()) / (6 * spread**1.5) if spread else 0.0
+    moved = [bias + (bias + normal.inv_cdf(float(tail))) / (1 - bend * (bias + normal.inv_cdf(float(tail)))) for tail in tails]
+    return np.array([normal.cdf(z) for z in moved])
 
 
 def _column(values: Scores, name: str) -> Numbers:

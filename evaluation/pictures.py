@@ -25,23 +25,26 @@ Answer = tuple[Iterable[Table], Mapping[str, Any]]
 
 
 class Tree:
-    """Pictures by "person/picture", from a folder or a zip file; folders above the person's do not count. Raises SourceError."""
+    """Pictures by "person/picture", from a folder or a zip file; folders above the person's do not count. Raises SourceError.
 
-    def __init__(self, path: Path) -> None:
+    levels: parts of a picture's name; 3 for "person/video/picture", 1 where no folder counts.
+    """
+
+    def __init__(self, path: Path, levels: int = 2) -> None:
         self.path = path
+        form = "/".join([*("person", "video")[: levels - 1], "picture.jpg"])
         self._zip = _open_zip(path) if path.is_file() else None
         names = self._zip.namelist() if self._zip else [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         self._names: dict[str, str] = {}
         for name in names:
             parts = PurePosixPath(name).parts
-            if len(parts) < 2 or PurePosixPath(name).suffix.lower() not in SUFFIXES or parts[-1][0] == "." or "__MACOSX" in parts:
+            if len(parts) < levels or PurePosixPath(name).suffix.lower() not in SUFFIXES or parts[-1][0] == "." or "__MACOSX" in parts:
                 continue
-            if self._names.setdefault("/".join(parts[-2:]), name) != name:
-                raise SourceError(f"{path}: {'/'.join(parts[-2:])} is there twice; name the folder in which the people's folders are")
+            key = "/".join(parts[-levels:])
+            if self._names.setdefault(key, name) != name:
+                raise SourceError(f"{path}: {key} is there twice; name the folder in which the people's folders are")
         if not self._names:
-            raise SourceError(
-                f"{path}: no picture of the form person/picture.jpg; name the folder (or zip) in which the people's folders are"
-            )
+            raise SourceError(f"{path}: no picture of the form {form}; name the folder (or zip) in which the people's folders are")
 
     def people(self) -> dict[str, list[str]]:
         """Person -> "person/picture", both in natural order."""

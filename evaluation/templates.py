@@ -58,15 +58,60 @@ class Shares:
         self._probes = self._references if probes is None else compare.pack(probes, q)
 
     def pairs(self, first: Rows, second: Rows) -> Numbers:
-        rows, probes = self._references[first], self._probes[second]
-        counts = [int(compare.unequal(rows[place : place + 1], probes[place], self._bits)[0]) for place in range(len(rows))]
-        shares: Numbers = 1 - np.array(counts, np.float64) / self._m
+        one, other = np.asarray(first), np.asarray(second)
+        order = np.argsort(other, kind="stable")
+        counts = np.empty(other.size, np.float64)
+        for places in np.split(order, np.flatnonzero(np.diff(other[order])) + 1):
+            if places.size:  # all comparisons with one probe are one scan, as in a gallery
+                counts[places] = compare.unequal(self._references[one[places]], self._probes[other[places[0]]], self._bits)
+        shares: Numbers = 1 - counts / self._m
         return shares
 
     def matrix(self, probes: Rows, references: Rows) -> Numbers:
         counts = compare.unequal(self._references[references], self._probes[probes], self._bits)
         shares: Numbers = 1 - counts.astype(np.float64) / self._m
         return shares
+
+
+class BinaryHamming:
+    """The share of equal bits of the symbols' binary numbers: the published comparison behind a table of its own length.
+
+    Neighbouring numbers differ in one bit or in several, so equal bits say something that equal symbols do not: noise.
+    """
+
+    lowest = 0.0
+
+    def __init__(self, codes: Symbols, q: int, name: str = "binary Hamming") -> None:
+        self.name, bits = name, compare.bits_of(q)
+        self._bits = ((codes[..., None] >> np.arange(bits)) & 1).reshape(len(codes), -1).astype(np.float32)
+
+    def pairs(self, first: Rows, second: Rows) -> Numbers:
+        shares: Numbers = (self._bits[first] == self._bits[second]).mean(axis=1)
+        return shares
+
+    def matrix(self, probes: Rows, references: Rows) -> Numbers:
+        ours, theirs = self._bits[probes], self._bits[references]
+        shares: Numbers = (ours @ theirs.T + (1 - ours) @ (1 - theirs).T).astype(np.float64) / self._bits.shape[1]
+        return shares
+
+
+class IndexDistance:
+    """Euclid's distance of the symbols' numbers, its sign turned: what takes categories for magnitudes."""
+
+    lowest = -np.inf
+
+    def __init__(self, codes: Symbols, name: str = "index distance") -> None:
+        self.name, self._numbers = name, codes.astype(np.float64)
+
+    def pairs(self, first: Rows, second: Rows) -> Numbers:
+        distances: Numbers = -np.linalg.norm(self._numbers[first] - self._numbers[second], axis=1)
+        return distances
+
+    def matrix(self, probes: Rows, references: Rows) -> Numbers:
+        ours, theirs = self._numbers[probes], self._numbers[references]
+        squares = (ours**2).sum(1)[:, None] + (theirs**2).sum(1)[None] - 2 * ours @ theirs.T
+        distances: Numbers = -np.sqrt(squares.clip(min=0))
+        return distances
 
 
 def transformed(codes: Symbols, q: int, key: bytes) -> Symbols:

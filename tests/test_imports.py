@@ -22,7 +22,7 @@ BEHIND = {
     "sqlite3": ("edge/gallery/",),
     "PySide6": ("edge/screen/",),
     "gpiod": ("edge/door/",),
-    "onnx": ("calibration/", "build_engine/", "training/export.py", "training/warm.py"),
+    "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),

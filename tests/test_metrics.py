@@ -1,4 +1,5 @@
 import math
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -7,10 +8,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binom
+from scipy.stats import bootstrap as scipy_bootstrap
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from evaluation import metrics
 
 MATED, NON_MATED = [0.9, 0.8, 0.7, 0.3], [0.6, 0.4, 0.2, 0.1]
+scored = st.lists(st.tuples(st.integers(-9, 9), st.booleans()), min_size=2, max_size=40).filter(
+    lambda pairs: len({truth for _, truth in pairs}) == 2
+)
 counts = st.lists(st.integers(-20, 20), min_size=1, max_size=30).map(lambda values: np.array(values, np.float64))
 
 
@@ -200,3 +206,121 @@ def test_an_interval_is_where_the_observation_is_not_too_rare(share: tuple[int, 
     assert binom.sf(events - 1, trials, low) == pytest.approx(0.025 if events else 1)
     assert binom.cdf(events, trials, high) == pytest.approx(0.025 if events < trials else 1)
     assert metrics.interval(trials - events, trials) == pytest.approx((1 - high, 1 - low))
+
+
+@given(scored)
+def test_areas_and_precisions_are_those_of_scikit_learn(pairs: list[tuple[int, bool]]) -> None:
+    scores, same = np.array([score for score, _ in pairs], np.float64), np.array([truth for _, truth in pairs])
+    assert metrics.area_under_roc(scores[same], scores[~same]) == pytest.approx(roc_auc_score(same, scores))
+    assert metrics.average_precision(scores, same) == pytest.approx(average_precision_score(same, scores))
+
+
+@given(scored, st.floats(0, 1))
+def test_every_operating_point_is_one_of_scikit_learn(pairs: list[tuple[int, bool]], far: float) -> None:
+    """TAR at FAR is the best true positive rate of its curve that has no more false ones."""
+    scores, same = np.array([score for score, _ in pairs], np.float64), np.array([truth for _, truth in pairs])
+    fpr, tpr, _ = roc_curve(same, scores, drop_intermediate=False)
+    assert metrics.tar_at_far(scores[same], scores[~same], far) == pytest.approx(tpr[fpr <= far * (1 + 1e-12)].max())
+
+
+@pytest.mark.parametrize(
+    ("scores", "relevant", "expected"),
+    [
+        ([4, 3, 2, 1], [True, False, True, False], (1 + 2 / 3) / 2),
+        ([4, 3, 2, 1], [False, False, False, True], 1 / 4),
+        ([1, 1, 1, 1], [True, False, False, True], 1 / 2),  # found together, two of four
+        ([5, 4], [True, True], 1.0),
+    ],
+)
+def test_average_precision_by_hand(scores: list[int], relevant: list[bool], expected: float) -> None:
+    assert metrics.average_precision(scores, relevant) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("relevant", [[False, False], [True], []])
+def test_precision_needs_something_to_find(relevant: list[bool]) -> None:
+    with pytest.raises(ValueError, match="average precision"):
+        metrics.average_precision([1, 2], relevant)
+
+
+@given(counts, st.floats(0, 1), st.integers(1, 7), st.integers(0, 5))
+def test_a_threshold_from_blocks_is_that_of_all_scores(scores: npt.NDArray, rate: float, size: int, unseen: int) -> None:
+    """Scores that no block holds count as the lowest ones."""
+    blocks = (scores[start : start + size] for start in range(0, scores.size, size))
+    found = metrics.threshold_of_blocks(blocks, scores.size + unseen, rate)
+    assert found == metrics.threshold_at(np.append(scores, np.full(unseen, -np.inf)), rate)
+
+
+def test_no_score_at_all_is_not_accepted_below_a_rate_of_one() -> None:
+    """Half of two may be accepted; a search that returned nobody is not."""
+    assert metrics.threshold_at([5, -math.inf], 0.5) > -math.inf
+    assert metrics.threshold_at([5, -math.inf], 1) == -math.inf
+
+
+def test_mate_scores_are_of_the_best_reference() -> None:
+    own, ranks = metrics.mate_scores(np.array([[5, 1, 9], [3, 7, 1]]), ["anna", "bela", "anna"], ["anna", "anna"])
+    assert (own.tolist(), ranks.tolist()) == ([9, 3], [1, 2])
+
+
+def mean_of(values: npt.NDArray) -> object:
+    return lambda places: float(values[places].mean())
+
+
+def test_the_bootstrap_of_a_mean_is_its_standard_error() -> None:
+    """Of 400 normal numbers: about 1.96 / 20 to each side, the same for the same seed, another for another."""
+    values = np.random.default_rng(0).normal(size=400)
+    found = metrics.bootstrap(mean_of(values), np.arange(400))
+    error = 1.96 * values.std() / 20
+    assert found == pytest.approx((values.mean() - error, values.mean() + error), abs=0.02)
+    assert metrics.bootstrap(mean_of(values), np.arange(400)) == found
+    assert metrics.bootstrap(mean_of(values), np.arange(400), seed=2) != found
+
+
+def test_what_is_drawn_together_is_worth_no_more_than_one() -> None:
+    """Ten copies of each number do not narrow the interval if they are one group; as things of their own they do."""
+    values = np.random.default_rng(0).normal(size=40)
+    once, copies = metrics.bootstrap(mean_of(values), np.arange(40)), np.repeat(values, 10)
+    together = metrics.bootstrap(mean_of(copies), np.repeat(np.arange(40), 10))
+    alone = metrics.bootstrap(mean_of(copies), np.arange(400))
+    assert together == pytest.approx(once)
+    assert alone[1] - alone[0] < 0.5 * (once[1] - once[0])
+
+
+def test_groups_are_drawn_whole() -> None:
+    """Names in any order: all places of a drawn name come, as often as it is drawn."""
+    seen = []
+    metrics.bootstrap(lambda places: seen.append(places.tolist()) or 0.0, ["b", "a", "b", "c"], repeats=20)
+    for places in seen:
+        assert places.count(0) == places.count(2)
+        assert places.count(0) + places.count(1) + places.count(3) == 3
+
+
+def test_both_intervals_of_a_skewed_statistic_are_those_of_scipy() -> None:
+    """The variance of 30 exponential numbers: the corrected interval lies higher, as scipy's does."""
+    values = np.random.default_rng(5).exponential(size=30)
+    ours, theirs = [], []
+    for corrected in (False, True):
+        method = "BCa" if corrected else "percentile"
+        ours += metrics.bootstrap(lambda places: float(values[places].var(ddof=1)), np.arange(30), 4000, corrected=corrected)
+        drawn = scipy_bootstrap((values,), partial(np.var, ddof=1), n_resamples=4000, method=method, random_state=1)
+        theirs += drawn.confidence_interval
+    assert ours == pytest.approx(theirs, rel=0.08)
+    assert ours[2] > 1.1 * ours[0]
+    assert ours[3] > 1.03 * ours[1]
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=20), st.booleans())
+def test_an_interval_lies_within_what_can_be_drawn(values: list[float], corrected: bool) -> None:
+    column = np.array(values)
+    low, high = metrics.bootstrap(mean_of(column), np.arange(column.size), repeats=50, corrected=corrected and column.size > 1)
+    assert column.min() - 1e-9 <= low <= high <= column.max() + 1e-9
+
+
+@pytest.mark.parametrize(("groups", "repeats"), [([], 10), ([1], 1)])
+def test_nothing_to_draw_is_refused(groups: list, repeats: int) -> None:
+    with pytest.raises(ValueError, match="bootstrap"):
+        metrics.bootstrap(lambda places: 0.0, groups, repeats)
+
+
+def test_a_statistic_that_is_never_defined_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="undefined"):
+        metrics.bootstrap(lambda places: math.nan, [1, 2])

@@ -8,13 +8,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
 
+from edge.inference import write_manifest  # noqa: E402
+from edge.inference.make import describe  # noqa: E402
+from edge.inference.manifest import CodeSize  # noqa: E402
 from training import export  # noqa: E402
 from training.backbone import Backbone, make  # noqa: E402
 from training.backbones.iresnet import IResNet  # noqa: E402
 from training.detector import Detector  # noqa: E402
-from training.drh import Uncertainty, random_projection  # noqa: E402
+from training.drh import Uncertainty  # noqa: E402
 from training.packed import to_network  # noqa: E402
-from training.warm import NORM, warm  # noqa: E402
+from training.projection import random_projection  # noqa: E402
+from training.warm import NORM, projection_of, warm  # noqa: E402
 
 
 def lived_in(network: "torch.nn.Module", seed: int) -> "torch.nn.Module":
@@ -73,3 +77,18 @@ def test_every_normalisation_has_the_statistics_of_what_it_sees_and_every_filter
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="not this network's file"):
         warm(Detector(), hash_file(tmp_path / "hash.onnx", make()), [pictures(64)])
+
+
+def test_the_projection_of_a_shipped_network_is_taken_with_its_size(tmp_path: Path) -> None:
+    layer = random_projection(32, 8, 1)
+    path = tmp_path / "hash.onnx"
+    with torch.no_grad():
+        layer.bias.fill_(0.5)
+    network = export.HashNetwork(make(), layer, Uncertainty())
+    names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
+    export.write(network, torch.zeros((1, 112, 112, 3), dtype=torch.uint8), path, {"crops": {0: "batch"}}, names)
+    write_manifest(describe(path, "hash", facts={}, code=CodeSize(m=32, q=8)), path.with_suffix(".json"))
+    taken = projection_of(path)
+    assert (taken["m"], taken["q"]) == (32, 8)
+    assert torch.equal(taken["projection"]["weight"], layer.weight)
+    assert torch.equal(taken["projection"]["bias"], layer.bias)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from training.backbone import Backbone
-from training.drh import accepted, pair_scores, similarity_loss, unequal_symbols
+from training.hash_losses import similarity_loss
+from training.projection import accepted, pair_scores, unequal_symbols
 
 TEMPERATURE = 8.0  # of the soft arg-max; at the end of ``training.drh`` it is 10
 

@@ -1,12 +1,12 @@
 """Stage 2: train the rank-hash projection and the uncertainty head on a frozen backbone's features.
 
-    python -m training.drh FEATURES.npz TEACHER.npy OUT.pt [--m 512 --q 8]
+    python -m training.drh FEATURES.npz OUT.pt [--teacher TEACHER.npy] [--m 512 --q 8] [--loss categorical|published]
 
-Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards. With
-p = softmax(T z) per block, the similarity of two faces is the expected share of equal symbols, sum <p_a, p_b> / m, which has a gradient
-and treats symbols as the categories they are. Loss: that share against the one which the teacher's cosine asks for (similarity-preserving
-distillation), batch-hard margin on the angle of the similarity, quantisation (1 - max p), and balance (KL of the batch mean against
-uniform). T rises from 3 to 10. It begins at orthogonal directions.
+Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards; the
+losses are in ``training.hash_losses``. Categorical (default): the share of equal symbols tells mates from strangers (--contrast, --margin)
+and follows the cosine of the embedding, or of a teacher where one is given (--similarity). Batches hold --people x --samples labelled
+faces and --others of anybody. The temperature rises from --cold to --hot. The projection begins at orthogonal directions, or at those of
+--start.
 
 The uncertainty head gives the logarithm of one variance per face by the scalar mutual likelihood of mated pairs,
 2 (1 - cos) / (s_a + s_b) + ln(s_a + s_b) (Shi and Jain, ICCV 2019; scalar form of Chen et al., 2022), on clean and degraded views.
@@ -16,15 +16,52 @@ A Gaussian random projection is measured beside it on identities held out; the b
 
 import argparse
 import json
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
 from torch import Tensor, nn
 
+from training.features import Features, read_features
+from training.hash_losses import Weights, categorical_loss, probabilities, published_loss
+from training.projection import (
+    check_size,
+    figures,
+    non_mated_people,
+    orthogonal_projection,
+    pair_scores,
+    permuted,
+    random_projection,
+    unequal_symbols,
+)
+
 PEOPLE, SAMPLES = 60, 4
-SIMILARITY = 20.0  # weight of the distilled similarity against the margin
+POOLED = 512  # numbers that the uncertainty head takes; features of another width get none
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a projection is trained. loss: 'categorical' or 'published'. cold, hot: first and last temperature. rate: Adam's, falling to 0.
+
+    people x samples: labelled faces of a batch. others: faces of anybody beside them, for the terms that need no label. own: how much of
+    the cosine that the share of equal symbols follows is the embedding's own; the rest is the teacher's.
+    """
+
+    loss: str = "categorical"
+    steps: int = 800
+    rate: float = 1e-2
+    people: int = 80
+    samples: int = 4
+    others: int = 100
+    cold: float = 3.0
+    hot: float = 10.0
+    own: float = 0.0
+    weights: Weights = field(default_factory=Weights)
+    seed: int = 1
 
 
 class Uncertainty(nn.Module):
@@ -40,79 +77,48 @@ class Uncertainty(nn.Module):
         return self.layers(pooled)  # type: ignore[no-any-return]
 
 
-def random_projection(m: int, q: int, seed: int) -> nn.Linear:
-    """The untrained baseline: Gaussian directions (index-of-max hashing, Jin et al., IEEE TIFS 2018)."""
-    generator = torch.Generator().manual_seed(seed)
-    layer = nn.Linear(512, m * q)
-    with torch.no_grad():
-        layer.weight.copy_(torch.randn(m * q, 512, generator=generator))
-        layer.bias.zero_()
-    return layer
+def people_batches(
+    identity: np.ndarray, steps: int, random: np.random.Generator, people: int = PEOPLE, samples: int = SAMPLES
+) -> "list[np.ndarray]":
+    """``steps`` batches of places: so many identities x samples, with repetition where one has fewer; -1 is nobody.
 
-
-def orthogonal_projection(m: int, q: int, seed: int) -> nn.Linear:
-    """Directions that are orthogonal 512 at a time: a little less noise than independent ones."""
-    layer = random_projection(m, q, seed)
-    with torch.no_grad():
-        for start in range(0, m * q, 512):
-            rows = layer.weight[start : start + 512]
-            rows.copy_(torch.linalg.qr(rows.T)[0].T * 512**0.5)
-    return layer
-
-
-def people_batches(identity: np.ndarray, steps: int, random: np.random.Generator) -> "list[np.ndarray]":
-    """``steps`` batches of row numbers: 60 identities x 4 samples, with repetition where an identity has fewer."""
-    order = np.argsort(identity, kind="stable")
-    groups = [group for group in np.split(order, np.flatnonzero(np.diff(identity[order])) + 1) if len(group) > 1]
-    chosen = (random.choice(len(groups), PEOPLE, replace=False) for _ in range(steps))
-    return [np.concatenate([random.choice(groups[g], SAMPLES, replace=len(groups[g]) < SAMPLES) for g in batch]) for batch in chosen]
-
-
-def hash_loss(logits: Tensor, q: int, temperature: float, margin: float) -> Tensor:
-    """B x m*q logits of 60 x 4 faces -> loss."""
-    p = (temperature * logits.view(len(logits), -1, q)).softmax(2)
-    flat = nn.functional.normalize(p.flatten(1), dim=1)
-    cosine = (flat @ flat.T).clamp(-1 + 1e-6, 1 - 1e-6)
-    same = torch.arange(PEOPLE).repeat_interleave(SAMPLES)
-    same = same[:, None] == same[None]
-    apart = torch.where(same, cosine, torch.ones_like(cosine)).amin(1).acos()
-    close = torch.where(same, -torch.ones_like(cosine), cosine).amax(1).acos()
-    identity = nn.functional.softplus(16 * (close.cos() - (apart + margin).cos())).mean() / 16
-    mean = p.mean(0)
-    balance = (mean * (mean * q).clamp(min=1e-6).log()).sum(1).mean()
-    return identity + 0.1 * (1 - p.amax(2)).mean() + balance
-
-
-def share_at(cosine: Tensor) -> Tensor:
-    """The share of equal symbols (q = 8) asked for at a cosine of the teacher.
-
-    Up to a cosine of one half it follows what a Gaussian projection gives; above, it rises faster, to 1 at cosine 1, so that likeness is
-    stretched.
+    Raises SystemExit when too few identities have two samples.
     """
-    return 0.122 + 0.3 * cosine.clamp(min=-0.2) + 0.578 * cosine.clamp(min=0) ** 3
+    order = np.argsort(identity, kind="stable")
+    order = order[identity[order] >= 0]
+    groups = [group for group in np.split(order, np.flatnonzero(np.diff(identity[order])) + 1) if len(group) > 1]
+    if len(groups) < people:
+        raise SystemExit(f"{len(groups)} identities have two crops or more, a batch wants {people}; add data or lower --people")
+    chosen = (random.choice(len(groups), people, replace=False) for _ in range(steps))
+    return [np.concatenate([random.choice(groups[g], samples, replace=len(groups[g]) < samples) for g in batch]) for batch in chosen]
 
 
-def similarity_loss(logits: Tensor, teacher: Tensor, q: int, temperature: float) -> Tensor:
-    """Squared difference of the expected share of equal symbols to the one that the teacher's cosine asks for; likeness counts more."""
-    p = (temperature * logits.view(len(logits), -1, q)).softmax(2)
-    share = p.flatten(1) @ p.flatten(1).T / p.shape[1]
-    cosine = teacher @ teacher.T
-    weight = (1 + 4 * (cosine > 0.2)) * ~torch.eye(len(logits), dtype=torch.bool)
-    return ((share - share_at(cosine)).square() * weight).mean()
+def batch_loss(p: Tensor, embedding: Tensor, teacher: Tensor | None, people: Tensor, recipe: Recipe) -> Tensor:
+    """The loss of one batch. p: B x m x q. embedding: B x d, normalised. teacher: B x D, normalised, or None. people: B, -1: not known."""
+    if recipe.loss == "published":
+        return published_loss(p, people)
+    cosine = embedding @ embedding.T
+    if teacher is not None:
+        cosine = recipe.own * cosine + (1 - recipe.own) * (teacher @ teacher.T)
+    return categorical_loss(p, people, cosine, recipe.weights)
 
 
-def train_projection(embedding: Tensor, teacher: Tensor, identity: np.ndarray, arguments: argparse.Namespace) -> nn.Linear:
-    """The trained projection."""
-    layer = orthogonal_projection(arguments.m, arguments.q, arguments.seed)
-    optimiser = torch.optim.Adam(layer.parameters(), lr=arguments.rate)
-    random = np.random.default_rng(arguments.seed)
-    for step, batch in enumerate(track(people_batches(identity, arguments.steps, random), description="projection")):
-        progress = step / arguments.steps
-        optimiser.param_groups[0]["lr"] = arguments.rate * (1 - progress)
-        logits = layer(embedding[batch, random.integers(0, 2, len(batch))])
-        temperature = 3 + 7 * progress
-        loss = SIMILARITY * similarity_loss(logits, teacher[batch], arguments.q, temperature)
-        loss = loss + hash_loss(logits, arguments.q, temperature, arguments.margin)
+def train_projection(features: Features, teacher: Tensor | None, layer: nn.Linear, q: int, recipe: Recipe) -> nn.Linear:
+    """Train ``layer`` in place on everybody who is not held out. teacher: N x D for the places of ``features``, normalised."""
+    learn = features.learn
+    identity = features.identity[learn]
+    embedding = torch.from_numpy(features.embedding)
+    optimiser = torch.optim.Adam(layer.parameters(), lr=recipe.rate)
+    random = np.random.default_rng(recipe.seed)
+    batches = people_batches(identity, recipe.steps, random, recipe.people, recipe.samples)
+    for step, known in enumerate(track(batches, description=f"projection {layer.out_features // q} x {q}")):
+        progress = step / recipe.steps
+        optimiser.param_groups[0]["lr"] = recipe.rate * (1 - progress)
+        places = learn[np.concatenate([known, random.choice(len(learn), recipe.others)])]
+        chosen = embedding[places, random.integers(0, embedding.shape[1], len(places))]
+        p = probabilities(layer(chosen), q, recipe.cold + (recipe.hot - recipe.cold) * progress)
+        people = torch.from_numpy(features.identity[places])
+        loss = batch_loss(p, chosen, None if teacher is None else teacher[places], people, recipe)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -140,74 +146,106 @@ def train_uncertainty(pooled: Tensor, embedding: Tensor, identity: np.ndarray, s
     return head.eval()
 
 
-@torch.inference_mode()
-def unequal_symbols(layer: nn.Linear, embedding: Tensor, q: int) -> np.ndarray:
-    """N x N unequal symbols between the codes of N embeddings."""
-    symbols = layer(embedding).view(len(embedding), -1, q).argmax(2)
-    one_hot = nn.functional.one_hot(symbols, q).flatten(1).float()
-    return (symbols.shape[1] - one_hot @ one_hot.T).round().numpy().astype(np.int64)
+def read_teacher(path: Path | None, features: Features) -> Tensor | None:
+    """What ``training.teach`` wrote (N x 2 x D), for the places of ``features``: normalised. Raises SystemExit."""
+    if path is None:
+        return None
+    rows = np.load(path, mmap_mode="r")
+    if rows.ndim != 3 or len(rows) <= features.rows.max():
+        raise SystemExit(f"{path}: holds {rows.shape}, the features come from row {features.rows.max()}; is it the teacher of this set?")
+    return nn.functional.normalize(torch.from_numpy(np.asarray(rows[features.rows, 0], np.float32)), dim=1)
 
 
-def pair_scores(unequal: np.ndarray, identity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mated and non-mated dissimilarities of all pairs."""
-    upper = np.triu(np.ones_like(unequal, dtype=bool), 1)
-    same = identity[:, None] == identity[None]
-    return unequal[same & upper], unequal[~same & upper]
+def beginning(path: Path | None, m: int, q: int, seed: int, width: int) -> nn.Linear:
+    """Orthogonal directions, or the projection of a head or of a backbone with which a code was trained. Raises SystemExit."""
+    layer = orthogonal_projection(m, q, seed, width)
+    if path is None:
+        return layer
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    part = "projection."
+    weights = state.get("projection") or {
+        name.removeprefix(part): value for name, value in state.get("mean", {}).items() if name.startswith(part)
+    }
+    try:
+        layer.load_state_dict(weights)
+    except RuntimeError as error:
+        raise SystemExit(f"{path}: holds no projection of {width} to {m} x {q} ({error}); leave out --start") from error
+    return layer
 
 
-def accepted(mated: np.ndarray, non_mated: np.ndarray, share: float) -> float:
-    """Share of mated pairs below the score that ``share`` of the non-mated ones reach."""
-    threshold = np.partition(non_mated, int(len(non_mated) * share))[int(len(non_mated) * share)]
-    return float((mated < threshold).mean())
+def held_out_pairs(layer: nn.Linear, features: Features, q: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unequal symbols of the mated and of the non-mated pairs of the people held out, clean views."""
+    test = features.validate
+    return pair_scores(unequal_symbols(layer, torch.from_numpy(features.embedding[test, 0]), q), features.identity[test])
 
 
-def main() -> None:
+def recipe_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a recipe, with its defaults."""
+    plain = Recipe()
+    parser.add_argument("--loss", choices=("categorical", "published"), default=plain.loss)
+    for name in ("steps", "people", "samples", "others", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(plain, name))
+    for name in ("rate", "cold", "hot", "own"):
+        parser.add_argument(f"--{name}", type=float, default=getattr(plain, name))
+    for name, value in asdict(plain.weights).items():
+        parser.add_argument(f"--{name}", type=float, default=value, help="of the categorical loss")
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """The recipe that the options say."""
+    weights = Weights(**{name: getattr(options, name) for name in asdict(Weights())})
+    return Recipe(**{name: getattr(options, name) for name in asdict(Recipe()) if name != "weights"}, weights=weights)
+
+
+def variances(uncertainty: Uncertainty, features: Features) -> dict[str, float]:
+    """Mean logarithm of the variance of every view of the people held out."""
+    pooled = torch.from_numpy(features.pooled[features.validate])
+    with torch.inference_mode():
+        return {f"view_{v}": round(float(uncertainty(pooled[:, v]).mean()), 3) for v in range(pooled.shape[1])}
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("features", type=Path)
-    parser.add_argument("teacher", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--teacher", type=Path, help="what training.teach wrote (default: the share follows the embedding's own cosine)")
     parser.add_argument("--m", type=int, default=512)
     parser.add_argument("--q", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--rate", type=float, default=1e-2)
-    parser.add_argument("--margin", type=float, default=0.1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.manual_seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
-    data = np.load(arguments.features)
-    held = data["held_out"]
-    embedding, pooled = (torch.from_numpy(data[name].astype(np.float32)) for name in ("embedding", "pooled"))
-    learn, test = np.flatnonzero(~held), np.flatnonzero(held)
-    start = random_projection(arguments.m, arguments.q, arguments.seed)
-    teacher = nn.functional.normalize(torch.from_numpy(np.load(arguments.teacher)[data["rows"], 0].astype(np.float32)), dim=1)
-    trained = train_projection(embedding[learn], teacher[learn], data["identity"][learn], arguments)
-    uncertainty = train_uncertainty(pooled[learn], embedding[learn], data["identity"][learn], arguments.steps, arguments.seed)
+    parser.add_argument("--start", type=Path, help="begin at the projection of this head, or of the backbone trained with one")
+    parser.add_argument("--permutation", type=int, help="seed of a fixed permutation of the embedding, put in front after training")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    recipe_options(parser)
+    options = parser.parse_args(arguments)
+    check_size(options.m, options.q)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    print(json.dumps(train(options, recipe_of(options))))
 
-    figures = {}
-    for name, layer in (("random", start), ("trained", trained)):
-        mated, non_mated = pair_scores(unequal_symbols(layer, embedding[test, 0], arguments.q), data["identity"][test])
-        figures[name] = {f"TAR_at_FAR_{share:g}": round(accepted(mated, non_mated, share), 4) for share in (1e-2, 1e-3, 1e-4)}
-    kept = max(figures, key=lambda name: sum(figures[name].values()))
-    with torch.inference_mode():
-        figures["log_variance"] = {f"view_{v}": round(float(uncertainty(pooled[test, v]).mean()), 3) for v in range(pooled.shape[1])}
-    state = {"projection": (trained if kept == "trained" else start).state_dict(), "uncertainty": uncertainty.state_dict()}
-    _, non_mated = pair_scores(
-        unequal_symbols(trained if kept == "trained" else start, embedding[test, 0], arguments.q), data["identity"][test]
-    )
-    torch.save(
-        {
-            **state,
-            "m": arguments.m,
-            "q": arguments.q,
-            "non_mated": torch.from_numpy(non_mated.astype(np.int16)),
-            "figures": json.dumps(figures),
-            "kept": kept,
-        },
-        arguments.out,
-    )
-    print(json.dumps({"kept": kept, **figures}))
+
+def train(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
+    """Train, measure, write the head; what is said of it."""
+    features, m, q = read_features(options.features), options.m, options.q
+    width = features.embedding.shape[2]
+    layers = {"random": random_projection(m, q, options.seed, width)}
+    begun = beginning(options.start, m, q, options.seed, width)
+    layers["trained"] = train_projection(features, read_teacher(options.teacher, features), begun, q, recipe)
+    pairs = {name: held_out_pairs(layer, features, q) for name, layer in layers.items()}
+    found: dict[str, Any] = {name: figures(*scores) for name, scores in pairs.items()}
+    kept = min(found, key=lambda name: (found[name]["EER"], -found[name]["TAR_at_FAR_0.001"]))
+    layer = layers[kept] if options.permutation is None else permuted(layers[kept], options.permutation)
+    state: dict[str, Any] = {"projection": layer.state_dict(), "m": m, "q": q, "width": width, "kept": kept}
+    state |= {"backbone": features.facts.get("backbone", ""), "recipe": json.dumps(asdict(recipe))}
+    if features.pooled.shape[2] == POOLED:
+        learn = features.learn
+        pooled, embedding = (torch.from_numpy(part[learn]) for part in (features.pooled, features.embedding))
+        uncertainty = train_uncertainty(pooled, embedding, features.identity[learn], options.steps, options.seed)
+        found["log_variance"] = variances(uncertainty, features)
+        state["uncertainty"] = uncertainty.state_dict()
+    _, non_mated = pairs[kept] if options.permutation is None else held_out_pairs(layer, features, q)
+    people = non_mated_people(features.identity[features.validate])
+    state |= {"non_mated": torch.from_numpy(non_mated.astype(np.int16)), "non_mated_people": torch.from_numpy(people.astype(np.int32))}
+    torch.save({**state, "figures": json.dumps(found)}, options.out)
+    return {"kept": kept, **found}
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
 """Write the shipped networks: one ONNX file and one manifest each.
 
-    python -m training.export drh BACKBONE.pt HEAD.pt models/drh.onnx --facts facts.json
+    python -m training.export drh BACKBONE HEAD.pt models/drh.onnx --facts facts.json [--description FILE]
     python -m training.export detector DETECTOR.pt models/detector.onnx --facts facts.json
+
+BACKBONE is a checkpoint of ours (.pt) or a pre-built face network (.onnx) with its description (``training.prebuilt``), which is joined
+with its preprocessing in front and the head behind into one graph.
 
 Inputs are uint8 BGR pictures as the camera gives them; the normalisation is part of the graph. Names, shapes and golden vectors are
 read off the written file, which must agree with PyTorch. The last line printed is JSON.
 """
 
 import argparse
+import hashlib
 import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -23,9 +30,10 @@ from edge.template.tail import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
 from training.drh import Uncertainty
+from training.prebuilt import OPSET, Embedder, embedder_graph, graph_of, joined, read_description
 
-OPSET = 17
 TOLERANCE = 2e-3
+OUTPUTS = ("logits", "log_variance", "embedding")
 
 
 def pictures_to_network(pictures: Tensor) -> Tensor:
@@ -44,6 +52,24 @@ class HashNetwork(nn.Module):
         pooled = self.backbone.pooled(pictures_to_network(crops))
         embedding = nn.functional.normalize(self.backbone.embed(pooled), dim=1)
         return self.projection(embedding), self.uncertainty(pooled), embedding
+
+
+class HeadNetwork(nn.Module):
+    """What stands behind a pre-built network: its embedding (and pooled features) -> logits, log_variance, embedding.
+
+    uncertainty: told from ``pooled``, else from the embedding before it is normalised; None: every face's log_variance is 0.
+    """
+
+    def __init__(self, projection: nn.Linear, uncertainty: Uncertainty | None) -> None:
+        super().__init__()
+        self.projection, self.uncertainty = projection, uncertainty
+
+    def forward(self, raw: Tensor, pooled: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        raw = raw.flatten(1)
+        embedding = nn.functional.normalize(raw, dim=1)
+        if self.uncertainty is None:
+            return self.projection(embedding), 0 * raw[:, :1], embedding
+        return self.projection(embedding), self.uncertainty(raw if pooled is None else pooled.flatten(1)), embedding
 
 
 class DetectNetwork(nn.Module):
@@ -74,9 +100,14 @@ def write(network: nn.Module, example: Tensor, path: Path, inputs: dict[str, dic
     with torch.inference_mode():
         expected = network(example)
     state_shapes(path, {name: tuple(part.shape) for name, part in zip(outputs, expected, strict=True)}, outputs)
+    return difference(path, next(iter(inputs)), example.numpy(), dict(zip(outputs, expected, strict=True)))
+
+
+def difference(path: Path, name: str, example: np.ndarray, expected: Mapping[str, Tensor]) -> float:
+    """How far onnxruntime is from what PyTorch gives, at most. Raises SystemExit when that is more than rounding."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = session.run(list(outputs), {next(iter(inputs)): example.numpy()})
-    worst = max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, found, strict=True))
+    found = session.run(list(expected), {name: example})
+    worst = max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected.values(), found, strict=True))
     if worst > TOLERANCE:
         raise SystemExit(f"{path}: onnxruntime differs from PyTorch by {worst:.2g}, more than {TOLERANCE}; do not ship this file")
     return worst
@@ -93,23 +124,67 @@ def state_shapes(path: Path, shapes: dict[str, tuple[int, ...]], free: dict[str,
     onnx.save(model, str(path))
 
 
-def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
-    backbone = restore(arguments.network)
-    head = torch.load(arguments.head, weights_only=True)
-    m, q = head["m"], head["q"]
-    projection, uncertainty = nn.Linear(512, m * q), Uncertainty()
+def read_head(path: Path) -> tuple[dict[str, Any], nn.Linear, Uncertainty | None]:
+    """What ``training.drh`` wrote."""
+    head = torch.load(path, weights_only=True)
+    projection = nn.Linear(head.get("width", 512), head["m"] * head["q"])
     projection.load_state_dict(head["projection"])
+    if "uncertainty" not in head:
+        return head, projection, None
+    uncertainty = Uncertainty()
     uncertainty.load_state_dict(head["uncertainty"])
-    example = torch.randint(0, 256, (2, 112, 112, 3), dtype=torch.uint8)
-    names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
-    worst = write(HashNetwork(backbone, projection, uncertainty), example, arguments.out, {"crops": {0: "batch"}}, names)
+    return head, projection.eval(), uncertainty.eval()
+
+
+def write_prebuilt(network: Path, description: Path | None, head: HeadNetwork, path: Path) -> float:
+    """Join a pre-built network and a head, and run the file; returns the largest difference to PyTorch on the network's features.
+
+    Raises SystemExit when they disagree, or when head and network do not fit.
+    """
+    told = read_description(network, description)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    pooled, raw = Embedder(network, told, 1).raw(crops)
+    if raw.shape[1] != head.projection.in_features:
+        raise SystemExit(f"{network}: gives {raw.shape[1]} numbers, the head takes {head.projection.in_features}; train it on its features")
+    given = {"raw": torch.from_numpy(raw), **({"pooled": torch.from_numpy(pooled)} if told.pooled and head.uncertainty else {})}
+    with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
+        front = embedder_graph(network, told, Path(scratch))
+        behind = graph_of(head, tuple(given.values()), [f"{name}_in" for name in given], OUTPUTS, Path(scratch) / "head.onnx")
+        expected = head.eval()(*given.values())
+    onnx.save(joined(front, behind, [(name, f"{name}_in") for name in given], OUTPUTS), str(path))
+    free = {name: {0: "batch"} for name in OUTPUTS}
+    state_shapes(path, {name: tuple(part.shape) for name, part in zip(OUTPUTS, expected, strict=True)}, free)
+    return difference(path, "crops", crops, dict(zip(OUTPUTS, expected, strict=True)))
+
+
+def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
+    head, projection, uncertainty = read_head(arguments.head)
+    digest = hashlib.sha256(arguments.network.read_bytes()).hexdigest()
+    if head.get("backbone") and head["backbone"] != digest:
+        raise SystemExit(f"{arguments.head}: was trained on features of another backbone than {arguments.network}; name that one")
+    if arguments.network.suffix == ".onnx":
+        worst = write_prebuilt(arguments.network, arguments.description, HeadNetwork(projection, uncertainty), arguments.out)
+    else:
+        worst = write_own(arguments.network, projection, uncertainty, arguments.out)
+    m, q = head["m"], head["q"]
     facts = {**json.loads(arguments.facts.read_text()), "projection": head["kept"], "held_out": json.loads(head["figures"])}
+    facts |= {"backbone": digest, "recipe": json.loads(head.get("recipe", "null"))}
     people = head["non_mated_people"].numpy() if "non_mated_people" in head else None
     tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m, people=people)
     write_manifest(
         describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json")
     )
     return {"file": str(arguments.out), "difference": worst, "bytes": arguments.out.stat().st_size}
+
+
+def write_own(checkpoint: Path, projection: nn.Linear, uncertainty: Uncertainty | None, path: Path) -> float:
+    """One of our backbones and a head as one file; returns the largest difference to PyTorch. Raises SystemExit."""
+    if uncertainty is None:
+        raise SystemExit(f"{checkpoint}: its head has no uncertainty; train one with training.drh on this backbone's features")
+    backbone = restore(checkpoint)
+    example = torch.randint(0, 256, (2, 112, 112, 3), dtype=torch.uint8)
+    outputs = {name: {0: "batch"} for name in OUTPUTS}
+    return write(HashNetwork(backbone, projection, uncertainty), example, path, {"crops": {0: "batch"}}, outputs)
 
 
 def export_detector(arguments: argparse.Namespace) -> dict[str, object]:
@@ -123,7 +198,7 @@ def export_detector(arguments: argparse.Namespace) -> dict[str, object]:
     return {"file": str(arguments.out), "difference": worst, "bytes": arguments.out.stat().st_size}
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind in ("drh", "detector"):
@@ -131,9 +206,10 @@ def main() -> None:
         sub.add_argument("network", type=Path)
         if kind == "drh":
             sub.add_argument("head", type=Path)
+            sub.add_argument("--description", type=Path, help="of a pre-built network (default: NETWORK.json beside it)")
         sub.add_argument("out", type=Path)
         sub.add_argument("--facts", type=Path, required=True, help="JSON: where the network came from; kept in the manifest")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     torch.manual_seed(0)
     print(json.dumps(export_hash(arguments) if arguments.kind == "drh" else export_detector(arguments)))
 

@@ -6,12 +6,13 @@
 Export folds every batch normalisation into the convolution before it. This unfolds them: statistics are measured on the given data, and
 scale and shift chosen so that the network computes what it did (checked). Convolutions are scaled to the norm at which training begins;
 behind a normalisation that changes nothing but how far a step goes. OUT.pt serves as ``--start`` of ``training.stage1`` and
-``training.detector``. The last line printed is JSON.
+``training.detector``, and with its projection as ``--codes`` of the former. The last line printed is JSON.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
+from edge.inference import read_manifest
 from training.backbone import DEFAULT, NAMES, make
 from training.detector import Detector
 from training.packed import centres, load, to_network
@@ -147,6 +149,16 @@ def warm(network: nn.Module, path: Path, batches: list[Tensor]) -> tuple[nn.Modu
     return network, worst
 
 
+def projection_of(path: Path) -> dict[str, Any]:
+    """The rank-hash projection of a shipped network and its size, as ``--codes`` of training.stage1 wants them. Raises SystemExit."""
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
+    code = read_manifest(path.with_suffix(".json")).code
+    if code is None or "projection.weight" not in constants:
+        raise SystemExit(f"{path}: holds no projection; a hash network exported by training.export is wanted")
+    weights = {name: torch.from_numpy(constants[f"projection.{name}"].copy()) for name in ("weight", "bias")}
+    return {"projection": weights, "m": code.m, "q": code.q}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=("hash", "detector"))
@@ -167,7 +179,7 @@ def main() -> None:
         pictures[:, : images.shape[1], : images.shape[2]] = images[rows]
     batches = [to_network(pictures[start : start + 64]) for start in range(0, len(pictures), 64)]
     network, change = warm(make(arguments.backbone) if arguments.kind == "hash" else Detector(), arguments.network, batches)
-    facts = {"backbone": arguments.backbone} if arguments.kind == "hash" else {}
+    facts = {"backbone": arguments.backbone, **projection_of(arguments.network)} if arguments.kind == "hash" else {}
     torch.save({**facts, "mean": network.state_dict()}, arguments.out)
     print(json.dumps({"kind": arguments.kind, "pictures": len(pictures), "change": change}))
 

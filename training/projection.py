@@ -1,0 +1,122 @@
+"""The rank-hash projection: its beginnings, its file, and what it is worth on people held out.
+
+One linear layer with bias, width -> m*q, contiguous blocks of q; the arg-max of every block is a symbol (Dong et al., 2022, section 3).
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+Integers = npt.NDArray[np.int64]
+
+SMALLEST, LARGEST = 32, 2048  # symbols
+FARS = (1e-2, 1e-3, 1e-4)
+BLOCK = 1 << 22  # floats of one-hot codes in memory at a time
+
+
+def check_size(m: int, q: int) -> None:
+    """Raises SystemExit unless m is a multiple of 8 in 32..2048 and q lies in 2..64."""
+    if not SMALLEST <= m <= LARGEST or m % 8:
+        raise SystemExit(f"--m {m}: a code has {SMALLEST} to {LARGEST} symbols, a multiple of 8 (whole bytes a bit plane)")
+    if not 2 <= q <= 64:
+        raise SystemExit(f"--q {q}: a symbol has 2 to 64 values")
+
+
+def random_projection(m: int, q: int, seed: int, width: int = 512) -> nn.Linear:
+    """The untrained baseline: Gaussian directions (index-of-max hashing, Jin et al., IEEE TIFS 2018). width: of the embedding."""
+    generator = torch.Generator().manual_seed(seed)
+    layer = nn.Linear(width, m * q)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(m * q, width, generator=generator))
+        layer.bias.zero_()
+    return layer
+
+
+def orthogonal_projection(m: int, q: int, seed: int, width: int = 512) -> nn.Linear:
+    """Directions that are orthogonal ``width`` at a time: a little less noise than independent ones."""
+    layer = random_projection(m, q, seed, width)
+    with torch.no_grad():
+        for start in range(0, m * q, width):
+            rows = layer.weight[start : start + width]
+            rows.copy_(torch.linalg.qr(rows.T)[0].T * width**0.5)
+    return layer
+
+
+def permuted(layer: nn.Linear, seed: int) -> nn.Linear:
+    """The layer behind a fixed permutation of the embedding (the published PermLayer; identity while training), folded into its columns.
+
+    The codes are then others, and what was trained is lost: columns meet numbers that they were not made for. A door renews templates by
+    its keyed transform instead (``edge.template.protect``), which costs no accuracy.
+    """
+    order = torch.randperm(layer.in_features, generator=torch.Generator().manual_seed(seed))
+    made = nn.Linear(layer.in_features, layer.out_features)
+    with torch.no_grad():
+        made.weight.copy_(layer.weight[:, order.argsort()])
+        made.bias.copy_(layer.bias)
+    return made
+
+
+@torch.inference_mode()
+def symbols_of(layer: nn.Linear, embedding: Tensor, q: int) -> Tensor:
+    """N x width -> N x m symbols 0..q-1."""
+    return layer(embedding).view(len(embedding), -1, q).argmax(2)
+
+
+@torch.inference_mode()
+def unequal_symbols(layer: nn.Linear, embedding: Tensor, q: int) -> Integers:
+    """N x N unequal symbols between the codes of N embeddings."""
+    symbols = symbols_of(layer, embedding, q)
+    equal = torch.zeros(len(symbols), len(symbols))
+    for part in symbols.split(max(1, BLOCK // (len(symbols) * q)), 1):
+        one_hot = nn.functional.one_hot(part, q).flatten(1).float()
+        equal += one_hot @ one_hot.T
+    return (symbols.shape[1] - equal).round().numpy().astype(np.int64)
+
+
+def pair_scores(scores: npt.NDArray[Any], identity: Integers) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Mated and non-mated scores of all pairs out of an N x N matrix."""
+    upper = np.triu(np.ones(scores.shape, dtype=bool), 1)
+    same = identity[:, None] == identity[None]
+    return scores[same & upper], scores[~same & upper]
+
+
+def non_mated_people(identity: Integers) -> npt.NDArray[Any]:
+    """Whose two pictures each non-mated score of ``pair_scores`` compares: (pairs, 2)."""
+    first, second = np.nonzero(np.triu(identity[:, None] != identity[None], 1))
+    return np.column_stack([identity[first], identity[second]])
+
+
+def accepted(mated: npt.NDArray[Any], non_mated: npt.NDArray[Any], share: float) -> float:
+    """Share of mated pairs below the dissimilarity that ``share`` of the non-mated ones reach."""
+    threshold = np.partition(non_mated, int(len(non_mated) * share))[int(len(non_mated) * share)]
+    return float((mated < threshold).mean())
+
+
+def equal_error(mated: npt.NDArray[Any], non_mated: npt.NDArray[Any]) -> float:
+    """The rate at which as many mated pairs are refused as non-mated ones accepted, at the nearest threshold; of dissimilarities."""
+    thresholds = np.unique(np.concatenate([mated, np.quantile(non_mated, np.linspace(0, 1, 2001))]))
+    refused = 1 - np.searchsorted(np.sort(mated), thresholds, "right") / len(mated)
+    wrong = np.searchsorted(np.sort(non_mated), thresholds, "right") / len(non_mated)
+    best = int(np.abs(refused - wrong).argmin())
+    return float((refused[best] + wrong[best]) / 2)
+
+
+def figures(mated: npt.NDArray[Any], non_mated: npt.NDArray[Any]) -> dict[str, float]:
+    """EER and TAR at FARS of dissimilarities."""
+    rates = {f"TAR_at_FAR_{share:g}": round(accepted(mated, non_mated, share), 4) for share in FARS}
+    return {"EER": round(equal_error(mated, non_mated), 4), **rates}
+
+
+def save_head(path: Path, layer: nn.Linear, m: int, q: int, kind: str, facts: Mapping[str, Any]) -> None:
+    """A head as a file that evaluation reads without torch: weight (m*q x width, float16), bias (m*q), m, q, kind, facts (JSON)."""
+    draft = path.with_suffix(".part")
+    with draft.open("wb") as file, torch.no_grad():
+        weight, bias = layer.weight.numpy().astype(np.float16), layer.bias.numpy().astype(np.float32)
+        np.savez(file, weight=weight, bias=bias, m=m, q=q, kind=kind, facts=json.dumps(dict(facts)))
+    draft.replace(path)

@@ -19,7 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "gallery.path", "keys.file")
+PATHS = ("network.models", "gallery.path", "calibration.path", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -104,6 +104,11 @@ class GallerySettings(Section):
     device: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class CalibrationSettings(Section):
+    path: Path
+    required: bool
+
+
 class KeySettings(Section):
     credential: str
     file: Path
@@ -122,6 +127,7 @@ class Settings(Section):
     decision: DecisionSettings
     enrolment: EnrolmentSettings
     gallery: GallerySettings
+    calibration: CalibrationSettings
     keys: KeySettings
 
 

@@ -9,9 +9,11 @@ import typer
 
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
+from edge.calibrate import Measurement, people_in, sentence, standing
+from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
-from edge.errors import EdgeError, SourceError
+from edge.errors import EdgeError, SettingsError, SourceError
 from edge.report import Report, outcome_facts
 from edge.settings import flatten, load_settings
 
@@ -165,6 +167,53 @@ def doctor(config: Config = None, as_json: Json = False, quiet: Quiet = False) -
     report.table(("check", "state", "found", "remedy"), ((check.id, check.state, check.found, check.remedy) for check in checks))
     states = {check.state for check in checks}
     raise typer.Exit(20 if "fail" in states else 10 if states & {"warn", "unknown"} else 0)
+
+
+@app.command()
+def calibrate(
+    source: Annotated[Path | None, typer.Argument(help="Folder in which every person has a folder of pictures or a video.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Keep what was measured: the door takes it at its next start.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the threshold promises; with SOURCE measure it on people of your own, each there once, enrolled or not.
+
+    They are compared as at the door: fused samples of an approach with references of others. About a hundred people are needed.
+    """
+    job = appliance(config, as_json, quiet)
+    if source is None:
+        if write:
+            raise typer.BadParameter("--write needs SOURCE: the people to measure")
+        found = standing(job.settings, job.report.warn)
+        job.report.result({"threshold": found.facts()})
+        job.report.table(("what", "value"), found.rows())
+        return
+    places = people_in(source)
+    references = _in_force(job)
+    measurement = Measurement(job.settings, job.report.warn)
+    measured = measurement.measure(job.report.progress(places, "acquiring people"), references)
+    if write:
+        write_calibration(measurement.calibration(measured), job.settings.calibration.path)
+    job.report.result({"measured": measured.facts(), "written": str(job.settings.calibration.path) if write else None})
+    job.report.table(("what", "value"), measured.rows())
+    if write:
+        job.report.note(f"written to {job.settings.calibration.path}; a door takes it at its next start")
+
+
+def _in_force(job: Appliance) -> int:
+    """Says what was in force before a measurement; a calibration that does not fit is told and does not stop the new one. Returns the
+    references of the gallery."""
+    try:
+        found = standing(job.settings, job.report.warn)
+    except SettingsError as error:
+        job.report.warn(str(error))
+        if not job.settings.gallery.path.exists():
+            return 0
+        with job.gallery() as gallery:
+            return len(gallery)
+    job.report.result({"threshold": found.facts()}, f"in force: {sentence(found.promise)} (tail from {found.source})")
+    return found.promise.size
 
 
 @app.command("config")

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from edge.acquire import Acquirer, DetectLimits
+from edge.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, open_source
 from edge.camera.demo import DemoSource
 from edge.camera.source import Source
@@ -14,11 +15,12 @@ from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery
-from edge.inference import Accelerator, Network, Options, Wanted, load_network, read_manifest, warn
+from edge.inference import Accelerator, Manifest, Network, Options, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.template.decide import NonMatedTail, Policy
+from edge.template.decide import Policy
+from edge.template.tail import NonMatedTail
 
 Listener = Callable[[str], None]
 
@@ -31,12 +33,13 @@ def accelerator(settings: Settings) -> Accelerator:
 
 
 class Networks:
-    """Both networks, loaded and checked, and what the hashing network's manifest says of its codes.
+    """Both networks, loaded and checked, what the hashing network's manifest says of its codes, and the tail in force.
 
-    tell: hears why a network that should run on the GPU runs on the CPU.
+    tell: hears why a network that should run on the GPU runs on the CPU. calibrated: False for the network's own tail, whatever calibration
+    there is.
     """
 
-    def __init__(self, settings: Settings, tell: Listener = warn) -> None:
+    def __init__(self, settings: Settings, tell: Listener = warn, *, calibrated: bool = True) -> None:
         network = settings.network
         gpu = None if network.runtime == "onnxruntime" else accelerator(settings)
         if gpu is not None:
@@ -44,13 +47,52 @@ class Networks:
         load = partial(load_network, runtime=network.runtime, threads=network.threads, accelerator=gpu, tell=tell)
         self.detector: Network = load(network.models / f"{network.detector}.json")
         self.hasher: Network = load(network.models / f"{network.hash}.json")
-        manifest = self.hasher.manifest
-        if manifest.code is None or manifest.non_mated is None:
-            raise NetworkError(
-                f"{network.models / network.hash}.json: the manifest states no code size or no non-mated scores, so no threshold follows; "
-                "export the network with `python -m training.export`"
-            )
-        self.q, self.tail = manifest.code.q, manifest.non_mated
+        self.q = conditions(settings, self.hasher.manifest).q
+        self.calibration = calibration(settings, self.hasher.manifest) if calibrated else None
+        self.tail = self.calibration.non_mated if self.calibration else own_tail(settings, self.hasher.manifest)
+
+
+def hash_manifest(settings: Settings) -> Manifest:
+    """The hashing network's manifest, without loading the network."""
+    return read_manifest(settings.network.models / f"{settings.network.hash}.json")
+
+
+def own_tail(settings: Settings, manifest: Manifest) -> NonMatedTail:
+    """The tail that the network's manifest states. Raises NetworkError where it states none."""
+    if manifest.code is None or manifest.non_mated is None:
+        raise NetworkError(
+            f"{settings.network.models / settings.network.hash}.json: the manifest states no code size or no non-mated scores, so no "
+            "threshold follows; export the network with `python -m training.export`"
+        )
+    return manifest.non_mated
+
+
+def conditions(settings: Settings, manifest: Manifest) -> Conditions:
+    """What a measured tail depends on, as it is in force."""
+    m, decision = own_tail(settings, manifest).m, settings.decision
+    assert manifest.code is not None
+    return Conditions(
+        network=manifest.sha256,
+        m=m,
+        q=manifest.code.q,
+        min_samples=decision.min_samples,
+        max_samples=decision.max_samples,
+        max_log_variance=decision.max_log_variance,
+        enrolled_samples=settings.enrolment.max_samples,
+    )
+
+
+def calibration(settings: Settings, manifest: Manifest) -> Calibration | None:
+    """The site's calibration, None where there is none. Raises SettingsError for one that does not fit, or that is required and missing."""
+    path = settings.calibration.path
+    if path.exists() or path.is_symlink():
+        return read_calibration(path, conditions(settings, manifest))
+    if settings.calibration.required:
+        raise SettingsError(
+            f"calibration.required: there is no calibration at {path}; restore it, measure again with `edge calibrate SOURCE --write`, or "
+            "set calibration.required = false to go back to the network's own figures"
+        )
+    return None
 
 
 def network_id(settings: Settings) -> NetworkId:

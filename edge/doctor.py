@@ -7,13 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+<<<<<<< HEAD
 from edge import build, engine
+=======
+from edge import build
+from edge.calibrate import CONFUSABLE, sentence, standing
+>>>>>>> report
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
 from edge.settings import Settings, load_settings
 from edge.template.compare import kernels
 
 LEAST_DISK = 200 * 2**20  # bytes
+MOST_DECADES = 3  # beyond the measured comparisons: a law says little a thousand times rarer than what it was fitted to
 BEFORE_ANY_RELEASE = 1_767_225_600  # 2026-01-01: a clock that shows less was never set
 
 
@@ -43,6 +49,7 @@ def examine(config: Path | None) -> list[Check]:
         ("kernel", _kernel),
         ("key", _key),
         ("gallery", _gallery),
+        ("threshold", _threshold),
         ("camera", _camera),
         ("disk", _disk),
         ("clock", _clock),
@@ -122,6 +129,21 @@ def _gallery(settings: Settings) -> Check:
     if report.problems:
         return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")
     return Check("gallery", "pass", f"{report.subjects} subjects, {report.references} references, all authentic")
+
+
+def _threshold(settings: Settings) -> Check:
+    found = standing(settings, lambda warning: None)
+    told = f"{sentence(found.promise)}; tail from {found.source}"
+    if found.closest and found.closest[2] == CONFUSABLE:
+        return Check(
+            "threshold",
+            "warn",
+            f"{told}; {found.closest[0]} and {found.closest[1]} are confusable",
+            "`edge renew` one of them with more samples; if they are one person, `edge revoke` one; relatives need another means as well",
+        )
+    if found.promise.decades > MOST_DECADES or found.promise.interval is None:
+        return Check("threshold", "warn", told, "measure here: `edge calibrate SOURCE --write`, with as many people as can be had")
+    return Check("threshold", "pass", told)
 
 
 def _camera(settings: Settings) -> Check:

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from edge.records import Outcome, Reason, Verdict
 
+Item = TypeVar("Item")
 COLOURS = {Verdict.IDENTIFIED: "green", Verdict.UNKNOWN: "yellow", Verdict.NOT_ACQUIRED: "dim"}
 WORDS = {Verdict.IDENTIFIED: "identified", Verdict.UNKNOWN: "unknown", Verdict.NOT_ACQUIRED: "not acquired"}
 
@@ -71,6 +72,12 @@ class Report:
                 progress.update(task, completed=count, description=reasons[0].value.replace("_", " ") if reasons else "look at the camera")
 
             yield tell
+
+    def progress(self, items: Sequence[Item], text: str) -> Iterator[Item]:
+        """The items one by one, with a bar on a terminal."""
+        hidden = self.quiet or self.as_json or not self.err.is_terminal
+        with Progress(console=self.err, transient=True, disable=hidden) as progress:
+            yield from progress.track(items, description=text)
 
     def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
         """One approach decided. seconds: since the stream began."""

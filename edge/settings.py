@@ -19,7 +19,11 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
+<<<<<<< HEAD
 PATHS = ("network.models", "network.plans", "gallery.path", "keys.file")
+=======
+PATHS = ("network.models", "gallery.path", "calibration.path", "keys.file")
+>>>>>>> report
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -109,6 +113,11 @@ class GallerySettings(Section):
     device: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class CalibrationSettings(Section):
+    path: Path
+    required: bool
+
+
 class KeySettings(Section):
     credential: str
     file: Path
@@ -127,6 +136,7 @@ class Settings(Section):
     decision: DecisionSettings
     enrolment: EnrolmentSettings
     gallery: GallerySettings
+    calibration: CalibrationSettings
     keys: KeySettings
 
 

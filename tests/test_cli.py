@@ -22,7 +22,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "door.toml"
-        self.config.write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n')
+        self.config.write_text('[gallery]\npath = "gallery.db"\n[calibration]\npath = "calibration.json"\n[keys]\nfile = "root.key"\n')
         for name, picture in portraits().items():
             cv2.imwrite(str(folder / f"{name.split()[1]}.png"), picture)
         self.collins, self.hopper = folder / "Collins.png", folder / "Hopper.png"
@@ -179,11 +179,30 @@ def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> 
 def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk: Desk) -> None:
     (found,) = desk.facts("doctor", code=10)
     states = {check["id"]: check["state"] for check in found["checks"]}
-    assert list(states) == ["config", "network", "kernel", "key", "gallery", "camera", "disk", "clock"]
+    assert list(states) == ["config", "network", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock"]
     assert states["gallery"] == states["key"] == "warn"
     assert all(check["remedy"] for check in found["checks"] if check["state"] != "pass")
     desk.config.write_text("[network]\nhash = 'none'\n")
     assert desk.facts("doctor", code=20)[0]["checks"][1]["state"] == "fail"
+
+
+def test_calibrate_shows_the_promise_and_a_damaged_calibration_stops_the_door(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    desk.edge("enrol", HOPPER, desk.hopper)
+    (shown,) = desk.facts("calibrate")
+    assert shown["threshold"]["source"] == "network drh"
+    assert shown["threshold"]["references"] == 2
+    assert {shown["threshold"]["closest"][place] for place in ("first", "second")} == {COLLINS, HOPPER}
+    assert shown["threshold"]["closest"]["verdict"] == "far apart"
+    assert "--write needs SOURCE" in desk.edge("calibrate", "--write", code=2).stderr
+    (desk.folder / "people" / "Collins").mkdir(parents=True)
+    (desk.folder / "people" / "Collins" / "1.png").write_bytes(desk.collins.read_bytes())
+    assert "101 are needed" in desk.edge("calibrate", "people", "--write", code=8).stderr
+    assert not (desk.folder / "calibration.json").exists()
+    (desk.folder / "calibration.json").write_text("{}")
+    for words in (("run", "--source", "demo:"), ("identify", desk.collins), ("calibrate",)):
+        assert "calibration.json: damaged" in desk.edge(*words, code=3).stderr
+    assert "damaged" in desk.edge("calibrate", "people", code=8).stderr, "a damaged one does not stop a new measurement"
 
 
 def test_config_show_prints_every_setting_in_force(desk: Desk) -> None:

@@ -1,157 +1,17 @@
 import dataclasses
 import math
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
-from edge.errors import SettingsError
 from edge.records import Candidate, Features, Outcome, Reason, Verdict
-from edge.template.decide import SHAPES, Approach, NonMatedTail, Policy, expired, fit_tail
+from edge.template.decide import Approach, Policy, expired
 
-TAIL = NonMatedTail(m=512, pairs=1_000_000, tail_at=400.5, tail_share=0.01, shape=0.05, scale=8.0)
 POLICY = Policy(min_samples=2, max_samples=4, margin=10, max_log_variance=0.0, interval=0.0, window=60.0)
 THRESHOLD = 300
-
-tails = st.builds(
-    NonMatedTail,
-    m=st.just(512),
-    pairs=st.just(10**6),
-    tail_at=st.integers(50, 500).map(lambda count: count + 0.5),
-    tail_share=st.floats(0.001, 0.1),
-    shape=st.floats(*SHAPES),
-    scale=st.floats(0.5, 40),
-)
-
-
-def test_the_rate_is_scipys_generalised_pareto_law() -> None:
-    """False match rate = share of the tail times the survival function, at, near and above the exponential."""
-    for shape in (0.0, 1e-12, 0.05, 0.3, 0.49):
-        tail = replace(TAIL, shape=shape)
-        for unequal in (200, 330, 380, 399, 400):
-            expected = 0.01 * stats.genpareto.sf(400.5 - unequal - 0.5, shape, scale=8.0)
-            assert tail.false_match_rate(unequal) == pytest.approx(expected, rel=1e-6, abs=1e-300)
-
-
-def test_above_the_tail_nothing_is_claimed() -> None:
-    """The rate at the tail's edge is its share; above it the safe answer is 1."""
-    assert TAIL.false_match_rate(400) == pytest.approx(0.01)
-    assert TAIL.false_match_rate(401) == 1
-
-
-@given(tails)
-def test_the_rate_never_falls_with_the_threshold(tail: NonMatedTail) -> None:
-    """More unequal symbols allowed, more false matches; always within 0..1."""
-    rates = [tail.false_match_rate(unequal) for unequal in range(tail.m + 1)]
-    assert all(0 <= a <= b <= 1 for a, b in pairwise(rates))
-
-
-@given(tails, st.floats(1e-4, 0.1), st.integers(0, 100_000), st.integers(1, 20))
-def test_the_threshold_is_the_largest_that_keeps_the_operating_point(tail: NonMatedTail, fpir: float, size: int, looks: int) -> None:
-    """At the threshold the promised rate holds, one symbol more breaks it; where even zero breaks it, there is no threshold."""
-
-    def rate(unequal: int) -> float:
-        false_match_rate = tail.false_match_rate(unequal)
-        return 1.0 if false_match_rate >= 1 else -math.expm1(max(size, 1) * looks * math.log1p(-false_match_rate))
-
-    try:
-        threshold = tail.threshold(fpir, size, looks)
-    except SettingsError:
-        assert rate(0) > fpir * (1 - 1e-9)
-        return
-    assert rate(threshold) <= fpir * (1 + 1e-9)
-    assert rate(threshold + 1) > fpir * (1 - 1e-9)
-
-
-def test_a_larger_gallery_or_more_looks_ask_for_more_likeness() -> None:
-    """Ten thousand people are searched with a stricter threshold than ten, and four looks with a stricter one than one."""
-    assert TAIL.threshold(0.003, 10_000, 1) < TAIL.threshold(0.003, 10, 1) < 400
-    assert TAIL.threshold(0.003, 1000, 4) < TAIL.threshold(0.003, 1000, 1)
-    assert TAIL.threshold(0.003, 0, 1) == TAIL.threshold(0.003, 1, 1)
-
-
-def test_an_operating_point_out_of_reach_is_told_with_the_way_out() -> None:
-    """Eight symbols cannot keep a million people apart."""
-    tail = NonMatedTail(m=8, pairs=10**6, tail_at=2.5, tail_share=0.01, shape=0.0, scale=1.0)
-    with pytest.raises(SettingsError, match=r"1000000 references.*higher FPIR"):
-        tail.threshold(0.003, 1_000_000, 1)
-
-
-@pytest.mark.parametrize(("fpir", "size", "looks"), [(0, 1, 1), (1, 1, 1), (float("nan"), 1, 1), (0.1, -1, 1), (0.1, 1, 0)])
-def test_an_impossible_operating_point_is_refused(fpir: float, size: int, looks: int) -> None:
-    """FPIR lies between 0 and 1; sizes are not negative; there is at least one look."""
-    with pytest.raises(ValueError, match="operating point"):
-        TAIL.threshold(fpir, size, looks)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *({"m": 0}, {"pairs": 0}, {"tail_at": 513.0}, {"tail_share": 0.0}, {"tail_share": 1.0}),
-        *({"shape": 0.6}, {"shape": -0.1}, {"scale": 0.0}, {"scale": math.nan}),
-    ],
-)
-def test_an_impossible_tail_is_refused(wrong: dict) -> None:
-    """Numbers read from a file are checked when the tail is made."""
-    with pytest.raises(ValueError, match="fit it again"):
-        replace(TAIL, **wrong)
-
-
-def test_a_fitted_tail_tells_the_true_rate_far_below_its_edge() -> None:
-    """Binomial dissimilarities of 400,000 pairs: at 1e-4..1e-6 the fitted rate is at least the exact one, and at most ten times it."""
-    unequal = np.random.default_rng(5).binomial(512, 0.875, 400_000)
-    tail = fit_tail(unequal, 512)
-    assert tail == fit_tail(unequal.astype(np.uint16), 512)
-    assert tail.pairs == 400_000
-    assert tail.m == 512
-    assert 0.01 <= tail.tail_share < 0.015
-    assert tail.tail_share == (unequal < tail.tail_at).mean()
-    for exact in (1e-4, 1e-5, 1e-6):
-        count = int(stats.binom.ppf(exact, 512, 0.875))
-        true = stats.binom.cdf(count, 512, 0.875)
-        assert true <= tail.false_match_rate(count) <= 10 * true
-
-
-def test_the_fit_agrees_with_scipys_maximum_likelihood() -> None:
-    """On excesses drawn from a generalised Pareto law both estimators find its shape and scale."""
-    random = np.random.default_rng(11)
-    excess = stats.genpareto.rvs(0.1, scale=20, size=4000, random_state=random)
-    body = np.full(396_000, 900)
-    unequal = np.concatenate([np.clip(600 - np.floor(excess), 0, None).astype(np.int64), body])
-    tail = fit_tail(unequal, 1024)
-    shape, _, scale = stats.genpareto.fit(tail.tail_at - unequal[unequal < tail.tail_at], floc=0)
-    assert tail.tail_at == 600.5
-    assert tail.shape == pytest.approx(shape, abs=0.06)
-    assert tail.scale == pytest.approx(scale, rel=0.08)
-    assert tail.shape == pytest.approx(0.1, abs=0.06)
-
-
-def test_a_blunt_tail_is_bounded_and_keeps_its_mean() -> None:
-    """A uniform tail would have shape -1: it is taken as exponential, with the same mean excess."""
-    tail = fit_tail(np.repeat(np.arange(500), 200), 512, share=0.1)
-    assert tail.shape == SHAPES[0]
-    assert tail.scale == pytest.approx(25)
-
-
-@pytest.mark.parametrize(
-    ("unequal", "message"),
-    [
-        (np.arange(100), "measure more"),
-        (np.zeros(0, np.int64), "measure more"),
-        (np.full(20_000, 7), "one value or everything"),
-        (np.r_[np.full(300, 7), np.full(20_000, 400)], "one value or everything"),
-        (np.full(20_000, 513), r"0\.\.512"),
-        (np.linspace(0, 512, 20_000), r"0\.\.512"),
-    ],
-)
-def test_pairs_that_show_no_tail_are_refused(unequal: np.ndarray, message: str) -> None:
-    """Too few, all alike, or no counts of symbols."""
-    with pytest.raises(ValueError, match=message):
-        fit_tail(unequal, 512)
 
 
 def sample(log_variance: float = -1.0) -> Features:

@@ -23,7 +23,7 @@ from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
 from edge.records import CROP_SIZE, Face, Frame
 from edge.settings import Settings, load_settings
-from edge.template.decide import NonMatedTail
+from edge.template.tail import NonMatedTail
 from evaluation import detection, folders, latency, lfw, pictures
 
 M, Q, SIDE = 64, 4, 96

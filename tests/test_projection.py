@@ -46,3 +46,12 @@ def test_figures_by_hand() -> None:
     """Of ten mates one is further than the nearest of a hundred strangers: accepting it accepts that one, a rate between 0 and 0.01."""
     mated, non_mated = np.array([10] * 9 + [40]), np.array([30] + [50] * 99)
     assert projection.figures(mated, non_mated) == {"EER": 0.005, "TAR_at_FAR_0.01": 1.0, "TAR_at_FAR_0.001": 0.9, "TAR_at_FAR_0.0001": 0.9}
+
+
+def test_every_non_mated_score_knows_its_two_people() -> None:
+    """In the order of the scores: whose pictures each of them compares."""
+    identity = np.array([7, 7, 8, 9])
+    scores = np.arange(16).reshape(4, 4)
+    _, non_mated = projection.pair_scores(scores, identity)
+    assert non_mated.tolist() == [2, 3, 6, 7, 11]
+    assert projection.non_mated_people(identity).tolist() == [[7, 8], [7, 9], [7, 8], [7, 9], [8, 9]]

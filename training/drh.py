@@ -31,6 +31,7 @@ from training.hash_losses import Weights, categorical_loss, probabilities, publi
 from training.projection import (
     check_size,
     figures,
+    non_mated_people,
     orthogonal_projection,
     pair_scores,
     permuted,
@@ -207,7 +208,9 @@ def train(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
         found["log_variance"] = variances(uncertainty, features)
         state["uncertainty"] = uncertainty.state_dict()
     _, non_mated = pairs[kept] if options.permutation is None else held_out_pairs(layer, features, q)
-    torch.save({**state, "non_mated": torch.from_numpy(non_mated.astype(np.int16)), "figures": json.dumps(found)}, options.out)
+    people = non_mated_people(features.identity[features.validate])
+    state |= {"non_mated": torch.from_numpy(non_mated.astype(np.int16)), "non_mated_people": torch.from_numpy(people.astype(np.int32))}
+    torch.save({**state, "figures": json.dumps(found)}, options.out)
     return {"kept": kept, **found}
 
 

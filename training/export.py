@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize, write_manifest
-from edge.template.decide import fit_tail
+from edge.template.tail import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
 from training.prebuilt import OPSET, Embedder, embedder_graph, graph_of, joined, read_description
@@ -169,7 +169,8 @@ def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     m, q = head["m"], head["q"]
     facts = {**json.loads(arguments.facts.read_text()), "projection": head["kept"], "held_out": json.loads(head["figures"])}
     facts |= {"backbone": digest, "recipe": json.loads(head.get("recipe", "null"))}
-    tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m)
+    people = head["non_mated_people"].numpy() if "non_mated_people" in head else None
+    tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m, people=people)
     write_manifest(
         describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json")
     )

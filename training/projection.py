@@ -86,6 +86,12 @@ def pair_scores(scores: npt.NDArray[Any], identity: Integers) -> tuple[npt.NDArr
     return scores[same & upper], scores[~same & upper]
 
 
+def non_mated_people(identity: Integers) -> npt.NDArray[Any]:
+    """Whose two pictures each non-mated score of ``pair_scores`` compares: (pairs, 2)."""
+    first, second = np.nonzero(np.triu(identity[:, None] != identity[None], 1))
+    return np.column_stack([identity[first], identity[second]])
+
+
 def accepted(mated: npt.NDArray[Any], non_mated: npt.NDArray[Any], share: float) -> float:
     """Share of mated pairs below the dissimilarity that ``share`` of the non-mated ones reach."""
     threshold = np.partition(non_mated, int(len(non_mated) * share))[int(len(non_mated) * share)]

@@ -12,7 +12,7 @@ from edge.inference.manifest import CodeSize, Golden, GoldenOutput, Kind, Manife
 from edge.inference.network import golden_input
 from edge.inference.onnx_runtime import open_session, signature
 from edge.records import CROP_SIZE
-from edge.template.decide import NonMatedTail
+from edge.template.tail import NonMatedTail
 
 FIRST_VALUES = 16
 # CPUs differ in the last bits in float and by a few steps in INT8; another network differs by about the spread itself

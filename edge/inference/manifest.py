@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, Strin
 
 from edge.errors import NetworkError
 from edge.records import CROP_SIZE, LANDMARKS
-from edge.template.decide import NonMatedTail
+from edge.template.tail import NonMatedTail
 
 Dimension = Annotated[int, Field(ge=1)] | None
 Shape = tuple[Dimension, ...]

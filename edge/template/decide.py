@@ -1,6 +1,6 @@
-"""When is a candidate the person? The threshold that follows from an operating point, and the one decision about one approach.
+"""When is a candidate the person? The one decision about one approach.
 
-Dissimilarities are unequal symbols, 0..m; smaller is more alike.
+Dissimilarities are unequal symbols, 0..m; smaller is more alike. The threshold comes from ``edge.template.tail``.
 """
 
 import math
@@ -8,91 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from edge.errors import SettingsError
 from edge.records import Candidate, Features, Outcome, Reason, Verdict
 from edge.template.fuse import fuse
-
-# Probability-weighted moments need a shape below 0.5 (Hosking & Wallis 1987, section 3). At 0 the tail is exponential. Normal-like counts
-# fit shapes of -0.2..-0.1 at a share of 1 %, and such a law, which ends, claims a hundredth of the true rate and less four decades further
-# down; at 0 it errs to the safe side, at a cost of a few symbols.
-SHAPES = (0.0, 0.49)
-LEAST_TAIL = 100
-
-
-@dataclass(frozen=True)
-class NonMatedTail:
-    """The lower tail of measured non-mated dissimilarities: a generalised Pareto law of how far below ``tail_at`` one lies.
-
-    m: symbols of a code. pairs: comparisons measured. tail_at: where the tail begins (halfway between two counts). tail_share: share of the
-    pairs below it. shape, scale: of the law P(excess > y) = (1 + shape y / scale)^(-1/shape), exp(-y / scale) at shape 0; scale in symbols.
-    Raises ValueError for impossible numbers.
-    """
-
-    m: int
-    pairs: int
-    tail_at: float
-    tail_share: float
-    shape: float
-    scale: float
-
-    def __post_init__(self) -> None:
-        sound = self.m >= 1 and self.pairs >= 1 and 0 < self.tail_at <= self.m and 0 < self.tail_share < 1 and 0 < self.scale < math.inf
-        if not sound or not SHAPES[0] <= self.shape <= SHAPES[1]:
-            raise ValueError(f"non-mated tail: {self} is no tail of codes with {self.m} symbols and a shape in {SHAPES}; fit it again")
-
-    def false_match_rate(self, unequal: int) -> float:
-        """The share of non-mated comparisons with at most ``unequal`` unequal symbols. Above the tail nothing is claimed: 1."""
-        excess = self.tail_at - (unequal + 0.5)
-        return self.tail_share * self._survival(excess) if excess >= 0 else 1.0
-
-    def threshold(self, fpir: float, gallery_size: int, looks: int) -> int:
-        """The largest number of unequal symbols that may still be called the person.
-
-        fpir: false positives allowed per approach of somebody not enrolled, 0..1. gallery_size: references searched (an empty gallery
-        counts as one). looks: searches per approach, each taken as independent, which errs to the safe side. Solves 1 - (1 -
-        FMR(t))^(gallery_size * looks) <= fpir. Raises SettingsError when even equal codes would be too frequent.
-        """
-        if not 0 < fpir < 1 or gallery_size < 0 or looks < 1:
-            raise ValueError(f"operating point: FPIR {fpir}, {gallery_size} references, {looks} looks; expected 0..1, >= 0, >= 1")
-        allowed = -math.expm1(math.log1p(-fpir) / (max(gallery_size, 1) * looks))
-        for unequal in range(math.floor(self.tail_at), -1, -1):
-            if self.false_match_rate(unequal) <= allowed:
-                return unequal
-        raise SettingsError(
-            f"FPIR {fpir:g} with {gallery_size} references and {looks} looks an approach asks for a false match rate of {allowed:.1e}, "
-            f"which this network's {self.m} symbols never reach; allow a higher FPIR, search fewer references, or look less often"
-        )
-
-    def _survival(self, excess: float) -> float:
-        if abs(self.shape) < 1e-9:
-            return math.exp(-excess / self.scale)
-        return math.exp(-math.log1p(self.shape * excess / self.scale) / self.shape)
-
-
-def fit_tail(unequal: npt.NDArray[np.integer], m: int, share: float = 0.01) -> NonMatedTail:
-    """Fit the tail to measured non-mated dissimilarities by probability-weighted moments (Hosking & Wallis, Technometrics 29(3), 1987).
-
-    unequal: (pairs,) integers 0..m, of codes of different people compared as the appliance compares them. share: about how much of them
-    is tail; all that tie with the last one belong to it. A count k stands for k - 0.5..k + 0.5. The shape is kept within ``SHAPES``;
-    where that binds, the scale follows from the mean. Raises ValueError for too few pairs, or a tail of a single value.
-    """
-    counts = np.asarray(unequal).ravel()
-    if not 0 < share < 1 or counts.size * share < LEAST_TAIL:
-        raise ValueError(f"{counts.size} pairs at a tail share of {share}: the tail needs at least {LEAST_TAIL} pairs; measure more")
-    if not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0 or counts.max() > m:
-        raise ValueError(f"dissimilarities: expected whole numbers in 0..{m}")
-    rank = math.ceil(counts.size * share) - 1
-    last = int(np.partition(counts, rank)[rank])
-    excess = np.sort(last + 0.5 - counts[counts <= last].astype(np.float64))
-    if excess.size == counts.size or excess[0] == excess[-1]:
-        raise ValueError(f"{counts.size} pairs: a tail at {last} unequal symbols holds one value or everything; measure more pairs")
-    ranks = np.arange(1, excess.size + 1)
-    mean, weighted = float(excess.mean()), float((excess * (excess.size - ranks)).sum() / (excess.size * (excess.size - 1)))
-    shape = float(np.clip(2 - mean / (mean - 2 * weighted), *SHAPES))
-    return NonMatedTail(m, counts.size, last + 0.5, excess.size / counts.size, shape, mean * (1 - shape))
 
 
 @dataclass(frozen=True)
@@ -189,7 +106,7 @@ class Approach:
     def judge(self, candidates: Sequence[Candidate], threshold: int, now: float) -> Outcome | None:
         """The outcome, if the candidates found for the fused features decide it; None: go on. After the one decision always None.
 
-        candidates: any number, in any order, also several of one subject. threshold: see ``NonMatedTail.threshold``. now: monotonic
+        candidates: any number, in any order, also several of one subject. threshold: see ``tail.NonMatedTail.threshold``. now: monotonic
         seconds. Raises ValueError before enough samples were added.
         """
         if self.decided:

@@ -7,12 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-<<<<<<< HEAD
 from edge import build, engine
-=======
-from edge import build
 from edge.calibrate import CONFUSABLE, sentence, standing
->>>>>>> report
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
 from edge.settings import Settings, load_settings

@@ -83,16 +83,16 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
     if action == "clean":
         _clean(settings, report)
         return
-    failed: dict[str, str] = {}
+    failed = []
     for name in (settings.network.detector, settings.network.hash):
         try:
             facts = _builder([*program, *command(settings, action, name, if_needed)], name, report)
         except EdgeError as error:
-            failed[str(error)] = name
+            failed.append(f"{name}: {error}")
             continue
         report.result({action: facts}, f"{name}: {_sentence(action, facts)}")
     if failed:
-        raise NetworkError("; ".join(f"{name}: {error}" for error, name in failed.items()))
+        raise NetworkError("; ".join(failed))
 
 
 def _clean(settings: Settings, report: Report) -> None:

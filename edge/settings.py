@@ -19,11 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-<<<<<<< HEAD
-PATHS = ("network.models", "network.plans", "gallery.path", "keys.file")
-=======
-PATHS = ("network.models", "gallery.path", "calibration.path", "keys.file")
->>>>>>> report
+PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge.inference import write_manifest
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
-from edge.template.decide import NonMatedTail
+from edge.template.tail import NonMatedTail
 
 M, Q = 8, 4
 TAIL = NonMatedTail(m=M, pairs=100_000, tail_at=4.5, tail_share=0.01, shape=0.0, scale=0.5)

@@ -27,7 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge.errors import SourceError
-from edge.records import Pixels
+from edge.records import Face, Pixels
 from evaluation import metrics
 from evaluation.degrade import mixed
 from evaluation.gaussians import Gaussians, Likelihood, PfeNetwork, fused_gaussians
@@ -63,9 +63,9 @@ class Drawn:
 def draw(people: Mapping[str, Sequence[str]], kind: str, enrol: int, length: int, limit: int | None, seed: int) -> Drawn:
     """Half of the people, at most, are strangers.
 
-    pictures: of those with more than ``enrol`` pictures every second one is a stranger. degraded: whoever has not more is one, and of
-    the others so many that a third are; a frame is a picture and a number, "key\\0003", and a picture comes again with another
-    degradation. limit: so many people in all.
+    pictures: of those with more than ``enrol`` pictures every second one is a stranger. degraded: strangers are those who have not more,
+    and others where that is less than a third of all; frames are the pictures in turn, with the frame's number after ``FRAME``. limit: so
+    many people in all.
     """
     random = np.random.default_rng(seed)
     names = [list(people)[place] for place in random.permutation(len(people))]
@@ -250,16 +250,15 @@ def at_length(made: Fused, drawn: Drawn, length: int, fpir: float, seed: int) ->
     return {"mates": len(mates), "strangers": len(strangers), "templates": facts}
 
 
-def located(tree: Tree, keys: Sequence[str], extract: Extractor) -> dict[str, Pixels]:
-    """The crop of every picture in which a face was found."""
-    locate, crops = locator(extract.acquirer, extract.references), {}
+def located(tree: Tree, keys: Sequence[str], extract: Extractor) -> Iterator[tuple[str, Face, Pixels]]:
+    """Every picture in which a face was found: its name, the face, the crop."""
+    locate = locator(extract.acquirer, extract.references)
     for key in track(keys, "aligning", console=CONSOLE, transient=True):
         image = tree.read(key)
         face = locate(key, image)
         sample = face and extract.acquirer.sample(image, face)
-        if sample:
-            crops[key] = sample.crop
-    return crops
+        if face and sample:
+            yield key, face, sample.crop
 
 
 def sequences(tree: Tree, kind: str, extract: Extractor, pfe: PfeNetwork | None, options: argparse.Namespace) -> dict[str, Any]:
@@ -267,7 +266,7 @@ def sequences(tree: Tree, kind: str, extract: Extractor, pfe: PfeNetwork | None,
     lengths = sorted(set(options.frames))
     drawn = draw(tree.people(), kind, options.enrol, lengths[-1], options.limit, options.seed)
     needed = {key.partition(FRAME)[0] for keys in (*drawn.mates.values(), *drawn.frames.values()) for key in keys[: lengths[-1]]}
-    crops = located(tree, sorted(needed), extract)
+    crops = {key: crop for key, _, crop in located(tree, sorted(needed), extract)}
     seen = _seen(drawn, crops)
     made = everything(Source(crops, extract, options.seed, pfe), seen, lengths)
     by_length = {str(length): at_length(made, seen, length, options.fpir, options.seed) for length in lengths}

@@ -32,7 +32,7 @@ from evaluation import fusion, metrics
 from evaluation.degrade import DEGRADATIONS, Degradation, mixed, sweep
 from evaluation.gaussians import PfeNetwork
 from evaluation.pictures import CONSOLE, Answer, Tree, answer, count, percent
-from evaluation.samples import Extractor, Samples, compute, extractor, locator
+from evaluation.samples import Extractor, Samples, compute, extractor
 from evaluation.templates import Numbers, protected
 
 BAR = 0.8
@@ -143,14 +143,7 @@ def drawn(people: Mapping[str, Sequence[str]], limit: int | None, seed: int) -> 
 
 def located(tree: Tree, keys: Sequence[str], extract: Extractor) -> Faces:
     """Crop and yaw of every picture in which a face was found. Raises SourceError if there is none."""
-    locate = locator(extract.acquirer, extract.references)
-    found: list[tuple[str, Pixels, float]] = []
-    for key in track(keys, "aligning", console=CONSOLE, transient=True):
-        image = tree.read(key)
-        face = locate(key, image)
-        sample = face and extract.acquirer.sample(image, face)
-        if face and sample:
-            found.append((key, sample.crop, pose(face.landmarks)[0]))
+    found = [(key, crop, pose(face.landmarks)[0]) for key, face, crop in fusion.located(tree, keys, extract)]
     if not found:
         raise SourceError(f"{tree.path}: no face was found in {len(keys)} pictures, or nobody has two; name another tree")
     names, crops, yaws = zip(*found, strict=True)

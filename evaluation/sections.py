@@ -155,7 +155,7 @@ SECTIONS = (
         "fusion",
         "Fusing the frames of an approach",
         "fusion",
-        (LFW, "--sequences", "degraded", "--frames", "1", "3", "5", "10", "--limit", "400", "--out", "OUT"),
+        (LFW, "--sequences", "degraded", "--frames", "1", "3", "5", "--limit", "1600", "--out", "OUT"),
         "Sequences made of people's pictures, every frame degraded by a kind and strength of its own (`evaluation.degrade`). Fusing by\n"
         "uncertainty is the door's own `edge.template.fuse`.",
         plots=(("fusion.png", "FNIR against the number of frames, for the ways of fusing"),),

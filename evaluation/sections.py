@@ -164,7 +164,7 @@ SECTIONS = (
         "uncertainty",
         "What the uncertainty knows",
         "uncertainty",
-        (LFW, "--without-fusion", "--limit", "1500", "--out", "OUT"),
+        (LFW, "--without-fusion", "--limit", "400", "--out", "OUT"),
         "The same command draws a montage of faces by uncertainty, which is not published here.",
         plots=(
             ("sweeps.png", "Uncertainty against blur, down-scaling, occlusion, exposure and yaw"),

@@ -5,8 +5,6 @@ usage, 5 no plan came out (the one in use stays). `edge engine` calls this with 
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
 import tempfile
@@ -14,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from build_engine.bench import OPENING, Linter, Order, Tools
+from build_engine.bench import OPENING, Order, Tools
 from build_engine.job import Job
+from build_engine.lint import lint_file
 from build_engine.process import Workshop
 from edge.errors import NetworkError
 from edge.inference import load_network
@@ -65,7 +64,7 @@ def _do(given: argparse.Namespace, workshop: Callable[[Path], Workshop]) -> dict
         precisions=tuple(given.precision),
         samples=given.samples,
     )
-    tools = Tools(workshop(store.folder / LOG), load_network, _linter(), lambda text: print(text, file=sys.stderr, flush=True))
+    tools = Tools(workshop(store.folder / LOG), load_network, lint_file, lambda text: print(text, file=sys.stderr, flush=True))
     job = Job(order, tools)
     if given.action == "build":
         return summary(job.run(only_if_needed=given.if_needed))
@@ -86,14 +85,6 @@ def summary(plan: PlanManifest) -> dict[str, Any]:
         "candidates": [one.model_dump() for one in plan.candidates],
         "facts": plan.facts,
     }
-
-
-def _linter() -> Linter | None:
-    """The linter of Q/DQ graphs, if this installation has it."""
-    if importlib.util.find_spec("build_engine.lint") is None:
-        return None
-    linter: Linter = importlib.import_module("build_engine.lint").lint
-    return linter
 
 
 if __name__ == "__main__":

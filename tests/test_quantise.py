@@ -1,0 +1,78 @@
+"""A float network becomes INT8 ones that the door loads, that a linter passes, and that give nearly the same symbols."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from build_engine.lint import lint_file
+from calibration import cache, quantise
+from calibration.ranges import CALIBRATORS
+from edge.inference import load_network
+from edge.template.hashing import hash_logits
+from tests import tiny_int8
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    """Forty people with six crops each."""
+    for number, crop in enumerate(tiny_int8.crops(240, 3)):
+        path = tmp_path / "crops" / f"person{number // 6}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), crop)
+    return tmp_path / "crops"
+
+
+def test_the_int8_networks_load_lint_and_agree_with_the_float_one(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    code = quantise.main([str(manifest), str(crops), "--out", str(tmp_path / "out")])
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert code == 0, facts
+    assert set(facts["forms"]) == {"tensorrt", "cpu"}
+    seen = tiny_int8.crops(16, 9)
+    wanted = hash_logits(load_network(manifest).infer(seen, ("logits",))["logits"], tiny_int8.Q)
+    for form in facts["forms"].values():
+        found = load_network(form["manifest"])
+        assert found.manifest.sha256 != load_network(manifest).manifest.sha256
+        agreement = (hash_logits(found.infer(seen, ("logits",))["logits"], tiny_int8.Q) == wanted).mean()
+        assert agreement > 0.9
+    assert not list(lint_file(Path(facts["forms"]["tensorrt"]["manifest"]).with_suffix(".onnx")))
+
+
+def test_too_few_pictures_are_refused_with_how_many_are_needed(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    assert quantise.main([str(manifest), str(crops), "--most", "48", "--out", str(tmp_path / "out")]) == 4
+    assert "at least 32 each are needed" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob("out/*.onnx"))
+
+
+def test_every_calibrator_keeps_zero_inside_and_none_goes_beyond_what_was_seen(tmp_path: Path) -> None:
+    _, observer = tiny_int8.observed(tmp_path)
+    widest = observer.ranges("minmax")
+    for name in CALIBRATORS:
+        for tensor, (low, high) in observer.ranges(name).items():
+            assert low <= 0 <= high
+            assert max(-low, high) <= max(-widest[tensor][0], widest[tensor][1]) * 1.001
+
+
+def test_the_first_and_the_last_layers_stay_float(tmp_path: Path) -> None:
+    model = tiny_int8.tensorrt_form(tmp_path)
+    made = {output: node for node in model.graph.node for output in node.output}
+    layers = [node for node in model.graph.node if node.op_type in ("Conv", "Gemm")]
+    quantised = {node.name for node in layers if node.input[0] in made and made[node.input[0]].op_type == "DequantizeLinear"}
+    assert {"inner", "outer", "deep"} <= quantised
+    assert not quantised & {"first", "project", "uncertain"}
+    onnx.checker.check_model(model)
+
+
+def test_a_calibration_cache_holds_the_largest_magnitude_over_127() -> None:
+    text = cache.written({"a": (-2.54, 1.0), "b": (0.0, 0.0)}, ["a", "b"])
+    header, first, second = text.splitlines()
+    assert header == "TRT-8600-EntropyCalibration2"
+    assert np.frombuffer(bytes.fromhex(first.removeprefix("a: ")), ">f4")[0] == pytest.approx(0.02)
+    assert np.frombuffer(bytes.fromhex(second.removeprefix("b: ")), ">f4")[0] > 0
+    with pytest.raises(ValueError, match="no range"):
+        cache.written({}, ["a"])

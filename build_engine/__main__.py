@@ -92,7 +92,7 @@ def _linter() -> Linter | None:
     """The linter of Q/DQ graphs, if this installation has it."""
     if importlib.util.find_spec("build_engine.lint") is None:
         return None
-    linter: Linter = importlib.import_module("build_engine.lint").lint
+    linter: Linter = importlib.import_module("build_engine.lint").lint_file
     return linter
 
 

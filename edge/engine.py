@@ -19,7 +19,7 @@ from edge.settings import Settings
 
 BUILDER = (sys.executable, "-m", "build_engine")
 ACTIONS = ("build", "status", "verify", "bench", "clean")
-QUANTISED = "{name}-int8.onnx"  # beside the float network, as the workstation made it
+QUANTISED = "{name}_int8.onnx"  # beside the float network, as the workstation made it
 
 
 @dataclass(frozen=True)

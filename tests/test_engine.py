@@ -71,7 +71,7 @@ def test_the_builder_gets_every_setting_of_a_plan(door: Door) -> None:
     assert (given["--workspace"], given["--timeout"]) == (str(network.workspace), str(network.build_timeout))
     assert words[-1] == "--if-needed"
     assert "--quantised" not in words
-    (network.models / "tiny-int8.onnx").touch()
+    (network.models / "tiny_int8.onnx").touch()
     assert "--quantised" in engine.command(door.settings, "build", "tiny", False)
 
 

@@ -40,12 +40,12 @@ def test_a_half_plan_is_smaller() -> None:
     assert compiled(halved(model).SerializeToString(), "drh", "fp16") < 0.7 * compiled(model.SerializeToString(), "drh", "fp32")
 
 
-@pytest.mark.parametrize("path", sorted(MODELS.glob("*-int8.onnx")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*_int8.onnx")), ids=lambda path: path.stem)
 @pytest.mark.parametrize("precision", ["int8", "mixed"])
 def test_the_real_builder_compiles_the_quantised_networks(path: Path, precision: str) -> None:
     model = cast_first(read_model(path.read_bytes(), path.name))
     model = halved(model) if precision == "mixed" else model
-    assert compiled(model.SerializeToString(), path.stem.removesuffix("-int8"), precision) > 100_000
+    assert compiled(model.SerializeToString(), path.stem.removesuffix("_int8"), precision) > 100_000
 
 
 @pytest.mark.parametrize("name", ["drh", "detector"])

@@ -190,9 +190,9 @@ def calibrate(
         job.report.table(("what", "value"), found.rows())
         return
     places = people_in(source)
-    references = _in_force(job)
+    references, threshold = _in_force(job)
     measurement = Measurement(job.settings, job.report.warn)
-    measured = measurement.measure(job.report.progress(places, "acquiring people"), references)
+    measured = measurement.measure(job.report.progress(places, "acquiring people"), references, threshold)
     if write:
         write_calibration(measurement.calibration(measured), job.settings.calibration.path)
     job.report.result({"measured": measured.facts(), "written": str(job.settings.calibration.path) if write else None})
@@ -201,19 +201,19 @@ def calibrate(
         job.report.note(f"written to {job.settings.calibration.path}; a door takes it at its next start")
 
 
-def _in_force(job: Appliance) -> int:
-    """Says what was in force before a measurement; a calibration that does not fit is told and does not stop the new one. Returns the
-    references of the gallery."""
+def _in_force(job: Appliance) -> tuple[int, int | None]:
+    """Says what is in force before a measurement: the references of the gallery, and the threshold. A calibration that does not fit is
+    told, and does not stop the new one."""
     try:
         found = standing(job.settings, job.report.warn)
     except SettingsError as error:
         job.report.warn(str(error))
         if not job.settings.gallery.path.exists():
-            return 0
+            return 0, None
         with job.gallery() as gallery:
-            return len(gallery)
+            return len(gallery), None
     job.report.result({"threshold": found.facts()}, f"in force: {sentence(found.promise)} (tail from {found.source})")
-    return found.promise.size
+    return found.promise.size, found.promise.threshold
 
 
 @app.command("config")

@@ -141,17 +141,20 @@ class Person:
 
 @dataclass(frozen=True)
 class Measured:
-    """A tail of one's own: the people it is of, who was left out for want of samples, and the two who look most alike, with a verdict."""
+    """A tail of one's own, what it promises, and what the threshold in force makes of these people; who was left out for want of samples;
+    and the two who look most alike, with a verdict."""
 
     tail: NonMatedTail
     promise: Promise
+    in_force: Promise | None
     left_out: tuple[str, ...]
     closest: tuple[str, str, str]
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready."""
         pair = dict(zip(("first", "second", "verdict"), self.closest, strict=True))
-        return {**tail_facts(self.tail, self.promise), "left_out": list(self.left_out), "closest": pair}
+        before = tail_facts(self.tail, self.in_force) if self.in_force else None
+        return {**tail_facts(self.tail, self.promise), "threshold_in_force": before, "left_out": list(self.left_out), "closest": pair}
 
     def rows(self) -> list[tuple[str, str]]:
         """For people."""
@@ -159,6 +162,7 @@ class Measured:
         hint = "; if they are one person, take one of them out and measure again" if verdict == CONFUSABLE else ""
         return [
             *tail_rows(self.tail, self.promise),
+            *([("the threshold in force, with these people", sentence(self.in_force))] if self.in_force else []),
             ("closest people", f"{first} and {second}: {verdict}{hint}"),
             ("left out, too few usable samples", ", ".join(self.left_out) or "nobody"),
         ]
@@ -201,10 +205,11 @@ class Measurement:
                     if not most:
                         return
 
-    def measure(self, places: Iterable[Path], references: int) -> Measured:
+    def measure(self, places: Iterable[Path], references: int, in_force: int | None = None) -> Measured:
         """Everybody's approach against everybody else's reference, and the tail of it.
 
-        references: of the gallery for which the promise is made. Raises AcquisitionError for too few people, saying how many are needed.
+        references: of the gallery for which the promise is made. in_force: the threshold to hold against these people, if there is one.
+        Raises AcquisitionError for too few people, saying how many are needed.
         """
         people, left_out = [], []
         for place in places:
@@ -229,7 +234,8 @@ class Measurement:
         nearest = int(counts.argmin())
         verdict = verdict_of(int(counts[nearest]), promise.threshold, self._settings.decision.margin)
         first, second = (people[place].name for place in who[nearest])
-        return Measured(tail, promise, tuple(left_out), (first, second, verdict))
+        before = None if in_force is None else tail.promise_at(in_force, promise.fpir, references, promise.looks)
+        return Measured(tail, promise, before, tuple(left_out), (first, second, verdict))
 
     def calibration(self, measured: Measured) -> Calibration:
         """What is written: the tail's numbers, what they depend on, and the day."""

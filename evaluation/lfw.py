@@ -1,7 +1,7 @@
 """Verification on LFW, View 2: how much accuracy hashing and protection cost, through the appliance's own detector and network.
 
     python -m evaluation.lfw LFW [--protocols pairs blufr openset] [--pairs PAIRS] [--blufr MAT] [--landmarks landmarks.csv.gz]
-                             [--config FILE] [--limit PAIRS]
+                             [--config FILE] [--limit PAIRS] [--out FOLDER]
 
 LFW is a folder or zip of person/person_0001.jpg; pairs.txt is looked for beside it. Of every picture the central face is aligned and
 hashed (``folders.central``); quality refuses nothing here. With --landmarks the points of that table take the detector's place, so that
@@ -10,7 +10,8 @@ each is the best one of the other nine (Huang et al., 2007). Similarities: the c
 symbols of the plain rank hash; the same of transformed and packed codes as a gallery compares them; and of codes under two different
 keys, which must look like different people. Intervals are of 95 %: of the accuracy that of a share (Clopper and Pearson), of the other
 rates from pairs drawn again (bootstrap), both as if pairs were independent. With several protocols each picture is hashed once for all of
-them (see ``evaluation.blufr``, ``evaluation.openset``). The last line of output is JSON.
+them (see ``evaluation.blufr``, ``evaluation.openset``). With --out also plots of the pairs, det.png and scores.png. The last line of
+output is JSON.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from evaluation.samples import Samples, extractor
 from evaluation.templates import templates_of
 
 FARS = (0.001, 0.01)
+POINTS, BINS = 60, 48  # of a plotted curve, of a histogram
 PROTOCOLS = ("pairs", "blufr", "openset")
 Numbers = npt.NDArray[np.float64]
 
@@ -135,13 +137,30 @@ def facts_of(pairs: Sequence[Pair], scores: Numbers, fars: Sequence[float] = FAR
     }
 
 
+def curves(pairs: Sequence[Pair], scores: Mapping[str, Numbers]) -> dict[str, Any]:
+    """Template -> FMR and FNMR at every score that changes either by enough to be seen, and histograms of both kinds of pairs."""
+    same, made = np.array([pair.same for pair in pairs]), {}
+    for name, values in scores.items():
+        _, fmr, fnmr = metrics.error_rates(values[same], values[~same])
+        kept = np.unique(np.searchsorted(fmr, np.geomspace(max(fmr[fmr > 0][0], 1e-6), 1, POINTS)).clip(max=fmr.size - 1))
+        edges = np.histogram_bin_edges(values, BINS)
+        made[name] = {
+            "fmr": fmr[kept].tolist(),
+            "fnmr": fnmr[kept].tolist(),
+            "edges": [round(float(edge), 4) for edge in edges],
+            **{kind: np.histogram(values[which], edges)[0].tolist() for kind, which in (("mated", same), ("non_mated", ~same))},
+        }
+    return made
+
+
 def verification(pairs: Sequence[Pair], samples: Samples) -> dict[str, Any]:
     """How many pairs lack a sample, and template -> facts."""
-    sound = samples.place.keys()
+    sound, found = samples.place.keys(), similarities(pairs, samples)
     return {
         "pairs": len(pairs),
         "pairs_without_sample": sum(not {pair.first, pair.second} <= sound for pair in pairs),
-        "templates": {name: facts_of(pairs, scores) for name, scores in similarities(pairs, samples).items()},
+        "templates": {name: facts_of(pairs, scores) for name, scores in found.items()},
+        "curves": curves(pairs, found),
     }
 
 
@@ -171,6 +190,10 @@ def measure(options: argparse.Namespace) -> Answer:
     if split:
         facts["open_set"] = openset.facts_of(samples, split)
         tables.append(openset.table(f"open-set split of LFW, landmarks of the {eye.landmarks}", facts["open_set"]["references"]))
+    if options.out and pairs:
+        from evaluation import plots  # a table needs no matplotlib
+
+        facts["plots"] = [str(draw(facts["curves"], options.out / f"{draw.__name__}.png")) for draw in (plots.det, plots.scores)]
     return tables, facts
 
 
@@ -204,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=Path, help="pairs.txt (default: in or beside LFW)")
     parser.add_argument("--blufr", type=Path, metavar="MAT", help="blufr_lfw_config.mat (default: in or beside LFW)")
     parser.add_argument("--landmarks", type=Path, help="table of reference landmarks to use instead of the detector")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for plots of the pairs: det.png, scores.png")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
     parser.add_argument("--limit", type=count, metavar="PAIRS", help="about so many pairs, the same share of every fold (default all)")
     options = parser.parse_args(arguments)

@@ -153,6 +153,64 @@ def _fusion_curves(axis: Any, frames: Facts, name: str) -> None:
 
 
 @styled
+def threshold(facts: Facts, path: Path) -> Path:
+    """The false match rate against the threshold: the law fitted to half the people with its interval, the other half measured."""
+    figure, grid = _figure(5.4, 3.6)
+    axis = grid[0, 0]
+    for place, (name, tail) in enumerate(facts["tails"].items()):
+        counts = [row["unequal"] for row in tail["curve"]]
+        axis.plot(
+            counts, [row["predicted"] for row in tail["curve"]], color=COLOURS[place], linestyle=("-", "--")[place], label=f"tail {name}"
+        )
+        if all(row["predicted_interval"] for row in tail["curve"]):
+            low, high = zip(*(row["predicted_interval"] for row in tail["curve"]), strict=True)
+            axis.fill_between(counts, low, high, color=COLOURS[place], alpha=0.15, linewidth=0)
+        seen = [row for row in tail["curve"] if row["matches"]]
+        axis.plot([row["unequal"] for row in seen], [row["measured"] for row in seen], MARKERS[place], color=GREY, mfc="none")
+    axis.plot([], [], "o", color=GREY, mfc="none", label="measured on the people held out")
+    axis.set_yscale("log")
+    axis.set_ylim(bottom=0.3 / facts["held_comparisons"])
+    axis.set_xlabel("unequal symbols, at most")
+    axis.set_ylabel("false match rate")
+    axis.legend(loc="upper left")
+    return _saved(figure, path)
+
+
+@styled
+def det(curves: Facts, path: Path) -> Path:
+    """FNMR against FMR of every template, both in per cent on logarithmic axes; the dotted line is where they are equal."""
+    figure, grid = _figure(4.6, 3.9)
+    axis = grid[0, 0]
+    for place, (name, found) in enumerate(curves.items()):
+        dash = ("-", "--", ":", "-.")[place % 4]
+        fmr, fnmr = (100 * np.array(found[rate]) for rate in ("fmr", "fnmr"))
+        axis.plot(fmr, fnmr, color=COLOURS[place], linestyle=dash, label=name, linewidth=2.6 if dash == "--" else 1.6)
+    axis.plot([0.03, 100], [0.03, 100], color="#999999", linewidth=0.8, linestyle=(0, (1, 3)))
+    axis.set(xscale="log", yscale="log", xlim=(0.03, 100), ylim=(0.5, 105), xlabel="FMR, %", ylabel="FNMR, %")
+    for side, ticks in ((axis.xaxis, (0.1, 1, 10, 100)), (axis.yaxis, (1, 3, 10, 30, 100))):
+        side.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        side.set_ticks([], minor=True)
+    axis.legend(loc="lower left", bbox_to_anchor=(0.0, 0.1))
+    return _saved(figure, path)
+
+
+@styled
+def scores(curves: Facts, path: Path) -> Path:
+    """Histograms of the scores of mated and non-mated pairs, a plot for each template."""
+    figure, grid = _figure(8.2, 2.5 * -(-len(curves) // 2), -(-len(curves) // 2), 2)
+    for axis, (name, found) in zip(grid.ravel(), curves.items(), strict=False):
+        axis.stairs(found["non_mated"], found["edges"], color=ORANGE, fill=True, alpha=0.55, label="two people")
+        axis.stairs(found["mated"], found["edges"], color=BLUE, linewidth=1.6, label="one person")
+        axis.set_title(name)
+        axis.set_xlabel("cosine" if "cosine" in name else "share of equal symbols")
+        axis.set_ylabel("pairs")
+    for axis in grid.ravel()[len(curves) :]:
+        axis.axis("off")
+    grid[0, 0].legend()
+    return _saved(figure, path)
+
+
+@styled
 def montage(rows: Sequence[tuple[str, Sequence[tuple[float, Pixels]]]], path: Path) -> Path:
     """People's faces by rising uncertainty, its value below each. rows: name, and ln s with the crop."""
     columns = max(len(pictures) for _, pictures in rows)

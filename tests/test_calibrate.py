@@ -124,7 +124,9 @@ def test_a_measured_tail_sets_the_threshold_once_written(tmp_path: Path, crowd: 
     settings = settings_of(config, tmp_path)
     assert standing(settings, print).source == "network drh"
     measurement = Measurement(settings, print)
-    measured = measurement.measure(people_in(crowd), 0)
+    before = standing(settings, print).promise.threshold
+    measured = measurement.measure(people_in(crowd), 0, before)
+    assert measured.in_force == measured.tail.promise_at(before, 0.05, 0, 10)
     assert (measured.tail.people, measured.tail.pairs, measured.left_out) == (102, 102 * 101, ())
     write_calibration(measurement.calibration(measured), settings.calibration.path)
     found = standing(settings, print)

@@ -231,6 +231,14 @@ def test_a_promise_says_what_follows_and_how_far_it_was_stretched() -> None:
     assert 2 < deep.decades < 3
 
 
+def test_a_foreign_threshold_is_held_against_the_tail() -> None:
+    """Eight symbols more than the tail's own threshold: e times as many false matches."""
+    tail = replace(TAIL, shape=0.0)
+    own = tail.promise(0.003, 100, 1)
+    assert tail.promise_at(own.threshold, 0.003, 100, 1) == own
+    assert tail.promise_at(own.threshold + 8, 0.003, 100, 1).expected == pytest.approx(math.e * own.expected, rel=0.01)
+
+
 def test_a_rate_adds_up_over_references_and_looks() -> None:
     """Ten comparisons at 10 %: 1 - 0.9^10; an empty gallery counts as one reference."""
     assert per_approach(0.1, 5, 2) == pytest.approx(1 - 0.9**10)

@@ -125,7 +125,10 @@ class NonMatedTail:
 
     def promise(self, fpir: float, gallery_size: int, looks: int) -> Promise:
         """The threshold at an operating point, and how sure it is. Arguments and errors as of ``threshold``."""
-        threshold = self.threshold(fpir, gallery_size, looks)
+        return self.promise_at(self.threshold(fpir, gallery_size, looks), fpir, gallery_size, looks)
+
+    def promise_at(self, threshold: int, fpir: float, gallery_size: int, looks: int) -> Promise:
+        """What any threshold, also one of another tail, makes of the people that this tail was measured on."""
         rate, bounds = self.false_match_rate(threshold), self.interval(threshold)
         interval = None if bounds is None else (per_approach(bounds[0], gallery_size, 1), per_approach(bounds[1], gallery_size, looks))
         decades = max(0.0, -math.log10(rate * self.pairs)) if rate > 0 else math.inf

@@ -137,30 +137,33 @@ def facts_of(pairs: Sequence[Pair], scores: Numbers, fars: Sequence[float] = FAR
     }
 
 
-def curves(pairs: Sequence[Pair], scores: Mapping[str, Numbers]) -> dict[str, Any]:
-    """Template -> FMR and FNMR at every score that changes either by enough to be seen, and histograms of both kinds of pairs."""
+def curves(pairs: Sequence[Pair], scores: Mapping[str, Numbers], sound: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Template -> FMR and FNMR at every score that changes either by enough to be seen, and histograms of both kinds of pairs.
+
+    sound: of each pair, whether both pictures have a sample; the histograms leave the others out.
+    """
     same, made = np.array([pair.same for pair in pairs]), {}
     for name, values in scores.items():
         _, fmr, fnmr = metrics.error_rates(values[same], values[~same])
         kept = np.unique(np.searchsorted(fmr, np.geomspace(max(fmr[fmr > 0][0], 1e-6), 1, POINTS)).clip(max=fmr.size - 1))
-        edges = np.histogram_bin_edges(values, BINS)
+        edges = np.histogram_bin_edges(values[sound], BINS)
         made[name] = {
             "fmr": fmr[kept].tolist(),
             "fnmr": fnmr[kept].tolist(),
             "edges": [round(float(edge), 4) for edge in edges],
-            **{kind: np.histogram(values[which], edges)[0].tolist() for kind, which in (("mated", same), ("non_mated", ~same))},
+            **{kind: np.histogram(values[which & sound], edges)[0].tolist() for kind, which in (("mated", same), ("non_mated", ~same))},
         }
     return made
 
 
 def verification(pairs: Sequence[Pair], samples: Samples) -> dict[str, Any]:
     """How many pairs lack a sample, and template -> facts."""
-    sound, found = samples.place.keys(), similarities(pairs, samples)
+    found, lost = similarities(pairs, samples), [not {pair.first, pair.second} <= samples.place.keys() for pair in pairs]
     return {
         "pairs": len(pairs),
-        "pairs_without_sample": sum(not {pair.first, pair.second} <= sound for pair in pairs),
+        "pairs_without_sample": sum(lost),
         "templates": {name: facts_of(pairs, scores) for name, scores in found.items()},
-        "curves": curves(pairs, found),
+        "curves": curves(pairs, found, ~np.array(lost)),
     }
 
 

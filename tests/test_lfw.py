@@ -10,29 +10,38 @@ from evaluation.lfw import BINS, Pair, curves
 
 PAIRS = [Pair("a/1", "a/2", same, 0) for same in (True, True, True, True, False, False, False, False)]
 SCORES = np.array([0.9, 0.8, 0.7, 0.3, 0.5, 0.2, 0.1, 0.0])
+ALL = np.ones(8, bool)
 
 
 def test_a_curve_holds_the_rates_of_the_scores() -> None:
     """One of four strangers lies above one of four mates: at an FMR of a quarter a quarter of the mates is refused, at 1 nobody."""
-    found = curves(PAIRS, {"rank hash": SCORES})["rank hash"]
+    found = curves(PAIRS, {"rank hash": SCORES}, ALL)["rank hash"]
     points = dict(zip(found["fmr"], found["fnmr"], strict=True))
     assert points == {0.25: 0.25, 0.5: 0.0, 0.75: 0.0, 1.0: 0.0}
 
 
 def test_a_histogram_holds_every_pair_once() -> None:
     """Both kinds in the same bins from the lowest score to the highest."""
-    found = curves(PAIRS, {"rank hash": SCORES})["rank hash"]
+    found = curves(PAIRS, {"rank hash": SCORES}, ALL)["rank hash"]
     assert (sum(found["mated"]), sum(found["non_mated"])) == (4, 4)
     assert (found["edges"][0], found["edges"][-1], len(found["edges"])) == (0.0, 0.9, BINS + 1)
     assert found["mated"][-1] == 1
     assert found["non_mated"][0] == 1
 
 
+def test_a_pair_without_a_sample_is_in_the_curve_and_not_in_the_histogram() -> None:
+    """It is refused at every threshold, and has no score to show."""
+    lost = np.array([True] * 3 + [False] + [True] * 4)
+    found = curves(PAIRS, {"rank hash": np.where(lost, SCORES, -1.0)}, lost)["rank hash"]
+    assert (sum(found["mated"]), found["edges"][0]) == (3, 0.0)
+    assert found["fnmr"][0] == 0.25
+
+
 @pytest.mark.parametrize("draw", [plots.det, plots.scores])
 def test_plots_are_made_of_the_curves_alone(tmp_path: Path, draw: object) -> None:
     """Another score, another picture."""
-    one = curves(PAIRS, {"rank hash": SCORES, "embedding, cosine": SCORES})
-    other = curves(PAIRS, {"rank hash": SCORES[::-1], "embedding, cosine": SCORES})
+    one = curves(PAIRS, {"rank hash": SCORES, "embedding, cosine": SCORES}, ALL)
+    other = curves(PAIRS, {"rank hash": SCORES[::-1], "embedding, cosine": SCORES}, ALL)
     made = [draw(found, tmp_path / f"{number}.png").read_bytes() for number, found in enumerate((one, one, other))]  # type: ignore[operator]
     assert made[0][:4] == b"\x89PNG"
     assert made[0] == made[1] != made[2]

@@ -1,5 +1,6 @@
 """What INT8 costs, held against float on pictures that were not calibrated on: symbols of the hash network, faces of the detector."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -64,13 +65,14 @@ class HashJudge:
 
     def figures(self, network: bytes) -> Figures:
         found = self.symbols(network)
-        each = (found == self.true).mean(axis=1)
+        equal = found == self.true
+        agreement, each = float(equal.mean()), equal.mean(axis=1)
         return {
             "crops": len(each),
-            "agreement": float(each.mean()),
+            "agreement": agreement,
             "agreement_percentile_1": float(np.percentile(each, 1)),
             "least_agreement": self.least,
-            "passed": bool(each.mean() >= self.least),
+            "passed": agreement >= self.least,
             **distances(self.true, found, self.crops.people),
         }
 
@@ -114,8 +116,9 @@ def moved_tail(tail: NonMatedTail | None, figures: Figures) -> tuple[NonMatedTai
     lows = [figures[kind]["non_mated_low"] for kind in ("float_float", "int8_int8", "float_int8")]
     if tail is None or None in lows:
         return tail, None
-    shift = min(0, lows[1] - lows[0], lows[2] - lows[0])
-    return replace(tail, tail_at=max(0.5, tail.tail_at + shift)), shift
+    shift = max(min(0, lows[1] - lows[0], lows[2] - lows[0]), math.ceil(0.5 - tail.tail_at))
+    bounds = tuple(replace(bound, unequal=bound.unequal + shift) for bound in tail.bounds if bound.unequal + shift >= 0)
+    return replace(tail, tail_at=tail.tail_at + shift, bounds=bounds), shift
 
 
 @dataclass(frozen=True, eq=False)

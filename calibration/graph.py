@@ -89,6 +89,7 @@ def prepare(network: Path) -> Graph:
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "simplified.onnx"
         try:
+            onnx.checker.check_model(str(network))
             quant_pre_process(str(network), str(target), skip_symbolic_shape=True)
             model = onnx.load(str(target))
         except Exception as error:  # onnx and onnxruntime have no common base of errors
@@ -104,7 +105,7 @@ def prepare(network: Path) -> Graph:
 def _cast_first(model: onnx.ModelProto) -> None:
     """Pictures are turned from B x H x W x 3 after they were made float, not before: TensorRT takes uint8 in a Cast only. Same numbers."""
     graph = model.graph
-    readers = {name: [node for node in graph.node if name in node.input] for name in [graph.input[0].name]}[graph.input[0].name]
+    readers = [node for node in graph.node if graph.input[0].name in node.input]
     turn = readers[0] if len(readers) == 1 and readers[0].op_type == "Transpose" else None
     casts = [node for node in graph.node if turn is not None and turn.output[0] in node.input]
     if turn is None or len(casts) != 1 or casts[0].op_type != "Cast":

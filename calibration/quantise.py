@@ -8,8 +8,9 @@ CROPS are aligned crops, PICTURES whole ones (``calibration.crops``); the networ
 person in two: ranges are measured on the first; calibrator and layers are chosen on the second by how alike the results are (equal symbols
 of the hash, boxes and landmarks of the detector); the gate is held on the third, or on --held-out. Layers that cost most stay float until
 it holds. Written are, of each form (``calibration.qdq``), <name>_int8.onnx (tensorrt) and <name>_int8_cpu.onnx with their manifests, which
-keep all figures, and <name>.cache for classic calibration (``calibration.cache``). No network is written of a form whose gate does not
-hold. The last line of output is JSON.
+keep all figures; <name>.cache for classic calibration (``calibration.cache``); and <name>.recipe, from which the same networks are made
+again without any picture (``calibration.recipe``). Where a gate does not hold, no network of that form is written. The last line of output
+is JSON.
 """
 
 import argparse
@@ -29,23 +30,22 @@ from rich.progress import track
 from rich.table import Table
 
 from calibration import cache, sensitivity
+from calibration.artefact import write
 from calibration.crops import read_crops, read_pictures, split
-from calibration.gate import BATCH, DetectJudge, Figures, HashJudge, Judge, moved_tail
+from calibration.gate import BATCH, DetectJudge, Figures, HashJudge, Judge
 from calibration.graph import Graph, Layer, activations, prepare
 from calibration.qdq import FORMS, quantised
 from calibration.ranges import CALIBRATORS, Observer, Ranges
+from calibration.recipe import Form, Recipe, save
 from calibration.synthetic import synthetic_crops
 from edge.errors import EdgeError, NetworkError, SourceError
 from edge.face.detect import fit
-from edge.inference import Manifest, read_manifest, write_manifest
-from edge.inference.make import describe
-from edge.inference.network import golden_input, read_network
+from edge.inference import Manifest, read_manifest
+from edge.inference.network import read_network
 
 CONSOLE = Console(stderr=True)
 SHARES = (0.5, 0.2, 0.3)  # of the pictures: ranges, choice, gate
 LEAST = 32  # pictures of a part
-SUFFIX = {"tensorrt": "_int8", "cpu": "_int8_cpu"}
-CPU_STEPS = 4  # a machine may differ by so many times the difference between onnxruntime's fused and unfused arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,43 +158,6 @@ def facts_of(made: Made, graph: Graph, manifest: Manifest, material: Material) -
     }
 
 
-def write(made: Made, facts: dict[str, Any], manifest: Manifest, folder: Path) -> Path:
-    """Write network and manifest; returns the manifest's path."""
-    path = folder / f"{manifest.name}{SUFFIX[made.form]}.onnx"
-    path.write_bytes(made.network.SerializeToString())
-    tail, shift = moved_tail(manifest.non_mated, made.figures) if manifest.kind == "hash" else (None, None)
-    if shift is not None:
-        facts = {**facts, "non_mated_moved_by": shift}
-    told = describe(
-        path,
-        manifest.kind,
-        facts={**manifest.facts, "quantised": facts},
-        size=manifest.preprocessing.size,
-        code=manifest.code,
-        non_mated=tail,
-    )
-    write_manifest(tolerant(told, path.read_bytes()), path.with_suffix(".json"))
-    return path.with_suffix(".json")
-
-
-def tolerant(manifest: Manifest, raw: bytes) -> Manifest:
-    """The manifest with golden tolerances that other CPUs and runtimes keep.
-
-    INT8 is computed in fused integer kernels here and in float there, and a value on the edge of two steps falls on either side; how much
-    that makes is seen by running the same graph without any fusion.
-    """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    session: Any = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-    values = session.run(list(manifest.golden.outputs), {manifest.inputs[0].name: golden_input(manifest.golden)})
-    outputs = {}
-    for (name, golden), unfused in zip(manifest.golden.outputs.items(), values, strict=True):
-        off = float(np.abs(unfused.ravel()[: len(golden.first)] - golden.first).max())
-        outputs[name] = golden.model_copy(update={"tolerance": max(golden.tolerance, float(f"{CPU_STEPS * off:.2g}"))})
-    return manifest.model_copy(update={"golden": manifest.golden.model_copy(update={"outputs": outputs})})
-
-
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """The whole way; the facts."""
     manifest = read_manifest(options.network)
@@ -208,16 +171,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     observed = _observe(graph, material.batches)
     options.out.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {"network": manifest.name, "sha256": manifest.sha256, "forms": {}}
+    recipe: dict[str, Form] = {}
     for form in options.form:
         made = make(graph, form, observed, material)
         kept = facts_of(made, graph, manifest, material)
-        path = write(made, kept, manifest, options.out)
+        path = write(made.network, form, kept, manifest, options.out)
+        recipe[form] = Form.of(made.layers, observed[made.calibrator], activations(graph, made.layers), kept)
         show(made, graph)
         size = path.with_suffix(".onnx").stat().st_size
         facts["forms"][form] = {"manifest": str(path), "bytes": size, **kept}
         if form == "tensorrt":
             tensors = activations(graph, made.layers)
             (options.out / f"{manifest.name}.cache").write_text(cache.written(observed[made.calibrator], tensors), encoding="utf-8")
+    save(Recipe(name=manifest.name, float_sha256=manifest.sha256, forms=recipe), options.out / f"{manifest.name}.recipe")
     return facts
 
 
@@ -231,7 +197,7 @@ def show(made: Made, graph: Graph) -> None:
     """The table of layers, and the gate."""
     scores = ", ".join(f"{name} {score:.4f}" for name, score in made.calibrators.items())
     table = Table(title=f"{made.form}: {scores}", caption=f"at the gate: {_brief(made.figures)}")
-    table.add_column("layer")
+    table.add_column("layer", overflow="fold")
     table.add_column("costs alone", justify="right")
     table.add_column("now")
     kept = {layer.name for layer in made.layers}

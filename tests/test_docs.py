@@ -41,9 +41,14 @@ def test_every_command_that_a_document_names_exists(document: Path) -> None:
 
 def test_every_module_that_a_message_or_a_run_names_exists() -> None:
     named = set()
-    for folder in ("edge", "training", "evaluation"):
+    for folder in ("edge", "training", "evaluation", "calibration", "build_engine"):
         for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.sh")]:
-            named |= set(re.findall(r"(?:python|PYTHON) -m ((?:training|evaluation|edge)[a-z0-9_.]*)", path.read_text(encoding="utf-8")))
+            named |= set(
+                re.findall(
+                    r"(?:python|PYTHON) -m ((?:training|evaluation|edge|calibration|build_engine)[a-z0-9_.]*)",
+                    path.read_text(encoding="utf-8"),
+                )
+            )
     assert len(named) > 10
     assert [module for module in sorted(named) if importlib.util.find_spec(module.rstrip(".")) is None] == []
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from build_engine.lint import lint_file
-from calibration import cache, quantise
+from calibration import cache, quantise, recipe
 from calibration.ranges import CALIBRATORS
 from edge.inference import load_network
 from edge.template.hashing import hash_logits
@@ -40,6 +40,41 @@ def test_the_int8_networks_load_lint_and_agree_with_the_float_one(tmp_path: Path
         agreement = (hash_logits(found.infer(seen, ("logits",))["logits"], tiny_int8.Q) == wanted).mean()
         assert agreement > 0.9
     assert not list(lint_file(Path(facts["forms"]["tensorrt"]["manifest"]).with_suffix(".onnx")))
+
+
+def test_a_recipe_makes_the_same_networks_again_without_a_picture(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    assert quantise.main([str(manifest), str(crops), "--out", str(tmp_path / "out")]) == 0
+    assert recipe.main([str(manifest), str(tmp_path / "out" / "tiny.recipe"), "--out", str(tmp_path / "again")]) == 0
+    for name in ("tiny_int8.onnx", "tiny_int8.json", "tiny_int8_cpu.onnx", "tiny_int8_cpu.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [({"float_sha256": "0" * 64}, "the recipe is for"), ({"format": 2}, "no recipe can be read"), ({"forms": 3}, "no recipe can be read")],
+    ids=["of another network", "of another format", "damaged"],
+)
+def test_a_recipe_that_does_not_fit_is_refused(tmp_path: Path, spoil: dict, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    sound = {"name": "tiny", "float_sha256": json.loads(manifest.read_text())["sha256"], "forms": {}}
+    (tmp_path / "some.recipe").write_text(json.dumps(sound | spoil))
+    assert recipe.main([str(manifest), str(tmp_path / "some.recipe"), "--out", str(tmp_path / "again")]) == 5
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_faces_that_nobody_has_calibrate_too(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    words = [str(manifest), "--synthetic", "--most", "160", "--held-out", str(crops), "--form", "tensorrt", "--out", str(tmp_path / "out")]
+    assert quantise.main(words) == 0
+    facts = json.loads(capsys.readouterr().out.splitlines()[-1])["forms"]["tensorrt"]
+    assert facts["pictures"] == {"pictures": "synthetic", "ranges": 128, "choice": 32, "held_out": "crops", "held_out_pictures": 240}
+
+
+def test_without_pictures_it_says_what_to_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert quantise.main([str(tiny_int8.network(tmp_path / "tiny.onnx")), "--out", str(tmp_path / "out")]) == 4
+    assert "or say --synthetic" in " ".join(capsys.readouterr().err.split())
 
 
 def test_too_few_pictures_are_refused_with_how_many_are_needed(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from edge.report import Report, Tally
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
+from edge.watch import Watcher, Watchers
 
 
 class Appliance:
@@ -115,21 +116,27 @@ class Appliance:
         frame = self._frame(path, 0)
         return [self.judge(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
 
-    def watch(self, gallery: Gallery, stream: Source, limit: int | None = None) -> Tally:
-        """Run the loop over a stream; report and record every outcome; end with the table. Ctrl-C ends it too."""
+    def watch(self, gallery: Gallery, stream: Source, limit: int | None = None, watchers: Sequence[Watcher] = ()) -> Tally:
+        """Run the loop over a stream; report and record every outcome, tell the watchers; the count of it all. Ctrl-C ends it too."""
         tally, begun = Tally(), 0.0
         identifier = build.identifier(self.settings, self.acquirer, gallery, self.networks.tail)
+        told = Watchers(watchers, self.report.warn)
         try:
             for frame, outcomes in run(_at_most(stream.frames(), limit), identifier, time.monotonic if stream.live else None):
                 begun = frame.captured if frame and not tally.frames else begun
                 tally.frames += frame is not None
+                if frame:
+                    told.seen(frame, identifier.sightings)
                 for outcome in outcomes:
                     name = name_of(gallery, outcome)
+                    told.decided(outcome, name)
                     tally.add(outcome, name)
                     self.report.outcome(outcome, name, outcome.captured - begun)
                     self._record(gallery, outcome)
         except KeyboardInterrupt:
             self.report.note("stopped")
+        finally:
+            told.close()
         if identifier.dropped:
             self.report.warn(
                 f"{identifier.dropped} identifications came too late and were dropped; the machine is too slow for this stream"

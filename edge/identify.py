@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.acquire import Acquirer, Sample
 from edge.face.track import Tracker
-from edge.records import Candidate, Code, Face, Features, Frame, Outcome
+from edge.records import Candidate, Code, Face, Features, Frame, Outcome, Reason, Sighting
 from edge.template.decide import Approach, Policy, expired
 
 Clock = Callable[[], float]
@@ -52,6 +52,7 @@ class Identifier:
         self._expiry, self._consistency = expiry, consistency
         self._approaches: dict[int, Approach] = {}
         self.dropped = 0
+        self.sightings: list[Sighting] = []  # of the newest frame
 
     def step(self, frame: Frame, clock: Clock) -> list[Outcome]:
         """One frame: detect, track, align, assess, hash, fuse, compare, decide. clock: monotonic seconds, read when outcomes are made."""
@@ -60,19 +61,22 @@ class Identifier:
         with self._acquirer.stages.stage("track"):
             tracks = self._tracker.update(faces, frame.captured)
             outcomes = self._ended(self._tracker.expired(frame.captured), clock)
-        waiting = self._usable(frame, faces, tracks)
+        waiting, refused = self._usable(frame, faces, tracks)
         features = self._acquirer.features([sample for _, sample in waiting])
         for (approach, _), each in zip(waiting, features, strict=True):
             outcomes += self._look(approach, each, frame.captured, clock)
+        self.sightings = self._sighted(faces, tracks, refused)
         return [outcome for outcome in outcomes if self._fresh(outcome, clock())]
 
     def finish(self, clock: Clock) -> list[Outcome]:
         """The stream has ended: the outcomes of the approaches still open."""
         return self._ended(list(self._approaches), clock)
 
-    def _usable(self, frame: Frame, faces: list[Face], tracks: list[int | None]) -> list[tuple[Approach, Sample]]:
-        """The undecided approaches of this frame whose sample serves; the others are told why not."""
-        usable = []
+    def _usable(
+        self, frame: Frame, faces: list[Face], tracks: list[int | None]
+    ) -> tuple[list[tuple[Approach, Sample]], dict[int, tuple[Reason, ...]]]:
+        """The undecided approaches of this frame whose sample serves; the others are told why not, and so is the caller, by track."""
+        usable, refused = [], {}
         for face, track in zip(faces, tracks, strict=True):
             if track is None:
                 continue
@@ -82,9 +86,17 @@ class Identifier:
                 continue
             if sample.quality.reasons:
                 approach.refuse(sample.quality.reasons, frame.captured)
+                refused[track] = sample.quality.reasons
             else:
                 usable.append((approach, sample))
-        return usable
+        return usable, refused
+
+    def _sighted(self, faces: list[Face], tracks: list[int | None], refused: dict[int, tuple[Reason, ...]]) -> list[Sighting]:
+        return [
+            Sighting(track, face, self._approaches[track].held, refused.get(track, ()), self._approaches[track].decided)
+            for face, track in zip(faces, tracks, strict=True)
+            if track is not None and track in self._approaches
+        ]
 
     def _look(self, approach: Approach, features: Features, captured: float, clock: Clock) -> list[Outcome]:
         with self._acquirer.stages.stage("fuse"):

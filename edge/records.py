@@ -137,3 +137,18 @@ class Outcome:
     def __post_init__(self) -> None:
         if not (self.subject is not None) == (self.verdict is Verdict.IDENTIFIED):
             raise ValueError(f"outcome {self.verdict.value}: a subject belongs to 'identified' and to nothing else")
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """One tracked face of one frame, for whoever shows or reports what the loop is doing. Carries no features.
+
+    track: the approach. samples: usable ones held so far. reasons: why this frame's sample was refused, empty if it was not. decided: the
+    approach has had its outcome.
+    """
+
+    track: int
+    face: Face
+    samples: int
+    reasons: tuple[Reason, ...]
+    decided: bool

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
-FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.face", "edge.template")
-DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys")
+FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
+DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
 BUILDERS = {"edge/build.py", "edge/appliance.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
 # the world touched by one named file or folder each
 BEHIND = {

@@ -64,6 +64,11 @@ class Approach:
         self._refused: Counter[Reason] = Counter()
         self.decided = False
 
+    @property
+    def held(self) -> int:
+        """Samples held at this moment."""
+        return len(self._samples)
+
     def wants(self, captured: float) -> bool:
         """Whether a sample of this moment (monotonic seconds) is of use: undecided, and not too soon after the last one."""
         return not self.decided and (not self._samples or captured - self._newest >= self._policy.interval)

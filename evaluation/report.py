@@ -28,7 +28,7 @@ from edge import __version__
 from edge.errors import EdgeError, SourceError
 from edge.settings import load_settings
 from evaluation.pictures import CONSOLE, Answer, answer, recording
-from evaluation.sections import INTRODUCTION, SECTIONS, Section
+from evaluation.sections import DATA, INTRODUCTION, SECTIONS, Section
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +42,11 @@ def as_rows(table: Table) -> dict[str, Any]:
         "header": [str(column.header) for column in table.columns],
         "rows": [list(row) for row in zip(*columns, strict=True)],
     }
+
+
+def without(table: Mapping[str, Any], data: Path) -> dict[str, Any]:
+    """The same table with the place of the data called DATA in title and caption, wherever they lie on this machine."""
+    return {**table, **{name: table[name].replace(str(data), DATA.rstrip("/")) for name in ("title", "caption")}}
 
 
 def markdown(table: Mapping[str, Any]) -> str:
@@ -87,7 +92,7 @@ def measured(section: Section, data: Path, folder: Path) -> dict[str, Any]:
         "section": section.name,
         "command": section.shown(),
         "facts": facts,
-        "tables": [as_rows(table) for table in tables],
+        "tables": [without(as_rows(table), data) for table in tables],
         "networks": networks(),
         "commit": commit(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -114,7 +119,8 @@ def rendered(section: Section, found: Mapping[str, Any] | None, current: Mapping
 def document(results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str]) -> str:
     """docs/evaluation.md. results: section -> what ``measured`` gave."""
     some = next(iter(results.values()), None)
-    machine = f"{some['machine']}, {some['date']}, commit {some['commit']}" if some else "nothing was measured"
+    commits = ", ".join(dict.fromkeys(found["commit"] for found in results.values()))
+    machine = f"{some['machine']}, {some['date']}, measured at {commits}" if some else "nothing was measured"
     head = f"# What it reaches\n\nVersion {__version__}, networks {_named(current)}; {machine}.\n{INTRODUCTION}"
     return "\n\n".join([head, *(rendered(section, results.get(section.name), current) for section in SECTIONS)]) + "\n"
 

@@ -13,7 +13,7 @@ $PYTHON -m training.teach "$WORK/packed" "$DATA/models/w600k_mbf_dequant.onnx" "
 $PYTHON -m training.overlap "$WORK/packed" "$WORK/teacher_mbf.npy" "$DATA/models/w600k_mbf_dequant.onnx" \
     "$DATA/lfw/lfw-deepfunneled.zip" "$DATA/test/ytf_150.zip"
 
-# stage 1 goes on from the shipped network (git show v0.1.0 or commit 82686e3 has it), then with the rank hash trained along.
+# stage 1 goes on from the shipped network (commit 82686e3 has it), then with the rank hash trained along.
 # As it was: both cycles ran on one core, under the module's former name training.distil. The first was stopped after 27 of its 100 minutes
 # (117,000 samples) to begin the second (256,000 samples). The share of equal symbols asked for in the second rose faster than that of a
 # Gaussian projection, which training.stage1 now asks for. The teacher had embedded the mirror images of none of the crops when the first
@@ -27,5 +27,8 @@ $PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/hashed.
 $PYTHON -m training.features "$WORK/packed" "$WORK/hashed.pt" "$WORK/features.npz" --limit 20000 --views 3
 $PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 1000
 $PYTHON -m training.pfe "$WORK/packed" "$WORK/hashed.pt" "$WORK/scalar.pt" --head "$WORK/head.pt" --steps 200
+
+# behind the table of sizes in docs/evaluation.md
+$PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 256x8 512x8 --steps 400
 
 $PYTHON -m training.export drh "$WORK/hashed.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

@@ -17,6 +17,7 @@ import pytest
 
 from edge.errors import GalleryError, KeySourceError
 from edge.gallery import (
+    AlteredGalleryError,
     BusyGalleryError,
     DamagedGalleryError,
     ForeignFileError,
@@ -96,7 +97,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[GalleryError], str]] = {
     "cut after a page": (lambda path: os.truncate(path, 4096), DamagedGalleryError, r"is cut short \(4096 of \d+ bytes\): restore"),
     "cut in the last page": (lambda path: os.truncate(path, path.stat().st_size - 1), DamagedGalleryError, "is cut short"),
     "foreign": (foreign, ForeignFileError, r"database of another program \(application id 0x00000000\): name another file"),
-    "newer file": (edit("PRAGMA user_version = 2"), NewerGalleryError, "has format 2, this program knows 1: update"),
+    "newer file": (edit("PRAGMA user_version = 3"), NewerGalleryError, "has format 3, this program knows 2: update"),
     "no version": (edit("PRAGMA user_version = 0"), DamagedGalleryError, "has no format number: restore a backup"),
     "newer templates": (edit("UPDATE meta SET format = 2"), NewerGalleryError, "templates of format 2, this program"),
     "no facts": (edit("DELETE FROM meta"), DamagedGalleryError, "table meta is damaged: restore a backup"),
@@ -216,6 +217,9 @@ def added(path: Path) -> None:
 def test_a_damaged_row_is_told_never_matches_and_hides_nobody(path: Path, damage: Callable[[Path], None]) -> None:
     damage(path)
     with opened(path) as gallery:
+        assert bool(gallery.altered) == (damage in (renamed, added))
+        if gallery.altered:
+            gallery.accept()
         assert [one.reference in one.reason for one in gallery.damaged] == [True]
         assert gallery.damaged[0].reference in {row[0] for row in rows(path, "SELECT id FROM templates")}
         for name in PEOPLE:
@@ -287,6 +291,9 @@ def test_rows_of_a_revoked_subject_put_back_from_a_copy_do_not_match(path: Path)
     for row in copy:
         altered(path, "INSERT INTO templates VALUES (?, ?, ?)", *row)
     with opened(path) as gallery:
+        with pytest.raises(AlteredGalleryError, match="added, removed or put back"):
+            gallery.search(CODES["Ben"])
+        gallery.accept()  # even so
         assert found(gallery) == ["Ben", "Cleo"]
         assert len(gallery.damaged) == 2
         assert any(f"subject {ana}: is revoked, yet" in problem for problem in gallery.verify().problems)

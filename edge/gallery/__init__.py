@@ -1,6 +1,7 @@
 """The door to the gallery file: subjects, references, revocations, events."""
 
 from edge.gallery.errors import (
+    AlteredGalleryError,
     BusyGalleryError,
     DamagedGalleryError,
     ForeignFileError,
@@ -13,16 +14,19 @@ from edge.gallery.errors import (
     WrongKeyError,
 )
 from edge.gallery.file import NetworkId
+from edge.gallery.former import Former
 from edge.gallery.gallery import Gallery, open_gallery
 from edge.gallery.labels import is_id, normalised
 from edge.gallery.records import Damage, Event, Report, Subject
 
 __all__ = [
+    "AlteredGalleryError",
     "BusyGalleryError",
     "Damage",
     "DamagedGalleryError",
     "Event",
     "ForeignFileError",
+    "Former",
     "Gallery",
     "MissingGalleryError",
     "NetworkId",

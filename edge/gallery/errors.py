@@ -36,6 +36,10 @@ class DamagedGalleryError(GalleryError):
     """The file is truncated or its structure is broken."""
 
 
+class AlteredGalleryError(GalleryError):
+    """The references are not those that were signed, or an old copy of the file was put back: nobody is let in by it."""
+
+
 class BusyGalleryError(GalleryError):
     """Another process holds the gallery."""
 

@@ -24,6 +24,7 @@ from edge.gallery.errors import (
     translated,
 )
 from edge.gallery.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from edge.gallery.witness import sync_folder
 from edge.template.protect import require_sha256
 
 _MAGIC = b"SQLite format 3\0"
@@ -144,14 +145,14 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
         raise DamagedGalleryError(f"gallery {path}: table meta is damaged: restore a backup; the file was left as it is") from error
 
 
-def open_file(path: Path, expected: Meta, *, create: bool, patience: float) -> GalleryFile:
+def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience: float) -> GalleryFile:
     """Opens the gallery at ``path``, after making it if it is not there and ``create`` says so.
 
-    ``expected`` gives the facts a new gallery gets and an old one must have; only its epochs may differ. patience: seconds to wait
-    for another process. Raises the errors of edge.gallery.errors, each before anything in the file is changed.
+    ``expected`` gives the facts a new gallery gets and an old one must have; only its epochs may differ. head: sealed, of a new gallery.
+    patience: seconds to wait for another process. Raises the errors of edge.gallery.errors, each before anything in the file is changed.
     """
     if create and not os.path.lexists(path):
-        _create(path, expected)
+        _create(path, expected, head)
     _check_header(path)
     _check_rights(path)
     with translated(path):
@@ -215,7 +216,7 @@ def _check_content(path: Path, expected: Meta, patience: float) -> None:
         with _transaction(connection, "BEGIN"):
             _require_known_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
             _require_plain(path, connection)
-            _compare(path, read_meta(connection, path), expected)
+            require_fit(path, read_meta(connection, path), expected)
 
 
 def _require_plain(path: Path, connection: sqlite3.Connection) -> None:
@@ -225,12 +226,15 @@ def _require_plain(path: Path, connection: sqlite3.Connection) -> None:
         raise DamagedGalleryError(f"gallery {path}: holds {names}, not made by this program: restore a backup")
 
 
-def _compare(path: Path, found: Meta, expected: Meta) -> None:
+def require_fit(path: Path, found: Meta, expected: Meta) -> None:
+    """Refuses a gallery of other facts than ``expected``; epochs may differ."""
     if found.format > expected.format:
         raise NewerGalleryError(f"gallery {path}: has templates of format {found.format}, this program knows {expected.format}: update it")
     if found.network != expected.network:
         old, new = (f"{n.sha256[:12]} ({n.m} symbols of {n.q})" for n in (found.network, expected.network))
-        raise OtherNetworkError(f"gallery {path}: was made with network {old}, not {new}: use that network, or enrol into a new gallery")
+        raise OtherNetworkError(
+            f"gallery {path}: was made with network {old}, not {new}: use that network, `edge rebind`, or enrol into a new gallery"
+        )
     if found.key_check != expected.key_check:
         way_out = "restore the right key; another site or application name gives other keys too"
         raise WrongKeyError(f"gallery {path}: was made with another root key, site or application: {way_out}")
@@ -277,7 +281,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _create(path: Path, meta: Meta) -> None:
+def _create(path: Path, meta: Meta, head: bytes) -> None:
     """Makes a gallery under another name and links it into place: at ``path`` there is a whole one or none."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     if os.path.lexists(journal := _journal(path)) and not os.path.lexists(path):  # in this order: another process may be making both
@@ -285,10 +289,10 @@ def _create(path: Path, meta: Meta) -> None:
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         with translated(path):
-            _fill(draft, meta)
+            _fill(draft, meta, head)
         with contextlib.suppress(FileExistsError):  # another process was first: its gallery is opened and checked like any other
             os.link(draft, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         way_out = "check that its folder exists, has room, may be written and can hold hard links"
         raise UnwritableGalleryError(f"gallery {path}: cannot be created ({error.strerror}): {way_out}") from error
@@ -298,7 +302,7 @@ def _create(path: Path, meta: Meta) -> None:
                 draft.with_name(name).unlink(missing_ok=True)
 
 
-def _fill(draft: Path, meta: Meta) -> None:
+def _fill(draft: Path, meta: Meta, head: bytes) -> None:
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         _configure(connection, patience=0)
@@ -306,12 +310,5 @@ def _fill(draft: Path, meta: Meta) -> None:
         sizes = (meta.network.sha256, meta.network.m, meta.network.q)
         facts = (meta.format, *sizes, meta.transform_epoch, meta.row_epoch, meta.key_check, meta.device)
         connection.execute(f"INSERT INTO meta (id, {_META}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", facts)  # noqa: S608 - fixed column names
+        connection.execute("INSERT INTO head (id, sealed) VALUES (1, ?)", (head,))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

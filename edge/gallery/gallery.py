@@ -3,40 +3,56 @@
 import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timezone
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 from edge.errors import GalleryError, SubjectError
-from edge.gallery.file import GalleryFile, Meta, NetworkId, open_file, read_meta
+from edge.gallery import renewal
+from edge.gallery.file import Meta, NetworkId, open_file, read_meta
+from edge.gallery.former import Former
+from edge.gallery.head import Signer
+from edge.gallery.integrity import Integrity, first_head
 from edge.gallery.labels import is_id, nearest, normalised
 from edge.gallery.live import Live
 from edge.gallery.records import Damage, Event, Report, Subject
-from edge.gallery.sealer import Row, Sealer
+from edge.gallery.renewal import Tell, untold
+from edge.gallery.sealer import Sealer
+from edge.gallery.state import State, delete, now_text
 from edge.records import Candidate, Code, Symbols
-from edge.template.compare import nearest_first, unequal
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 
 Check = Callable[[], None]
 _KIND = re.compile(r"[a-z_]{1,32}")
-# the number after the newest event; below an event put in under the largest number there is, which would leave no next one
-_NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
 
 
-def open_gallery(path: Path | str, keys: Keys, network: NetworkId, device: str, *, create: bool = True, patience: float = 5.0) -> "Gallery":
+def open_gallery(
+    path: Path | str,
+    keys: Keys,
+    network: NetworkId,
+    device: str,
+    *,
+    create: bool = True,
+    witness: Path | None = None,
+    patience: float = 5.0,
+) -> "Gallery":
     """The gallery at ``path``, made if nothing is there and ``create`` says so.
 
-    patience: seconds to wait for another process that is writing, then BusyGalleryError. Raises the errors of edge.gallery.errors,
-    each before anything in the file is changed. Damaged references stop nothing: they never match and stand in ``Gallery.damaged``.
+    witness: file that remembers the newest head, outside the gallery; None to do without. patience: seconds to wait for another process
+    that is writing, then BusyGalleryError. Raises the errors of edge.gallery.errors, each before anything in the file is changed. Damaged
+    references stop nothing: they never match and stand in ``Gallery.damaged``. A gallery that is not the one that was signed opens too, so
+    that it can be looked at, but ``search`` refuses it (``Gallery.altered``).
     """
     if not device:
         raise ValueError("device: must not be empty")
     first = Meta(FORMAT_VERSION, network, transform_epoch=1, row_epoch=1, key_check=keys.check_value(), device=device)
-    file = open_file(Path(path), first, create=create, patience=patience)
+    integrity = Integrity(Signer(keys.head_key()), witness)
+    file = open_file(Path(path), first, first_head(integrity.signer), create=create, patience=patience)
     try:
-        return Gallery(file, Sealer(keys, network, device, (1, 1)))
+        return Gallery(State(file, Sealer(keys, network, device, (1, 1)), integrity, first))
     except BaseException:
         file.close()
         raise
@@ -48,40 +64,59 @@ def _no_check() -> None: ...
 class Gallery:
     """Made by ``open_gallery``; belongs to the thread that made it. What other processes do to the file counts after ``refresh``."""
 
-    def __init__(self, file: GalleryFile, sealer: Sealer) -> None:
-        self._file = file
-        self._live = Live(sealer)
-        self._version = self._agreed = -1
-        with file.reading() as db:
-            self._load(db)
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     @property
     def path(self) -> Path:
         """Where the gallery lies."""
-        return self._file.path
+        return self._state.file.path
 
     @property
     def rows(self) -> Symbols:
         """The live rows (n, row_bytes) uint8, transformed, 64-byte aligned; take it anew after every change."""
-        return self._live.matrix.rows
+        return self._state.live.matrix.rows
 
     @property
     def damaged(self) -> tuple[Damage, ...]:
         """The references that could not be opened and never match."""
-        return tuple(self._live.damaged.values())
+        return tuple(self._state.live.damaged.values())
+
+    @property
+    def altered(self) -> str | None:
+        """Why the references are not those that were signed, or not the newest; None if all is well. Then ``search`` refuses."""
+        return self._state.integrity.altered
+
+    @property
+    def counter(self) -> int | None:
+        """Changes of references so far, as signed; None where no signature opens."""
+        return self._state.integrity.counter
+
+    @property
+    def witness_pending(self) -> bool:
+        """Whether the witness is behind because it could not be written; ``refresh`` tries again."""
+        return self._state.integrity.witness_pending
+
+    @property
+    def former(self) -> Former | None:
+        """The references of the network before, while the window of a ``rebind`` is open."""
+        return self._state.former
 
     @property
     def erasure_pending(self) -> bool:
         """Whether deleted rows may still lie, sealed, in the journal because another process was reading; ``refresh`` tries again."""
-        return self._file.erasure_pending
+        return self._state.file.erasure_pending
 
     def subject_of_row(self, row: int) -> str:
         """The subject's id of a row of ``rows``."""
-        return self._live.matrix.subjects[row]
+        return self._state.live.matrix.subjects[row]
 
     def subjects(self) -> list[Subject]:
         """Everybody enrolled, by name."""
-        return self._live.subjects()
+        if self._state.former is None:
+            return self._state.live.subjects()
+        counts = Counter(self._state.former.live.matrix.subjects)
+        return [replace(subject, former=counts[subject.id]) for subject in self._state.live.subjects()]
 
     def find(self, label_or_id: str) -> Subject:
         """The one subject of that id or name; SubjectError, with the nearest names, if there is none or there are several."""
@@ -101,22 +136,17 @@ class Gallery:
 
     def probe(self, code: Code) -> Symbols:
         """A plain code as bit planes (row_bytes,) that compare with ``rows``."""
-        return self._live.sealer.planes([code]).reshape(-1)
+        return self._state.live.sealer.planes([code]).reshape(-1)
 
     def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
-        """Each subject's nearest reference, the most alike first; at most ``limit`` subjects."""
-        matrix = self._live.matrix
-        if not len(matrix):
-            return []
-        counts = unequal(matrix.rows, self.probe(code), self._live.sealer.bits)
-        best: dict[str, Candidate] = {}
-        for row in nearest_first(counts):
-            if limit is not None and len(best) >= limit:
-                break
-            subject = matrix.subjects[row]
-            if subject not in best:
-                best[subject] = Candidate(subject, matrix.references[row], int(counts[row]))
-        return list(best.values())
+        """Each subject's nearest reference, the most alike first; at most ``limit`` subjects. AlteredGalleryError: see ``altered``."""
+        self._state.require_unaltered()
+        return self._state.live.search(code, limit)
+
+    def search_former(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
+        """The same among the references of the network before, for a code of that network; empty where no window is open."""
+        self._state.require_unaltered()
+        return self._state.former.live.search(code, limit) if self._state.former else []
 
     def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.
@@ -125,19 +155,20 @@ class Gallery:
         name or another person's id; GalleryError if it cannot be stored.
         """
         name = normalised(label)
-        with self._changing() as db:
+        with self._state.changing() as db:
             check()
             identity = secrets.token_hex(16) if subject_id is None else self._named(subject_id, name).id
-            facts = {"created": _now(), "label": name}
-            sealed = self._live.sealer.seal_facts("subject", identity, facts)
+            facts = {"created": now_text(), "label": name}
+            sealed = self._state.live.sealer.seal_facts("subject", identity, facts)
             if subject_id is None:
                 db.execute("INSERT INTO subjects (id, sealed) VALUES (?, ?)", (identity, sealed))
-            added = self._insert(db, identity, self._live.sealer.planes(codes))
-            self._log(db, "enrolled", identity)
+            added = self._state.insert(db, identity, self._state.live.sealer.planes(codes))
+            self._state.integrity.sign(db, came=[row.reference for row in added])
+            self._state.log(db, "enrolled", identity)
         if subject_id is None:
-            self._live.know(identity, sealed, facts)
-        self._live.append(added)
-        self._followed()
+            self._state.live.know(identity, sealed, facts)
+        self._state.live.append(added)
+        self._state.followed()
         return self._named(identity, name)
 
     def revoke(self, subject_id: str) -> None:
@@ -145,18 +176,21 @@ class Gallery:
 
         SubjectError if there is no such id.
         """
-        with self._changing() as db:
+        with self._state.changing(also_altered=True) as db:
+            if not set(self._state.references_of(subject_id)) <= set(_references_of(db, subject_id)):
+                db.execute("REINDEX")  # a damaged index must keep nobody in
             gone = _references_of(db, subject_id)
             if not gone:
                 _require_subject(db, subject_id)
-            db.execute("DELETE FROM templates WHERE subject = ?", (subject_id,))
+            delete(db, gone)
             db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
-            sealed = self._live.sealer.seal_facts("revocation", subject_id, {"time": _now()})
+            self._state.integrity.sign(db, went=gone)
+            sealed = self._state.live.sealer.seal_facts("revocation", subject_id, {"time": now_text()})
             db.execute("INSERT OR REPLACE INTO revocations (subject, sealed) VALUES (?, ?)", (subject_id, sealed))
-            self._log(db, "revoked", subject_id)
-        self._live.forget(gone, subject_id)
-        self._followed()
-        self._file.erase()
+            self._state.log(db, "revoked", subject_id)
+        self._state.forget(gone, subject_id)
+        self._state.followed()
+        self._state.file.erase()
 
     def renew(self, subject_id: str, codes: Sequence[Code] | None, *, check: Check = _no_check) -> None:
         """Replaces a subject's references by those of new plain codes or, with None, by fresh ids and pads of the same codes.
@@ -164,81 +198,106 @@ class Gallery:
         With None, damaged references stay as they are, and it is a GalleryError if there is no sound one; likewise if the subject's record
         does not open or he was revoked: nobody may pass on it. check: as in ``enrol``.
         """
-        with self._changing() as db:
+        with self._state.changing() as db:
             check()
             _require_subject(db, subject_id)
-            if self._live.subject(subject_id) is None:
+            if self._state.live.subject(subject_id) is None:
                 raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
             gone = _references_of(db, subject_id)
+            if codes is None and self._state.former is not None:
+                gone = [reference for reference in gone if reference not in self._state.former.live.matrix]
             if codes is None:
-                gone = [reference for reference in gone if reference in self._live.matrix]
-                planes = self._live.matrix.taken(gone)
+                gone = [reference for reference in gone if reference in self._state.live.matrix]
+                planes = self._state.live.matrix.taken(gone)
             else:
-                planes = self._live.sealer.planes(codes)
+                planes = self._state.live.sealer.planes(codes)
             if not len(planes):
                 raise GalleryError(f"gallery {self.path}: no reference of subject {subject_id} can be opened: enrol again")
-            _delete(db, gone)
-            added = self._insert(db, subject_id, planes)
-            self._log(db, "renewed", subject_id)
-        self._live.forget(gone)
-        self._live.append(added)
-        self._followed()
-        self._file.erase()
+            delete(db, gone)
+            added = self._state.insert(db, subject_id, planes)
+            self._state.integrity.sign(db, came=[row.reference for row in added], went=gone)
+            self._state.log(db, "renewed", subject_id)
+        self._state.forget(gone)
+        self._state.live.append(added)
+        self._state.followed()
+        self._state.file.erase()
 
-    def rotate(self, *, transform: bool = False) -> None:
+    def rotate(self, *, transform: bool = False, tell: Tell = untold) -> None:
         """Seals every reference anew under the next row epoch and, with ``transform``, recodes it to the next transform epoch.
 
-        Nobody need be present. GalleryError if a reference is damaged, for it could not be taken along.
+        Nobody need be present. tell: hears references done and their total. GalleryError if a reference is damaged, for it could not be
+        taken along. Killed at any moment, it was done whole or not at all.
         """
-        with self._changing() as db:
-            old = self._live
-            if old.damaged or old.problems:
-                found = "; ".join(old.problems.values()) or f"{len(old.damaged)} references are damaged"
-                raise GalleryError(f"gallery {self.path}: {found}: revoke or renew their subjects first")
-            epochs = (old.sealer.epochs[0] + transform, old.sealer.epochs[1] + 1)
-            fresh = old.sealer.at(epochs)
-            planes, subjects = old.sealer.recoded(old.matrix.rows, fresh), list(old.matrix.subjects)
-            db.execute("UPDATE meta SET transform_epoch = ?, row_epoch = ?", epochs)
-            db.execute("DELETE FROM templates")
-            _insert(db, fresh, [Row(secrets.token_hex(16), s, p.tobytes()) for s, p in zip(subjects, planes, strict=True)])
-            self._log(db, "rotated", None)
-        self._follow()
-        self._file.erase()
+        renewal.rotate(self._state, transform=transform, tell=tell)
+
+    def readdress(self, keys: Keys, device: str, tell: Tell = untold) -> None:
+        """Everything anew under other keys and for another device, in place, nobody present: after the root key got about, or to move.
+
+        Ids of subjects stay, those of references do not. Other processes find the gallery foreign from then on; the witness follows.
+        tell, GalleryError, kill -9: as in ``rotate``.
+        """
+        renewal.readdress(self._state, keys, device, tell)
+
+    def rebind(self, network: NetworkId, until: datetime) -> int:
+        """Makes this a gallery of another network. Present references count as the former ones until ``until`` (wall-clock UTC).
+
+        Every subject is to be renewed by ``rebound`` at a pass within that time. Returns how many references wait. GalleryError while a
+        window is open already.
+        """
+        return renewal.rebind(self._state, network, until)
+
+    def rebound(self, subject_id: str, code: Code) -> bool:
+        """A person with former references passed: they give way to one of this code. False if the person has none any more."""
+        return renewal.rebound(self._state, subject_id, code)
+
+    def end_rebind(self) -> int:
+        """Deletes the former references that are left; how many. Their subjects stay, without a reference: they must be enrolled again."""
+        return renewal.end_rebind(self._state)
+
+    def accept(self) -> None:
+        """Signs the references as they are now: after an operator has looked at who is enrolled. Revoked ids stay barred."""
+        with self._state.changing(also_altered=True) as db:
+            self._state.integrity.accept(db)
+            self._state.log(db, "accepted", None)
+        self._state.follow()
 
     def record(self, kind: str, subject: str | None = None) -> None:
         """Stores an event: what it was (a verdict, say; small letters and _) and, if somebody was identified, the subject's id."""
         if not _KIND.fullmatch(kind):
             raise ValueError(f"event {kind!r}: expected 1 to 32 small letters and _")
-        with self._file.writing() as db:
-            self._log(db, kind, subject)
+        with self._state.file.writing() as db:
+            self._state.log(db, kind, subject)
 
     def events(self, limit: int = 100) -> list[Event]:
         """The newest ``limit`` events, newest first; altered ones are left out (``verify`` counts them)."""
-        with self._file.reading() as db:
+        with self._state.file.reading() as db:
             stored = db.execute("SELECT id, sealed FROM events ORDER BY id DESC LIMIT ?", (limit,)).fetchall()
-        return [event for number, sealed in stored if (event := _event(self._live.sealer, number, sealed))]
+        return [event for number, sealed in stored if (event := _event(self._state.live.sealer, number, sealed))]
 
     def refresh(self) -> bool:
         """Follows what other processes did to the file; True if one changed it. Costs microseconds if none did.
 
         ReplacedGalleryError if another file lies at the path now.
         """
-        self._file.require_same()
-        if self._file.erasure_pending:
-            self._file.erase(patience=0)
-        if self._file.data_version() == self._version:
+        self._state.file.require_same()
+        if self._state.file.erasure_pending:
+            self._state.file.erase(patience=0)
+        self._state.witness()
+        if not self._state.stale():
             return False
-        self._follow()
+        self._state.follow()
         return True
 
     def verify(self) -> Report:
         """Reads and opens everything in the file anew: its structure, each reference, subject, revocation and event."""
-        with self._file.reading() as db:
+        with self._state.file.reading() as db:
             problems = [line for (line,) in db.execute("PRAGMA integrity_check") if line != "ok"]
             problems += [f"table {row[0]}: a row without its subject" for row in db.execute("PRAGMA foreign_key_check")]
             meta = read_meta(db, self.path)
-            fresh = Live(self._live.sealer.at((meta.transform_epoch, meta.row_epoch)))
+            fresh = Live(self._state.live.sealer.at((meta.transform_epoch, meta.row_epoch)))
             fresh.load(db)
+            self._state.integrity.check(db)
+            problems += [self.altered] if self.altered else []
             events = [_event(fresh.sealer, number, sealed) for number, sealed in db.execute("SELECT id, sealed FROM events")]
             problems += [*fresh.problems.values(), *_altered_revocations(db, fresh.sealer)]
         lost = events.count(None)
@@ -249,12 +308,12 @@ class Gallery:
 
     def close(self) -> None:
         """Wipes the rows in RAM and ends the connection; a second call does nothing."""
-        self._live.matrix.wipe()
-        self._file.close()
+        self._state.wipe()
+        self._state.file.close()
 
     def __len__(self) -> int:
         """References that can match."""
-        return len(self._live.matrix)
+        return len(self._state.live.matrix)
 
     def __enter__(self) -> "Gallery":
         return self
@@ -262,49 +321,11 @@ class Gallery:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """A writing transaction in which RAM and file agree. Change RAM only after it, then call ``_followed``.
-
-        In between RAM counts as stale: whatever ends the change half way (a signal, say), the next use loads the file anew.
-        """
-        with self._file.writing() as db:
-            if self._file.data_version() != self._version:
-                self._load(db)
-            self._agreed, self._version = self._version, -1
-            yield db
-
-    def _followed(self) -> None:
-        self._version = self._agreed
-
-    def _follow(self) -> None:
-        with self._file.reading() as db:
-            self._load(db)
-
-    def _load(self, db: sqlite3.Connection) -> None:
-        meta = read_meta(db, self.path)
-        epochs = (meta.transform_epoch, meta.row_epoch)
-        if epochs != self._live.sealer.epochs:
-            self._live.matrix.wipe()
-            self._live = Live(self._live.sealer.at(epochs))
-        self._live.load(db)
-        self._version = self._file.data_version()
-
     def _named(self, subject_id: str, name: str) -> Subject:
-        subject = self._live.subject(subject_id)
+        subject = self._state.live.subject(subject_id)
         if subject is None or subject.label != name:
             raise SubjectError(f"subject {subject_id}: nobody called {name} has that id: see who is enrolled with list")
         return subject
-
-    def _insert(self, db: sqlite3.Connection, subject: str, planes: Symbols) -> list[Row]:
-        rows = [Row(secrets.token_hex(16), subject, row.tobytes()) for row in planes]
-        _insert(db, self._live.sealer, rows)
-        return rows
-
-    def _log(self, db: sqlite3.Connection, kind: str, subject: str | None) -> None:
-        number = db.execute(_NEXT_EVENT).fetchone()[0]
-        sealed = self._live.sealer.seal_facts("event", str(number), {"kind": kind, "subject": subject, "time": _now()})
-        db.execute("INSERT INTO events (id, sealed) VALUES (?, ?)", (number, sealed))
 
 
 def _require_subject(db: sqlite3.Connection, subject_id: str) -> None:
@@ -313,21 +334,9 @@ def _require_subject(db: sqlite3.Connection, subject_id: str) -> None:
 
 
 def _references_of(db: sqlite3.Connection, subject_id: str) -> list[str]:
-    return [reference for (reference,) in db.execute("SELECT id FROM templates WHERE subject = ? ORDER BY id", (subject_id,))]
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _insert(db: sqlite3.Connection, sealer: Sealer, rows: Iterable[Row]) -> None:
-    db.executemany(
-        "INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", ((row.reference, row.subject, sealer.seal(row)) for row in rows)
-    )
-
-
-def _delete(db: sqlite3.Connection, references: Iterable[str]) -> None:
-    db.executemany("DELETE FROM templates WHERE id = ?", ((reference,) for reference in references))
+    """Of this network and of the one before."""
+    query = "SELECT id FROM templates WHERE subject = ?1 UNION ALL SELECT id FROM former WHERE subject = ?1 ORDER BY id"
+    return [reference for (reference,) in db.execute(query, (subject_id,))]
 
 
 def _event(sealer: Sealer, number: int, sealed: bytes) -> Event | None:

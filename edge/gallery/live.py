@@ -7,17 +7,24 @@ from collections.abc import Iterable, Mapping
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
+from edge.records import Candidate, Code
+from edge.template.compare import nearest_first, unequal
 from edge.template.protect import TemplateError
 
-_TEMPLATES = "SELECT id, subject, template FROM templates"
-_REFERENCES = "SELECT id, subject FROM templates NOT INDEXED"  # a damaged index must hide nobody
+TABLES = ("templates", "former")
+_TEMPLATES = {table: f"SELECT id, subject, template FROM {table}" for table in TABLES}  # noqa: S608 - fixed names
+# in the order of the table itself: SQLite would read the index alone, and a damaged one must hide nobody
+_REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id" for table in TABLES}  # noqa: S608 - fixed names
 
 
 class Live:
-    """Subjects, rows and damage of one gallery at one pair of epochs. A row is here only if it and its subject opened."""
+    """Subjects, rows and damage of one gallery at one pair of epochs. A row is here only if it and its subject opened.
 
-    def __init__(self, sealer: Sealer) -> None:
-        self.sealer = sealer
+    table: "templates", or "former" for the references of the network before.
+    """
+
+    def __init__(self, sealer: Sealer, table: str = TABLES[0]) -> None:
+        self.sealer, self.table = sealer, table
         self.matrix = Matrix(sealer.width)
         self.damaged: dict[str, Damage] = {}
         self.problems: dict[str, str] = {}
@@ -26,7 +33,7 @@ class Live:
     def load(self, db: sqlite3.Connection) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened."""
         self._load_subjects(db)
-        stored: dict[str, str] = dict(db.execute(_REFERENCES))
+        stored: dict[str, str] = dict(db.execute(_REFERENCES[self.table]))
         for reference, subject in list(zip(self.matrix.references, self.matrix.subjects, strict=True)):
             if stored.get(reference) != subject or subject not in self._people:
                 self.matrix.remove(reference)
@@ -34,9 +41,9 @@ class Live:
         self.matrix.reserve(len(stored))
         if len(self.matrix):
             missing = [reference for reference in stored if reference not in self.matrix]
-            self._take(row for reference in missing for row in db.execute(f"{_TEMPLATES} WHERE id = ?", (reference,)))
+            self._take(row for reference in missing for row in db.execute(f"{_TEMPLATES[self.table]} WHERE id = ?", (reference,)))
         else:
-            self._take(db.execute(_TEMPLATES))
+            self._take(db.execute(_TEMPLATES[self.table]))
         for reference in stored.keys() - self.matrix.references - self.damaged.keys():
             self.damaged[reference] = Damage(reference, stored[reference], f"reference {reference}: its id is damaged: restore a backup")
 
@@ -72,6 +79,20 @@ class Live:
                 self.matrix.append(reference, subject, self.sealer.open(reference, subject, template))
             except TemplateError as error:
                 self.damaged[reference] = Damage(reference, subject, str(error))
+
+    def search(self, code: Code, limit: int | None) -> list[Candidate]:
+        """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects."""
+        if not len(self.matrix):
+            return []
+        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits)
+        best: dict[str, Candidate] = {}
+        for row in nearest_first(counts):
+            if limit is not None and len(best) >= limit:
+                break
+            subject = self.matrix.subjects[row]
+            if subject not in best:
+                best[subject] = Candidate(subject, self.matrix.references[row], int(counts[row]))
+        return list(best.values())
 
     def append(self, rows: Iterable[Row]) -> None:
         """Adds rows that were just committed."""

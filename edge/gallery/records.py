@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Subject:
-    """An enrolled person: opaque id, name, wall-clock UTC of enrolment (ISO 8601), number of references that can match."""
+    """An enrolled person: opaque id, name, wall-clock UTC of enrolment (ISO 8601), number of references that can match.
+
+    former: references of the network before, which match until the person is renewed or the window closes.
+    """
 
     id: str
     label: str
     created: str
     references: int
+    former: int = 0
 
 
 @dataclass(frozen=True)

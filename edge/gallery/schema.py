@@ -6,7 +6,7 @@ from typing import Any
 from sqlite_utils import Migrations
 
 APPLICATION_ID = int.from_bytes(b"EdgF", "big")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 MIGRATIONS = Migrations("edge-gallery")
 
@@ -30,4 +30,20 @@ def first_light(db: Any) -> None:
         db.conn.execute(statement)
 
 
+def signed_head(db: Any) -> None:
+    """head (one row: the signature over the references), former (references of the network before, while people are renewed), facts."""
+    strict = ["STRICT"] if sqlite3.sqlite_version_info >= (3, 37) else []
+    by_id = ", ".join(["WITHOUT ROWID", *strict])
+    statements = (
+        f"CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL) {by_id}",
+        f"""CREATE TABLE former (
+            id TEXT PRIMARY KEY NOT NULL, subject TEXT NOT NULL REFERENCES subjects (id), template BLOB NOT NULL) {by_id}""",
+        "CREATE INDEX former_subject ON former (subject)",
+        f"CREATE TABLE facts (name TEXT PRIMARY KEY NOT NULL, sealed BLOB NOT NULL) {by_id}",
+    )
+    for statement in statements:
+        db.conn.execute(statement)
+
+
 MIGRATIONS()(first_light)
+MIGRATIONS()(signed_head)

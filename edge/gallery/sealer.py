@@ -25,7 +25,7 @@ class Sealer:
     """Holds the keys of one pair of epochs; another pair needs another sealer. ``bits`` planes a symbol, rows of ``width`` bytes."""
 
     def __init__(self, keys: Keys, network: NetworkId, device: str, epochs: tuple[int, int]) -> None:
-        self._keys, self._network, self._device = keys, network, device
+        self._keys, self.network, self._device = keys, network, device
         self.epochs = epochs
         self.bits, self.width = bits_of(network.q), row_bytes(network.m, network.q)
         self._transform = Transform(keys.transform_key(epochs[0]), network.m, network.q)
@@ -36,11 +36,19 @@ class Sealer:
 
     def at(self, epochs: tuple[int, int]) -> "Sealer":
         """The sealer of the same gallery at another pair (transform epoch, row epoch)."""
-        return Sealer(self._keys, self._network, self._device, epochs)
+        return Sealer(self._keys, self.network, self._device, epochs)
+
+    def under(self, keys: Keys, device: str) -> "Sealer":
+        """The sealer of the same network and epochs under other keys and for another device."""
+        return Sealer(keys, self.network, device, self.epochs)
+
+    def of(self, network: NetworkId) -> "Sealer":
+        """The sealer of the same keys, device and epochs for the codes of another network."""
+        return Sealer(self._keys, network, self._device, self.epochs)
 
     def planes(self, codes: Sequence[Code]) -> Symbols:
         """Plain codes as transformed bit planes (n, width) uint8; ValueError for none at all or codes of another size."""
-        m, q = self._network.m, self._network.q
+        m, q = self.network.m, self.network.q
         if not codes or any(code.symbols.shape != (m,) or code.q != q for code in codes):
             sizes = sorted({(len(code.symbols), code.q) for code in codes})
             raise ValueError(f"codes: expected at least one, each of {m} symbols of {q}, got {sizes}")
@@ -48,10 +56,10 @@ class Sealer:
 
     def recoded(self, planes: Symbols, fresh: "Sealer") -> Symbols:
         """Bit planes (n, width) of this sealer's transform as those of ``fresh``."""
-        if fresh.epochs[0] == self.epochs[0]:
+        if fresh._keys is self._keys and fresh.epochs[0] == self.epochs[0]:
             return planes
-        plain = self._transform.invert(unpack(planes, self._network.m, self._network.q))
-        return pack(fresh._transform.apply(plain), self._network.q)
+        plain = self._transform.invert(unpack(planes, self.network.m, self.network.q))
+        return pack(fresh._transform.apply(plain), self.network.q)
 
     def seal(self, row: Row) -> bytes:
         """A row as it is stored: a serialised protected template with a fresh pad."""

@@ -46,7 +46,7 @@ class Keyring:
         return self._derive("label key", 0)
 
     def head_key(self) -> bytes:
-        """Reserved for a signed head over all rows of a gallery."""
+        """Signs which references belong to a gallery and how many changes it has seen."""
         return self._derive("head key", 0)
 
     def check_value(self) -> bytes:

@@ -1,0 +1,68 @@
+"""The signed head of a gallery: which references belong to it, and how many changes it has seen (docs/template-format.md, "Head")."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from edge.gallery.labels import is_id
+from edge.template.protect import derive, open_record, seal_record
+
+MEMBER_BYTES = 16
+EMPTY = bytes(MEMBER_BYTES)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of its references' ids.
+
+    replaces: SHA-256, in hex, of the witness that was sealed under the keys before, for as long as that one may still be in its place.
+    """
+
+    gallery: str
+    counter: int
+    members: bytes
+    replaces: str = ""
+
+    def next(self, change: bytes) -> "Head":
+        """The head after one more change. change: ``Signer.members`` of every id that came or went."""
+        return Head(self.gallery, self.counter + 1, xor(self.members, change))
+
+
+class Signer:
+    """Makes and opens heads under one head key. ``where`` names the place of a record: a head taken elsewhere does not open."""
+
+    def __init__(self, head_key: bytes) -> None:
+        self._record_key = derive(head_key, "head record")
+        self._members = Cipher(algorithms.AES(derive(head_key, "head members")), modes.ECB())  # noqa: S305 - single blocks as a PRF
+
+    def members(self, ids: Iterable[str]) -> bytes:
+        """The XOR of a keyed image of every id, 16 bytes; the same for every order. Nobody without the key can make another set fit."""
+        blocks = b"".join(bytes.fromhex(each) if is_id(each) else _unlike_any(each) for each in ids)
+        if not blocks:
+            return EMPTY
+        images = np.frombuffer(self._members.encryptor().update(blocks), dtype=np.uint64).reshape(-1, 2)
+        return bytes(np.bitwise_xor.reduce(images, axis=0).tobytes())
+
+    def seal(self, head: Head, where: str) -> bytes:
+        """The head as a sealed record of that place."""
+        facts = {"counter": head.counter, "gallery": head.gallery, "members": head.members.hex(), "replaces": head.replaces}
+        return seal_record(json.dumps(facts).encode(), self._record_key, "head", where)
+
+    def open(self, sealed: object, where: str) -> Head:
+        """The head again. Raises TemplateError if it was altered, moved, or sealed under another key."""
+        facts = json.loads(open_record(sealed, self._record_key, "head", where))
+        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"])
+
+
+def xor(one: bytes, other: bytes) -> bytes:
+    """Both, 16 bytes each, bit by bit."""
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+
+
+def _unlike_any(damaged: object) -> bytes:
+    """16 bytes for what is no id: nothing that was ever signed."""
+    return hashlib.sha256(repr(damaged).encode()).digest()[:MEMBER_BYTES]

@@ -1,0 +1,133 @@
+"""Whether a gallery is the one that was signed: every reference and no other, and the newest copy of it that this device has seen."""
+
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.gallery.head import EMPTY, Head, Signer, xor
+from edge.gallery.witness import Witness
+from edge.template.protect import TemplateError
+
+_PLACE = "gallery"
+# in the order of the tables themselves: SQLite would read an index alone, and a damaged one must hide nobody
+_IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM former NOT INDEXED ORDER BY id")
+
+
+def first_head(signer: Signer) -> bytes:
+    """The sealed head of a new, empty gallery with a random id."""
+    return signer.seal(Head(secrets.token_hex(16), 0, EMPTY), _PLACE)
+
+
+class Integrity:
+    """Checks the head at every load and signs it anew in the transaction of every change.
+
+    altered: why the gallery is not the one that was signed, or None. witness_pending: the witness could not be written; the next change
+    or ``keep`` makes up for it.
+    """
+
+    def __init__(self, signer: Signer, witness: Path | None) -> None:
+        self.signer = signer
+        self._witness = Witness(witness, signer) if witness else None
+        self._head: Head | None = None
+        self.altered: str | None = None
+        self.witness_pending = False
+
+    def under(self, signer: Signer) -> "Integrity":
+        """The same gallery's integrity under another key; nothing is signed yet."""
+        other = Integrity(signer, self._witness.path if self._witness else None)
+        other._head = self._head
+        return other
+
+    @property
+    def counter(self) -> int | None:
+        """Changes so far, as signed; None where no head opens."""
+        return self._head.counter if self._head else None
+
+    def check(self, db: sqlite3.Connection) -> None:
+        """Holds the head against the file and the witness, within the open transaction."""
+        self.altered = self._fault(db)
+
+    def _fault(self, db: sqlite3.Connection) -> str | None:
+        self._head = None
+        sealed = db.execute("SELECT sealed FROM head").fetchone()
+        if sealed is None:
+            return "its references were never signed, or the signature was removed"
+        try:
+            head = self.signer.open(sealed[0], _PLACE)
+        except TemplateError:
+            return "its signature does not open"
+        self._head = head
+        if _members(db, self.signer) != head.members:
+            return "its references are not those that were signed: some were added, removed or put back by another program"
+        return self._unwitnessed(head)
+
+    def _unwitnessed(self, head: Head) -> str | None:
+        if self._witness is None:
+            return None
+        try:
+            seen = self._witness.read()
+        except TemplateError:
+            if head.replaces and self._digest() == head.replaces:
+                self.witness_pending = True  # its process ended between a change of keys and the new witness
+                return None
+            return f"the witness {self._witness.path} is altered or unreadable"
+        if not head.counter and (seen is None or seen.gallery != head.gallery):
+            self.witness_pending = True  # a new, empty gallery: it lets nobody in
+            return None
+        if seen is None:
+            return f"the witness {self._witness.path} is missing, so nobody can say that this is the newest copy"
+        if seen.gallery != head.gallery:
+            return f"it is another gallery than the one that the witness {self._witness.path} has seen"
+        if seen.counter > head.counter:
+            return f"it is an old copy: it has seen {head.counter} changes, the witness {seen.counter}"
+        self.witness_pending = seen.counter < head.counter  # its process ended between the change and the witness
+        return None
+
+    def sign(self, db: sqlite3.Connection, *, came: Iterable[str] = (), went: Iterable[str] = ()) -> None:
+        """The head after a change within the open transaction. came, went: ids of references.
+
+        In an altered gallery only removals come here: it is whole again once exactly what did not belong to it is gone.
+        """
+        if self._head is None:
+            return
+        change = xor(self.signer.members(came), self.signer.members(went))
+        following = self._head.next(change)
+        if self.altered and _members(db, self.signer) == self._head.members:
+            following = self._head.next(EMPTY)
+        self._store(db, following)
+
+    def accept(self, db: sqlite3.Connection) -> None:
+        """Signs the references as they are. Counts on from the newest change that file or witness has seen."""
+        seen = [each for each in (self._head, self._witnessed()) if each]
+        identity = seen[0].gallery if seen else secrets.token_hex(16)
+        counter = max((each.counter for each in seen), default=0) + 1
+        self._store(db, Head(identity, counter, _members(db, self.signer), self._digest()))
+        self.altered = None
+
+    def _digest(self) -> str:
+        try:
+            return self._witness.digest() if self._witness else ""
+        except TemplateError:
+            return ""
+
+    def _witnessed(self) -> Head | None:
+        try:
+            return self._witness.read() if self._witness else None
+        except TemplateError:
+            return None
+
+    def _store(self, db: sqlite3.Connection, head: Head) -> None:
+        db.execute("INSERT OR REPLACE INTO head (id, sealed) VALUES (1, ?)", (self.signer.seal(head, _PLACE),))
+        self._head = head
+        self.witness_pending = self._witness is not None
+
+    def keep(self, db: sqlite3.Connection) -> None:
+        """Brings the witness to the file's head, within a transaction that bars other processes. Raises OSError or TemplateError."""
+        if self._witness is not None and self.altered is None:
+            self._witness.write(self.signer.open(db.execute("SELECT sealed FROM head").fetchone()[0], _PLACE))
+        self.witness_pending = False
+
+
+def _members(db: sqlite3.Connection, signer: Signer) -> bytes:
+    return signer.members(identity for query in _IDS for (identity,) in db.execute(query))

@@ -1,0 +1,154 @@
+"""What a gallery's file and RAM have in common, and how the one follows the other."""
+
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+
+from edge.errors import GalleryError
+from edge.gallery.errors import AlteredGalleryError
+from edge.gallery.file import GalleryFile, Meta, read_meta, require_fit
+from edge.gallery.former import Former, load_former
+from edge.gallery.integrity import Integrity
+from edge.gallery.live import TABLES, Live
+from edge.gallery.sealer import Row, Sealer
+from edge.records import Symbols
+
+# the number after the newest event; below an event put in under the largest number there is, which would leave no next one
+_NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
+
+
+class State:
+    """One open file with what of it lies in RAM: present and former references, the signed head. Belongs to the thread that made it."""
+
+    def __init__(self, file: GalleryFile, sealer: Sealer, integrity: Integrity, expected: Meta) -> None:
+        self.file, self.integrity, self._expected = file, integrity, expected
+        self.live = Live(sealer)
+        self.former: Former | None = None
+        self._version = self._agreed = -1
+        self.follow()
+        self.witness()
+
+    @property
+    def lives(self) -> list[Live]:
+        """The references that count: the present ones, and while a window is open the former ones."""
+        return [self.live, *([self.former.live] if self.former else [])]
+
+    def require_unaltered(self) -> None:
+        """AlteredGalleryError if the references are not those that were signed, or not the newest."""
+        if self.integrity.altered:
+            way_out = "see who is enrolled with list, then restore a backup, or sign it as it is with accept"
+            raise AlteredGalleryError(f"gallery {self.file.path}: {self.integrity.altered}: {way_out}")
+
+    @contextmanager
+    def changing(self, *, also_altered: bool = False) -> Iterator[sqlite3.Connection]:
+        """A writing transaction in which RAM and file agree. Change RAM only after it, then call ``followed``.
+
+        also_altered: in a gallery that is not the one that was signed too, where nothing may be added. In between RAM counts as stale:
+        whatever ends the change half way (a signal, say), the next use loads the file anew.
+        """
+        with self.file.writing() as db:
+            if self.file.data_version() != self._version:
+                self._load(db)
+            if not also_altered:
+                self.require_unaltered()
+            self._agreed, self._version = self._version, -1
+            yield db
+        self.witness()
+
+    def followed(self) -> None:
+        """RAM holds what was committed; an altered gallery is looked at again instead, for a removal may have mended it."""
+        self._version = -1 if self.integrity.altered else self._agreed
+
+    def follow(self) -> None:
+        """Takes over the file as it is now."""
+        with self.file.reading() as db:
+            self._load(db)
+
+    def stale(self) -> bool:
+        """Whether somebody has changed the file since it was followed."""
+        return self.file.data_version() != self._version
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        meta = read_meta(db, self.file.path)
+        require_fit(self.file.path, meta, self._expected)  # another process may have moved it to another network, key or device
+        epochs = (meta.transform_epoch, meta.row_epoch)
+        if epochs != self.live.sealer.epochs:
+            self.live.matrix.wipe()
+            self.live = Live(self.live.sealer.at(epochs))
+        self.live.load(db)
+        self.former = load_former(db, self.live.sealer, self.former)
+        self.integrity.check(db)
+        self._version = self.file.data_version()
+
+    def adopt(self, expected: Meta, sealer: Sealer, integrity: Integrity | None = None) -> None:
+        """Follows the file, which was just moved to another network, key or device."""
+        self.wipe()
+        self._expected, self.live, self.former = expected, Live(sealer), None
+        self.integrity = integrity or self.integrity
+        self.follow()
+        self.witness()
+
+    @property
+    def expected(self) -> Meta:
+        """The facts that the file must have; only its epochs may differ."""
+        return self._expected
+
+    def witness(self) -> None:
+        """Brings the witness to the file's head where it is behind; what hinders that stands in ``integrity.witness_pending``."""
+        if self.integrity.witness_pending and not self.integrity.altered:
+            with contextlib.suppress(GalleryError, OSError), self.file.writing() as db:
+                self.integrity.keep(db)
+
+    def insert(self, db: sqlite3.Connection, subject: str, planes: Symbols) -> list[Row]:
+        """New rows of a subject within the open transaction."""
+        rows = [Row(secrets.token_hex(16), subject, row.tobytes()) for row in planes]
+        insert(db, TABLES[0], self.live.sealer, rows)
+        return rows
+
+    def references_of(self, subject: str) -> list[str]:
+        """The references of a subject that lie in RAM."""
+        return [
+            reference
+            for live in self.lives
+            for reference, whose in zip(live.matrix.references, live.matrix.subjects, strict=True)
+            if whose == subject
+        ]
+
+    def forget(self, references: Iterable[str], subject: str | None = None) -> None:
+        """Takes rows, and a subject, out of RAM that were just deleted from the file."""
+        gone = list(references)
+        for live in self.lives:
+            live.forget(gone, subject)
+
+    def log(self, db: sqlite3.Connection, kind: str, subject: str | None = None, sealer: Sealer | None = None) -> None:
+        """One event within the open transaction. sealer: another one than the present, where the keys change."""
+        number = db.execute(_NEXT_EVENT).fetchone()[0]
+        facts = {"kind": kind, "subject": subject, "time": now_text()}
+        sealed = (sealer or self.live.sealer).seal_facts("event", str(number), facts)
+        db.execute("INSERT INTO events (id, sealed) VALUES (?, ?)", (number, sealed))
+
+    def wipe(self) -> None:
+        """Overwrites every row in RAM."""
+        for live in self.lives:
+            live.matrix.wipe()
+
+
+def now_text() -> str:
+    """Wall-clock UTC, ISO 8601."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def insert(db: sqlite3.Connection, table: str, sealer: Sealer, rows: Iterable[Row]) -> None:
+    """Seals rows, each with a fresh pad, and stores them."""
+    statement = f"INSERT INTO {table} (id, subject, template) VALUES (?, ?, ?)"  # noqa: S608 - fixed names
+    db.executemany(statement, ((row.reference, row.subject, sealer.seal(row)) for row in rows))
+
+
+def delete(db: sqlite3.Connection, references: Iterable[str]) -> None:
+    """Deletes references, of this network and of the one before."""
+    listed = [(reference,) for reference in references]
+    for table in TABLES:
+        db.executemany(f"DELETE FROM {table} WHERE id = ?", listed)  # noqa: S608 - fixed names

@@ -1,0 +1,64 @@
+"""The witness: the newest head that a device has seen, kept outside the gallery file, so that an old copy of the file is found out."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from edge.gallery.head import Head, Signer
+from edge.template.protect import TemplateError
+
+_PLACE = "witness"
+MOST_BYTES = 4096
+
+
+class Witness:
+    """One small sealed file, as strong as its place: on the gallery's own disk it finds out a file put back, not a whole disk."""
+
+    def __init__(self, path: Path, signer: Signer) -> None:
+        self.path, self._signer = path, signer
+
+    def read(self) -> Head | None:
+        """What was written last; None if nothing ever was. Raises TemplateError for a file that was altered or cannot be read."""
+        sealed = self._sealed()
+        return None if sealed is None else self._signer.open(sealed, _PLACE)
+
+    def digest(self) -> str:
+        """SHA-256 of the file as it is, in hex; empty where there is none. Raises TemplateError."""
+        sealed = self._sealed()
+        return "" if sealed is None else hashlib.sha256(sealed).hexdigest()
+
+    def _sealed(self) -> bytes | None:
+        try:
+            with self.path.open("rb") as file:
+                return file.read(MOST_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TemplateError(f"witness {self.path}: {error.strerror}: check the rights of this user") from error
+
+    def write(self, head: Head) -> None:
+        """Keeps a head: whole or not at all, on the disk when this returns. Raises OSError."""
+        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(self._signer.seal(head, _PLACE))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
+        sync_folder(self.path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A name just made or changed in this folder outlives a power cut once this has returned. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

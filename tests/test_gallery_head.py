@@ -1,0 +1,227 @@
+"""The signed head and its witness: a reference added, removed or put back, or an old copy of the whole file, lets nobody in."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.gallery import AlteredGalleryError, Gallery, open_gallery
+from edge.gallery.head import EMPTY, Head, Signer, xor
+from edge.keys import Keyring
+from edge.template.protect import TemplateError
+from tests.test_gallery import KEYRING, NETWORK, code
+
+ANA, BEN = code(), code()
+SIGNER = Signer(KEYRING.head_key())
+IDS = st.text("0123456789abcdef", min_size=32, max_size=32)
+
+
+def opened(path: Path, keyring: Keyring = KEYRING) -> Gallery:
+    return open_gallery(path, keyring, NETWORK, "device", witness=path.with_name("gallery.head"), patience=0.2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with opened(tmp_path / "gallery.db") as gallery:
+        gallery.enrol("Ana", [ANA])
+        gallery.enrol("Ben", [BEN])
+    return tmp_path / "gallery.db"
+
+
+def altered(path: Path, sql: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(sql, values)
+
+
+def template_of(path: Path, name: str) -> tuple[str, str, bytes]:
+    with opened(path) as gallery:
+        subject = gallery.find(name).id
+    with closing(sqlite3.connect(path)) as db:
+        row: tuple[str, str, bytes] = db.execute("SELECT * FROM templates WHERE subject = ?", (subject,)).fetchone()
+    return row
+
+
+def put_back_after_renewal(path: Path) -> None:
+    old = template_of(path, "Ana")
+    with opened(path) as gallery:
+        gallery.renew(gallery.find("Ana").id, [code()])
+    altered(path, "INSERT INTO templates VALUES (?, ?, ?)", *old)
+
+
+def put_back_whole_file(path: Path) -> None:
+    copy = path.with_name("copy.db")
+    shutil.copyfile(path, copy)
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    copy.replace(path)
+
+
+def put_back_head(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        ((head,),) = db.execute("SELECT sealed FROM head")
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    altered(path, "UPDATE head SET sealed = ?", head)
+
+
+def other_gallery(path: Path) -> None:
+    """A sound gallery of the same device and keys, made elsewhere."""
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir()
+    with opened(elsewhere / "gallery.db") as gallery:
+        gallery.enrol("Ana", [ANA])
+    (elsewhere / "gallery.db").replace(path)
+
+
+def witness_as_folder(path: Path) -> None:
+    path.with_name("gallery.head").unlink()
+    path.with_name("gallery.head").mkdir()
+
+
+NOT_SIGNED = "are not those that were signed"
+ATTACKS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a reference deleted": (lambda path: altered(path, "DELETE FROM templates WHERE id = ?", template_of(path, "Ben")[0]), NOT_SIGNED),
+    "all references deleted": (lambda path: altered(path, "DELETE FROM templates"), NOT_SIGNED),
+    "a renewed reference put back": (put_back_after_renewal, NOT_SIGNED),
+    "an old signature put back": (put_back_head, NOT_SIGNED),
+    "an old copy of the file put back": (put_back_whole_file, "is an old copy: it has seen 2 changes, the witness 3"),
+    "another gallery of this device": (other_gallery, "is another gallery than the one that the witness"),
+    "the signature deleted": (lambda path: altered(path, "DELETE FROM head"), "never signed, or the signature was removed"),
+    "the signature edited": (lambda path: altered(path, "UPDATE head SET sealed = x'00'"), "signature does not open"),
+    "the witness deleted": (lambda path: path.with_name("gallery.head").unlink(), "is missing, so nobody can say"),
+    "the witness edited": (lambda path: path.with_name("gallery.head").write_bytes(b"?" * 156), "is altered or unreadable"),
+    "the witness a folder": (
+        lambda path: (path.with_name("gallery.head").unlink(), path.with_name("gallery.head").mkdir())[1],
+        "unreadable",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_altered_gallery_lets_nobody_in_and_says_why(path: Path, attack: str) -> None:
+    act, reason = ATTACKS[attack]
+    act(path)
+    with opened(path) as gallery:
+        for refused in (lambda: gallery.search(ANA), lambda: gallery.enrol("Cleo", [code()]), lambda: gallery.rotate()):
+            with pytest.raises(AlteredGalleryError, match=reason):
+                refused()
+        assert any(reason in problem for problem in gallery.verify().problems)
+        assert {subject.label for subject in gallery.subjects()} <= {"Ana", "Ben"}
+
+
+WHILE_RUNNING = (
+    "a reference deleted",
+    "all references deleted",
+    "a renewed reference put back",
+    "an old signature put back",
+    "the signature deleted",
+    "the signature edited",
+)
+
+
+@pytest.mark.parametrize("attack", WHILE_RUNNING)
+def test_what_is_done_to_the_file_while_the_door_runs_is_noticed_at_its_next_frame(path: Path, attack: str) -> None:
+    with opened(path) as running:
+        ATTACKS[attack][0](path)
+        running.refresh()
+        with pytest.raises(AlteredGalleryError, match=ATTACKS[attack][1]):
+            running.search(ANA)
+
+
+def test_once_signed_again_as_it_is_a_gallery_serves_and_the_revoked_stay_out(path: Path) -> None:
+    put_back_whole_file(path)
+    with opened(path) as gallery:
+        gallery.accept()
+        assert gallery.search(ANA)[0].unequal == 0
+        assert gallery.counter == 4  # counts on from the newest that was seen
+    with opened(path) as gallery:
+        assert gallery.altered is None
+        gallery.revoke(gallery.find("Ana").id)
+    with opened(path) as gallery:
+        assert gallery.search(ANA)[0].unequal > 300
+
+
+def test_a_revocation_of_exactly_what_did_not_belong_makes_it_whole(path: Path) -> None:
+    altered(path, "INSERT INTO templates VALUES (?, ?, x'00')", "f" * 32, "e" * 32)
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+        gallery.refresh()
+        assert gallery.altered
+        gallery.revoke("e" * 32)
+        gallery.refresh()
+        assert gallery.altered is None
+        assert gallery.search(BEN)[0].unequal == 0
+
+
+def test_every_change_of_references_counts_and_nothing_else_does(path: Path) -> None:
+    with opened(path) as gallery:
+        assert gallery.counter == 2
+        gallery.record("unknown")
+        assert gallery.counter == 2
+        gallery.renew(gallery.find("Ana").id, None)
+        gallery.rotate(transform=True)
+        gallery.revoke(gallery.find("Ben").id)
+        assert gallery.counter == 5
+    with opened(path) as gallery:
+        assert (gallery.altered, gallery.counter) == (None, 5)
+
+
+def test_a_process_that_ended_between_change_and_witness_is_made_up_for(path: Path) -> None:
+    witness = path.with_name("gallery.head")
+    before = witness.read_bytes()
+    with opened(path) as gallery:
+        gallery.enrol("Cleo", [code()])
+    witness.write_bytes(before)
+    with opened(path) as gallery:
+        assert gallery.altered is None
+    assert SIGNER.open(witness.read_bytes(), "witness").counter == 3
+
+
+def test_a_witness_that_cannot_be_written_stops_no_change_and_is_made_up_for(tmp_path: Path) -> None:
+    folder = tmp_path / "other disk"
+    folder.mkdir()
+    with open_gallery(tmp_path / "gallery.db", KEYRING, NETWORK, "device", witness=folder / "head") as gallery:
+        folder.rename(tmp_path / "gone")
+        gallery.enrol("Ana", [ANA])
+        assert gallery.witness_pending
+        assert gallery.search(ANA)[0].unequal == 0
+        (tmp_path / "gone").rename(folder)
+        gallery.refresh()
+        assert not gallery.witness_pending
+    assert SIGNER.open((folder / "head").read_bytes(), "witness").counter == 1
+
+
+def test_a_gallery_of_version_1_is_signed_by_its_operator_once(path: Path) -> None:
+    for table in ("head", "former", "facts"):
+        altered(path, f"DROP TABLE {table}")
+    altered(path, "DELETE FROM _sqlite_migrations WHERE name = 'signed_head'")
+    altered(path, "PRAGMA user_version = 1")
+    path.with_name("gallery.head").unlink()
+    with opened(path) as gallery:
+        with pytest.raises(AlteredGalleryError, match="never signed"):
+            gallery.search(ANA)
+        gallery.accept()
+        assert gallery.search(ANA)[0].unequal == 0
+    with opened(path) as gallery:
+        assert gallery.altered is None
+
+
+@given(st.lists(IDS, unique=True), st.lists(IDS, unique=True))
+def test_the_sum_of_ids_knows_sets_and_no_order(one: list[str], other: list[str]) -> None:
+    assert SIGNER.members(one) == SIGNER.members(reversed(one))
+    assert (SIGNER.members(one) == SIGNER.members(other)) == (set(one) == set(other))
+    assert xor(SIGNER.members(one), SIGNER.members(one)) == EMPTY
+
+
+def test_a_head_opens_under_its_key_and_in_its_place_only() -> None:
+    head = Head("ab" * 16, 7, bytes(range(16)))
+    sealed = SIGNER.seal(head, "gallery")
+    assert SIGNER.open(sealed, "gallery") == head
+    for other, where in ((SIGNER, "witness"), (Signer(bytes(32)), "gallery")):
+        with pytest.raises(TemplateError):
+            other.open(sealed, where)

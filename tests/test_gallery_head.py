@@ -146,6 +146,23 @@ def test_once_signed_again_as_it_is_a_gallery_serves_and_the_revoked_stay_out(pa
         assert gallery.search(ANA)[0].unequal > 300
 
 
+def test_rows_of_a_revoked_subject_put_back_from_a_copy_do_not_match_even_where_signed_as_they_are(path: Path) -> None:
+    old = template_of(path, "Ana")
+    with closing(sqlite3.connect(path)) as db:
+        subject = db.execute("SELECT * FROM subjects WHERE id = ?", (old[1],)).fetchone()
+    with opened(path) as gallery:
+        gallery.revoke(old[1])
+    altered(path, "INSERT INTO subjects VALUES (?, ?)", *subject)
+    altered(path, "INSERT INTO templates VALUES (?, ?, ?)", *old)
+    with opened(path) as gallery:
+        with pytest.raises(AlteredGalleryError, match="added, removed or put back"):
+            gallery.search(BEN)
+        gallery.accept()
+        assert [gallery.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [one.reference for one in gallery.damaged] == [old[0]]
+        assert any(f"subject {old[1]}: is revoked, yet" in problem for problem in gallery.verify().problems)
+
+
 def test_a_revocation_of_exactly_what_did_not_belong_makes_it_whole(path: Path) -> None:
     altered(path, "INSERT INTO templates VALUES (?, ?, x'00')", "f" * 32, "e" * 32)
     with opened(path) as gallery:

@@ -21,6 +21,7 @@ BEHIND = {
     "sqlite_utils": ("edge/gallery/",),
     "sqlite3": ("edge/gallery/",),
     "PySide6": ("edge/screen/",),
+    "pyrage": ("edge/gallery/backup.py",),
     "gpiod": ("edge/door/",),
     "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),

@@ -230,13 +230,13 @@ class Gallery:
         """
         renewal.rotate(self._state, transform=transform, tell=tell)
 
-    def readdress(self, keys: Keys, device: str, tell: Tell = untold) -> None:
+    def readdress(self, keys: Keys, device: str, tell: Tell = untold, *, whole: bool = True) -> None:
         """Everything anew under other keys and for another device, in place, nobody present: after the root key got about, or to move.
 
         Ids of subjects stay, those of references do not. Other processes find the gallery foreign from then on; the witness follows.
-        tell, GalleryError, kill -9: as in ``rotate``.
+        whole: False leaves damaged references behind instead of refusing. tell, GalleryError, kill -9: as in ``rotate``.
         """
-        renewal.readdress(self._state, keys, device, tell)
+        renewal.readdress(self._state, keys, device, tell, whole=whole)
 
     def rebind(self, network: NetworkId, until: datetime) -> int:
         """Makes this a gallery of another network. Present references count as the former ones until ``until`` (wall-clock UTC).
@@ -260,6 +260,12 @@ class Gallery:
             self._state.integrity.accept(db)
             self._state.log(db, "accepted", None)
         self._state.follow()
+
+    def copy_to(self, path: Path) -> None:
+        """A compact copy of the file, sealed as it is, in a new private file. AlteredGalleryError for one that was not signed as it is."""
+        self._state.follow()
+        self._state.require_unaltered()
+        self._state.file.copy_to(path)
 
     def record(self, kind: str, subject: str | None = None) -> None:
         """Stores an event: what it was (a verdict, say; small letters and _) and, if somebody was identified, the subject's id."""

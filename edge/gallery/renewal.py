@@ -39,7 +39,7 @@ def rotate(state: State, *, transform: bool, tell: Tell) -> None:
     state.file.erase()
 
 
-def readdress(state: State, keys: Keys, device: str, tell: Tell) -> None:
+def readdress(state: State, keys: Keys, device: str, tell: Tell, *, whole: bool) -> None:
     """See ``Gallery.readdress``."""
     epochs = (1, 1)
     old = state.live.sealer
@@ -47,7 +47,8 @@ def readdress(state: State, keys: Keys, device: str, tell: Tell) -> None:
     integrity = state.integrity.under(Signer(keys.head_key()))
     expected = replace(state.expected, key_check=keys.check_value(), device=device)
     with state.changing() as db:
-        _require_whole(state)
+        if whole:
+            _require_whole(state)
         facts = (*epochs, expected.key_check, device)
         db.execute("UPDATE meta SET transform_epoch = ?, row_epoch = ?, key_check = ?, device = ?", facts)
         _reseal(db, state.lives, lambda sealer: sealer.under(keys, device).at(epochs), tell)

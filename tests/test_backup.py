@@ -1,0 +1,219 @@
+"""A backup is for its operator only, holds no key of the device, and comes back whole, here or on another device."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from edge.errors import GalleryError
+from edge.gallery import AlteredGalleryError, BusyGalleryError, Gallery, open_gallery
+from edge.gallery.backup import BackupError, new_identity, restore, write_backup
+from edge.keys import Keyring
+from tests.test_gallery import KEYRING, NETWORK, code
+from tests.test_gallery_faults import file_size_limit
+
+ANA, BEN = code(), code()
+OTHER_KEYS = Keyring(bytes(range(1, 33)), "elsewhere", "door")
+
+
+def opened(path: Path, keyring: Keyring = KEYRING, device: str = "device") -> Gallery:
+    return open_gallery(path, keyring, NETWORK, device, witness=path.with_name("head"), patience=0.2)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with opened(tmp_path / "gallery.db") as gallery:
+        gallery.enrol("Ana", [ANA, code()])
+        gallery.enrol("Ben", [BEN])
+    return tmp_path / "gallery.db"
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    new_identity(tmp_path / "operator.txt")
+    return tmp_path / "operator.txt"
+
+
+def recipient(identity: Path) -> str:
+    return identity.read_text().split()[3]
+
+
+@pytest.fixture
+def backup(path: Path, identity: Path) -> Path:
+    target = path.with_name("backup.age")
+    with opened(path) as gallery:
+        write_backup(gallery, target, KEYRING, NETWORK, "device", [recipient(identity)])
+    return target
+
+
+def names(gallery: Gallery) -> list[str]:
+    return [subject.label for subject in gallery.subjects()]
+
+
+def restored(backup: Path, identity: Path, path: Path, keys: Keyring = KEYRING, device: str = "device", *, replace: bool = False) -> object:
+    return restore(backup, identity, path, keys, device, witness=path.with_name("head"), replace=replace)
+
+
+def test_on_another_device_with_other_keys_everybody_is_there(backup: Path, identity: Path, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    place = tmp_path / "new" / "gallery.db"
+    with opened(path) as old:
+        ids = [subject.id for subject in old.subjects()]
+    done = restored(backup, identity, place, OTHER_KEYS, "door-2")
+    assert (done.facts.device, done.subjects, done.revoked) == ("device", 2, ())  # type: ignore[attr-defined]
+    with opened(place, OTHER_KEYS, "door-2") as gallery:
+        assert gallery.altered is None
+        assert [subject.id for subject in gallery.subjects()] == ids
+        assert [gallery.search(each)[0].unequal for each in (ANA, BEN)] == [0, 0]
+        assert gallery.verify().sound
+
+
+def test_in_place_of_a_gallery_only_where_wanted_and_that_one_is_kept(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.enrol("Cleo", [code()])
+    with pytest.raises(BackupError, match="is there already: restore with --replace"):
+        restored(backup, identity, path)
+    restored(backup, identity, path, replace=True)
+    with opened(path) as gallery:
+        assert names(gallery) == ["Ana", "Ben"]
+        assert gallery.altered is None  # counts on from what the witness has seen
+    kept = [each for each in path.parent.iterdir() if each.name.startswith("gallery.db.2")]
+    assert len(kept) == 1
+    with open_gallery(kept[0], KEYRING, NETWORK, "device", create=False) as gallery:
+        assert names(gallery) == ["Ana", "Ben", "Cleo"]
+
+
+def test_who_was_revoked_since_stays_revoked(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    assert restored(backup, identity, path, replace=True).revoked == ("Ana",)  # type: ignore[attr-defined]
+    with opened(path) as gallery:
+        assert names(gallery) == ["Ben"]
+        assert gallery.search(ANA)[0].unequal > 300
+
+
+def test_a_damaged_gallery_can_be_replaced(backup: Path, identity: Path, path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:4096])
+    restored(backup, identity, path, replace=True)
+    with opened(path) as gallery:
+        assert names(gallery) == ["Ana", "Ben"]
+
+
+def test_not_while_a_door_has_the_gallery_open(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as door:
+        with pytest.raises(BusyGalleryError):
+            restored(backup, identity, path, replace=True)
+        door.refresh()
+        assert door.search(ANA)[0].unequal == 0
+
+
+def test_the_backup_holds_no_key_of_the_device_and_nothing_lies_open(backup: Path, identity: Path, path: Path) -> None:
+    plain = pyrage.decrypt(backup.read_bytes(), [pyrage.x25519.Identity.from_str(identity.read_text().split()[-1])])
+    device_keys = [
+        KEYRING.row_key(1),
+        KEYRING.transform_key(1),
+        KEYRING.label_key(),
+        KEYRING.head_key(),
+        KEYRING.check_value(),
+        bytes(range(32)),
+    ]
+    assert not any(key in plain or key.hex().encode() in plain for key in device_keys)
+    with closing(sqlite3.connect(path)) as db:
+        rows = [row for (row,) in db.execute("SELECT template FROM templates")]
+    assert len(rows) == 3
+    assert not any(row[20:60] in plain for row in rows)
+    assert b"Ana" not in plain
+    assert b"SQLite format 3" not in backup.read_bytes()
+    assert [each.name for each in path.parent.iterdir() if "draft" in each.name] == []
+    assert {each.stat().st_mode & 0o777 for each in (backup, identity)} == {0o600}
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 40)
+
+
+def flipped(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[-100] ^= 1
+    path.write_bytes(bytes(raw))
+
+
+def foreign(path: Path) -> None:
+    identity = pyrage.x25519.Identity.from_str(path.with_name("operator.txt").read_text().split()[-1])
+    path.write_bytes(pyrage.encrypt(b"a letter\nto somebody", [identity.to_public()]))
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "cut": (cut, "is damaged, or not encrypted to"),
+    "flipped": (flipped, "is damaged, or not encrypted to"),
+    "text": (lambda path: path.write_text("hello"), "is damaged, or not encrypted to"),
+    "foreign": (foreign, "opens, but is no backup of a gallery"),
+    "missing": (lambda path: path.unlink(), "does not exist"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_bad_backup_is_told_and_the_gallery_left_alone(backup: Path, identity: Path, path: Path, damage: str) -> None:
+    act, message = DAMAGE[damage]
+    act(backup)
+    with pytest.raises(BackupError, match=message):
+        restored(backup, identity, path, replace=True)
+    with opened(path) as gallery:
+        assert names(gallery) == ["Ana", "Ben"]
+    assert [each.name for each in path.parent.iterdir() if "draft" in each.name] == []
+
+
+def test_another_operator_opens_nothing(backup: Path, path: Path, tmp_path: Path) -> None:
+    new_identity(tmp_path / "other.txt")
+    with pytest.raises(BackupError, match=r"not encrypted to .*other\.txt"):
+        restored(backup, tmp_path / "other.txt", path, replace=True)
+    for content in ("", "AGE-SECRET-KEY-1NONSENSE\n", "# nothing"):
+        (tmp_path / "bad.txt").write_text(content)
+        with pytest.raises(BackupError, match="holds no sound AGE-SECRET-KEY-1"):
+            restored(backup, tmp_path / "bad.txt", path, replace=True)
+    with pytest.raises(BackupError, match="cannot be read"):
+        restored(backup, tmp_path / "absent.txt", path, replace=True)
+
+
+@pytest.mark.parametrize(("recipients", "message"), [([], "no recipient"), (["age1nonsense"], r"backup recipient: .*expected age1")])
+def test_no_backup_is_written_to_nobody(path: Path, recipients: list[str], message: str) -> None:
+    with opened(path) as gallery, pytest.raises(BackupError, match=message):
+        write_backup(gallery, path.with_name("b.age"), KEYRING, NETWORK, "device", recipients)
+    assert not path.with_name("b.age").exists()
+
+
+def test_neither_a_backup_nor_an_identity_is_written_over_another(backup: Path, identity: Path, path: Path) -> None:
+    before = (backup.read_bytes(), identity.read_bytes())
+    with opened(path) as gallery, pytest.raises(BackupError, match="exists already"):
+        write_backup(gallery, backup, KEYRING, NETWORK, "device", [recipient(identity)])
+    with pytest.raises(BackupError, match="File exists"):
+        new_identity(identity)
+    assert (backup.read_bytes(), identity.read_bytes()) == before
+
+
+def test_an_altered_gallery_is_not_backed_up_and_a_damaged_reference_is_left_out(path: Path, identity: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE templates SET template = x'00' WHERE id = (SELECT min(id) FROM templates)")
+    with opened(path) as gallery:
+        write_backup(gallery, path.with_name("b.age"), KEYRING, NETWORK, "device", [recipient(identity)])
+    (path.parent / "new").mkdir()
+    restored(path.with_name("b.age"), identity, path.parent / "new" / "gallery.db")
+    with opened(path.parent / "new" / "gallery.db") as gallery:
+        assert (len(gallery), gallery.verify().sound) == (2, True)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM templates WHERE id = (SELECT min(id) FROM templates)")
+    with opened(path) as gallery, pytest.raises(AlteredGalleryError):
+        write_backup(gallery, path.with_name("c.age"), KEYRING, NETWORK, "device", [recipient(identity)])
+    assert not path.with_name("c.age").exists()
+
+
+@pytest.mark.parametrize("room", [20_000, 53_400])
+def test_a_full_disk_leaves_no_half_backup(path: Path, identity: Path, room: int) -> None:
+    """While the copy is made, and while it is encrypted."""
+    with opened(path) as gallery, file_size_limit(room), pytest.raises(GalleryError, match=r"make room|has no room|has room"):
+        write_backup(gallery, path.with_name("b.age"), KEYRING, NETWORK, "device", [recipient(identity)])
+    assert [each.name for each in path.parent.iterdir() if "draft" in each.name or each.name == "b.age"] == []

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge import care
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
@@ -114,11 +115,14 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
     if job.settings.gallery.path.exists():
         with job.gallery() as gallery:
             people = gallery.subjects()
-    job.report.result(
-        {"subjects": [{"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references} for one in people]}
-    )
+    facts = [
+        {"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references, "former": one.former} for one in people
+    ]
+    job.report.result({"subjects": facts})
+    moving = any(one.former for one in people)
     job.report.table(
-        ("name", "id", "enrolled", "references"), ((one.label, one.id, one.created[:19], str(one.references)) for one in people)
+        ("name", "id", "enrolled", "references", *(["to be renewed"] if moving else [])),
+        ((one.label, one.id, one.created[:19], str(one.references), *([str(one.former)] if moving else [])) for one in people),
     )
 
 
@@ -156,6 +160,97 @@ def renew(
     job.report.result(
         {"renewed": found.label, "subject": found.id, "recaptured": session is not None}, f"renewed {found.label} ({found.id})"
     )
+
+
+@app.command()
+def rotate(
+    transform: Annotated[bool, typer.Option("--transform", help="Also a fresh transform: old and new cannot be linked.")] = False,
+    new_key: Annotated[Path | None, typer.Option("--new-key", help="Root key file to move to, for when the present key got about.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Seal every reference anew, nobody present: fresh pads, with --transform fresh codes, with --new-key under another root key."""
+    if transform and new_key:
+        raise typer.BadParameter("--new-key gives a fresh transform too; leave --transform out")
+    job = appliance(config, as_json, quiet)
+    done = care.change_key(job, new_key) if new_key else care.rotate(job, transform=transform)
+    facts = {"rotated": done, "transform": transform or bool(new_key), "new_key": str(new_key) if new_key else None}
+    job.report.result(facts, f"{done} references sealed anew")
+    if new_key:
+        job.report.note(
+            f"the gallery opens under {new_key} only: put it where the old key is, or seal it with systemd-creds, then start the door"
+        )
+
+
+@app.command()
+def rebind(
+    days: Annotated[int, typer.Option("--days", help="Days within which people are to pass and be renewed.")] = 30,
+    end: Annotated[bool, typer.Option("--end", help="End it now: references of the network before are deleted.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only say how many wait, and until when.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Move to the network in force: each person is renewed when next surely identified by the network before, within --days."""
+    job = appliance(config, as_json, quiet)
+    if end:
+        deleted = care.end_rebind(job)
+        job.report.result({"deleted": deleted}, f"{deleted} references of the network before deleted; `edge list` shows who has none")
+        return
+    if status:
+        with job.gallery() as gallery:
+            window = care.waiting(gallery)
+    else:
+        window = care.rebind(job, days)
+    facts = {"waiting": window.references if window else 0, "until": window.until.isoformat() if window else None}
+    job.report.result(facts, window.text() if window else "nobody waits to be renewed")
+
+
+@app.command()
+def accept(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Sign the gallery as it is, after looking at `edge list`: when it was altered, or an old copy was put back, on purpose."""
+    job = appliance(config, as_json, quiet)
+    wrong, references = care.accept(job)
+    facts = {"accepted": references, "was": wrong}
+    job.report.result(facts, f"signed as it is: {references} references" + (f"; it was refused because {wrong}" if wrong else ""))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path | None, typer.Argument(help="New file; without it a dated one in backup.folder.")] = None,
+    new_identity: Annotated[Path | None, typer.Option("--new-identity", help="Only make an operator's identity in a new file.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Back the gallery up, encrypted to backup.recipients (age): no key of this device is in it, and this device cannot open it."""
+    job = appliance(config, as_json, quiet)
+    if new_identity:
+        recipient = care.make_identity(new_identity)
+        job.report.result({"recipient": recipient, "identity": str(new_identity)}, f'recipients = ["{recipient}"]')
+        job.report.note(f"keep {new_identity} away from this device: it opens every backup encrypted to that recipient")
+        return
+    facts, written = care.backup(job, target)
+    job.report.result({"backup": str(written), "time": facts.time, "change": facts.counter}, f"backed up to {written}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="A backup.")],
+    identity: Annotated[Path, typer.Option("--identity", help="The operator's identity file.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Also where a gallery is; it is kept beside under another name.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring a backup back, here or on another device: recoded for the keys and the device at hand. The door must not run."""
+    job = appliance(config, as_json, quiet)
+    done = care.bring_back(job, source, identity, replace=replace)
+    facts = {"restored": done.subjects, "from": done.facts.device, "time": done.facts.time, "revoked": list(done.revoked)}
+    job.report.result(facts, f"restored {done.subjects} people as of {done.facts.time} from device {done.facts.device}")
+    if done.revoked:
+        job.report.note(f"revoked since that backup, and so again: {', '.join(done.revoked)}")
 
 
 @app.command()

@@ -11,7 +11,7 @@ from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Listener, Session, capture, duplicate, unheard
 from edge.errors import AcquisitionError, GalleryError, SettingsError, SubjectError
 from edge.gallery import Gallery, Subject, is_id, normalised
-from edge.identify import Searchable, run
+from edge.identify import run
 from edge.records import Face, Frame, Outcome, Reason
 from edge.report import Report, Tally
 from edge.settings import Settings
@@ -114,13 +114,15 @@ class Appliance:
         """Every face of one picture, each judged by the rule of an approach of one sample."""
         gallery.refresh()
         frame = self._frame(path, 0)
-        return [self.judge(gallery, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
+        match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
+        return [self.judge(match, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
 
     def watch(self, gallery: Gallery, stream: Source, limit: int | None = None, watchers: Sequence[Watcher] = ()) -> Tally:
         """Run the loop over a stream; report and record every outcome, tell the watchers; the count of it all. Ctrl-C ends it too."""
         tally, begun = Tally(), 0.0
-        identifier = build.identifier(self.settings, self.acquirer, gallery, self.networks.tail)
-        told = Watchers(watchers, self.report.warn)
+        match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
+        identifier = build.identifier(self.settings, match)
+        told = Watchers([*watchers, *([match.moving] if match.moving else [])], self.report.warn)
         try:
             for frame, outcomes in run(_at_most(stream.frames(), limit), identifier, time.monotonic if stream.live else None):
                 begun = frame.captured if frame and not tally.frames else begun
@@ -153,16 +155,16 @@ class Appliance:
     def _frame(self, path: Path, number: int) -> Frame:
         return Frame(read_image(path, max_pixels=self.settings.camera.max_image_pixels), float(number), number, str(path))
 
-    def judge(self, gallery: Searchable, frame: Frame, number: int, face: Face) -> Outcome:
+    def judge(self, match: build.Matching, frame: Frame, number: int, face: Face) -> Outcome:
         """One face of one frame as an approach of a single sample."""
         approach = Approach(number, build.policy(self.settings, 1, 1), frame.captured)
         sample = self.acquirer.sample(frame.image, face)
         outcome = None
         if sample is None or sample.quality.reasons:
             approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
-        elif fused := approach.add(self.acquirer.features([sample])[0], frame.captured):
-            threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
-            outcome = approach.judge(gallery.search(self.acquirer.code(fused), limit=2), threshold, frame.captured)
+        elif fused := approach.add(match.acquirer.features([sample])[0], frame.captured):
+            threshold = match.threshold(1)(len(match.gallery))
+            outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2), threshold, frame.captured)
         outcome = outcome or approach.close(frame.captured)
         assert outcome is not None
         return outcome

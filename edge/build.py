@@ -2,6 +2,7 @@
 
 import atexit
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from edge.errors import NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
-from edge.identify import Identifier, LiveGallery
+from edge.identify import Identifier, LiveGallery, Sampler
 from edge.inference import Accelerator, Manifest, Network, Options, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
+from edge.rebind import RebindGallery, Rules, TwinAcquirer
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Policy
@@ -125,8 +127,8 @@ def source(settings: Settings, on_problem: Listener) -> Source:
     )
 
 
-def _make_folder(folder: Path, setting: str) -> None:
-    """A private folder for what only this program may read. Raises SettingsError."""
+def make_folder(folder: Path, setting: str) -> None:
+    """A private folder for what only this program may read, if it is not there yet. Raises SettingsError."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -138,12 +140,22 @@ def _make_folder(folder: Path, setting: str) -> None:
 def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
     try:
-        return load_root_key(settings.keys.file, credential=settings.keys.credential)
+        return load_root_key(settings.keys.file, credential=settings.keys.credential, command=settings.keys.command)
     except MissingKeyError:
         if not may_create or settings.gallery.path.exists():
             raise
-    _make_folder(settings.keys.file.parent, "keys.file")
+    make_folder(settings.keys.file.parent, "keys.file")
     return create_root_key(settings.keys.file)
+
+
+def keyring(settings: Settings, on_problem: Listener, *, may_create: bool = False) -> Keyring:
+    """The keys in force, wiped when the program ends. Warnings about where they come from go to ``on_problem``."""
+    key = root_key(settings, may_create=may_create)
+    if key.warning:
+        on_problem(key.warning)
+    keys = Keyring(key.secret, settings.keys.site, settings.keys.application)
+    atexit.register(keys.wipe)
+    return keys
 
 
 def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, create: bool = False) -> Gallery:
@@ -151,18 +163,78 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
     if not create and not settings.gallery.path.exists():
         raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
     if create:
-        _make_folder(settings.gallery.path.parent, "gallery.path")
-    key = root_key(settings, may_create=create)
-    if key.warning:
-        on_problem(key.warning)
-    keyring = Keyring(key.secret, settings.keys.site, settings.keys.application)
-    opened = open_gallery(settings.gallery.path, keyring, network, settings.gallery.device, create=create)
+        make_folder(settings.gallery.path.parent, "gallery.path")
+    keys = keyring(settings, on_problem, may_create=create)
+    opened = open_gallery(
+        settings.gallery.path, keys, network, settings.gallery.device, create=create, witness=settings.gallery.witness_path
+    )
+    if opened.altered:
+        on_problem(
+            f"GALLERY ALTERED: {settings.gallery.path}: {opened.altered}. Nobody is let in; `edge list` shows who is enrolled, "
+            "`edge restore` brings a backup back, `edge accept` signs it as it is"
+        )
     for damage in opened.damaged:
         on_problem(
             f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; "
             f"`edge revoke {damage.subject}` removes it, then enrol again"
         )
     return opened
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What turns samples into decisions. threshold: looks -> gallery size -> symbols. moving: set while people move to another network."""
+
+    acquirer: Sampler
+    gallery: LiveGallery
+    threshold: Callable[[int], Callable[[int], int]]
+    moving: RebindGallery | None = None
+
+
+def plainly(settings: Settings, acquire: Sampler, opened: LiveGallery, tail: NonMatedTail) -> Matching:
+    """One network with references of its own."""
+    return Matching(acquire, opened, lambda looks: threshold(tail, settings.decision.fpir, looks))
+
+
+def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: Gallery, on_problem: Listener) -> Matching:
+    """The network in force with this gallery and, while the window of a rebind is open, also the network before."""
+    if opened.former is None:
+        return plainly(settings, acquire, opened, networks.tail)
+    fpir = settings.decision.fpir
+    path, manifest = manifest_of(settings, opened.former.network.sha256)
+    before = load_network(path, runtime="onnxruntime", threads=settings.network.threads)
+    tail, looks = own_tail(settings, manifest), policy(settings, *samples_to_decide(settings, moving=True)).looks
+    rules = Rules(
+        now=threshold(networks.tail, fpir / 2, looks),
+        before=threshold(tail, fpir / 2, looks),
+        sure=threshold(tail, fpir / 2 / settings.rebind.caution, looks),
+    )
+    size = network_id(settings)
+    twin = TwinAcquirer(acquire, before, (size.m, size.q), opened.former.network.q)
+    gallery = RebindGallery(opened, (size.m, size.q), opened.former.network.q, rules, on_problem)
+    return Matching(twin, gallery, lambda looks: gallery.threshold, gallery)
+
+
+def manifest_of(settings: Settings, sha256: str) -> tuple[Path, Manifest]:
+    """The hashing network of that hash, its manifest's path first. Raises NetworkError where none is in the folder of networks."""
+    for path in sorted(settings.network.models.glob("*.json")):
+        try:
+            manifest = read_manifest(path)
+        except NetworkError:
+            continue
+        if manifest.sha256 == sha256 and manifest.code is not None:
+            return path, manifest
+    raise NetworkError(
+        f"{settings.network.models}: holds no hashing network {sha256[:12]}, to which references in the gallery belong; keep the old "
+        "network and its manifest there until everybody is renewed, or end that with `edge rebind --end`"
+    )
+
+
+def samples_to_decide(settings: Settings, *, moving: bool) -> tuple[int, int]:
+    """The least and the most samples of an approach. moving: while passing renews people, which asks for more."""
+    decision = settings.decision
+    least = max(decision.min_samples, settings.rebind.min_samples) if moving else decision.min_samples
+    return least, max(decision.max_samples, least)
 
 
 def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:
@@ -181,9 +253,10 @@ def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], in
     return at
 
 
-def identifier(settings: Settings, acquire: Acquirer, opened: LiveGallery, tail: NonMatedTail) -> Identifier:
+def identifier(settings: Settings, match: Matching) -> Identifier:
+    """The loop's one frame."""
     track, decision = settings.track, settings.decision
-    rules = policy(settings, decision.min_samples, decision.max_samples)
+    rules = policy(settings, *samples_to_decide(settings, moving=match.moving is not None))
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
-    at = threshold(tail, decision.fpir, rules.looks)
-    return Identifier(acquire, opened, tracker, rules, at, expiry=decision.expiry, consistency=decision.consistency)
+    at = match.threshold(rules.looks)
+    return Identifier(match.acquirer, match.gallery, tracker, rules, at, expiry=decision.expiry, consistency=decision.consistency)

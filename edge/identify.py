@@ -1,14 +1,15 @@
 """The identification loop: one frame in, outcomes out. Camera, networks, gallery and door are handed in."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from edge.acquire import Acquirer, Sample
+from edge.acquire import Sample
 from edge.face.track import Tracker
-from edge.records import Candidate, Code, Face, Features, Frame, Outcome, Reason, Sighting
+from edge.records import Candidate, Code, Face, Features, Frame, Outcome, Pixels, Reason, Sighting
+from edge.stages import Stages
 from edge.template.decide import Approach, Policy, expired
 
 Clock = Callable[[], float]
@@ -28,6 +29,20 @@ class LiveGallery(Searchable, Protocol):
     def refresh(self) -> bool: ...
 
 
+class Sampler(Protocol):
+    """What the loop needs of an acquirer."""
+
+    stages: Stages
+
+    def faces(self, image: Pixels) -> list[Face]: ...
+
+    def sample(self, image: Pixels, face: Face) -> Sample | None: ...
+
+    def features(self, samples: Sequence[Sample]) -> list[Features]: ...
+
+    def code(self, features: Features) -> Code: ...
+
+
 class Identifier:
     """Follows every approach to its one outcome.
 
@@ -38,7 +53,7 @@ class Identifier:
 
     def __init__(
         self,
-        acquirer: Acquirer,
+        acquirer: Sampler,
         gallery: LiveGallery,
         tracker: Tracker,
         policy: Policy,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -72,6 +72,14 @@ class Report:
                 progress.update(task, completed=count, description=reasons[0].value.replace("_", " ") if reasons else "look at the camera")
 
             yield tell
+
+    @contextmanager
+    def counted(self, text: str) -> Iterator[Callable[[int, int], None]]:
+        """Progress told as done and total, with a bar and the time left on a terminal."""
+        hidden = self.quiet or self.as_json or not self.err.is_terminal
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=self.err, transient=True, disable=hidden) as progress:
+            task = progress.add_task(text, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
 
     def progress(self, items: Sequence[Item], text: str) -> Iterator[Item]:
         """The items one by one, with a bar on a terminal."""

@@ -19,7 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "keys.file")
+PATHS = ("network.models", "network.plans", "gallery.path", "gallery.witness", "calibration.path", "backup.folder", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -106,7 +106,13 @@ class EnrolmentSettings(Section):
 
 class GallerySettings(Section):
     path: Path
+    witness: str
     device: Annotated[str, Field(min_length=1, max_length=64)]
+
+    @property
+    def witness_path(self) -> Path:
+        """Where the witness lies: beside the gallery where no place is named."""
+        return Path(self.witness) if self.witness else self.path.with_name(f"{self.path.name}.head")
 
 
 class CalibrationSettings(Section):
@@ -114,8 +120,20 @@ class CalibrationSettings(Section):
     required: bool
 
 
+class RebindSettings(Section):
+    min_samples: Count
+    caution: Annotated[float, Field(ge=1)]
+
+
+class BackupSettings(Section):
+    recipients: list[str]
+    folder: Path
+    keep: Count
+
+
 class KeySettings(Section):
     credential: str
+    command: str
     file: Path
     site: Annotated[str, Field(min_length=1, max_length=64)]
     application: Annotated[str, Field(min_length=1, max_length=64)]
@@ -133,6 +151,8 @@ class Settings(Section):
     enrolment: EnrolmentSettings
     gallery: GallerySettings
     calibration: CalibrationSettings
+    rebind: RebindSettings
+    backup: BackupSettings
     keys: KeySettings
 
 
@@ -182,7 +202,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _anchor(merged: dict[str, Any], folder: Path, names: Iterable[str]) -> None:
     """Make relative paths relative to the folder of the file that names them."""
     for name in set(PATHS).intersection(names):
-        if isinstance(value := _get(merged, name), str):
+        if isinstance(value := _get(merged, name), str) and value:
             _put(merged, name, str(Path(os.path.normpath(folder.absolute() / value))))
 
 

@@ -92,6 +92,10 @@ class Observed:
     def __len__(self) -> int:
         return len(self._gallery)
 
+    def refresh(self) -> bool:
+        """See ``Gallery.refresh``."""
+        return self._gallery.refresh()
+
     def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
         with self._stages.stage("search"):
             found = self._gallery.search(code, limit=limit)
@@ -142,7 +146,8 @@ class Trial:
         if face is None:
             failed[Reason.NO_FACE.value] += 1
             return Search(Verdict.NOT_ACQUIRED)
-        outcome = self.appliance.judge(observed, Frame(image, 0.0, 0, key), 1, face)
+        match = build.plainly(self.appliance.settings, self.appliance.acquirer, observed, self.appliance.networks.tail)
+        outcome = self.appliance.judge(match, Frame(image, 0.0, 0, key), 1, face)
         if outcome.verdict is Verdict.NOT_ACQUIRED:
             failed.update(reason.value for reason in outcome.reasons)
             return Search(outcome.verdict)

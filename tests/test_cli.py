@@ -107,6 +107,7 @@ def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
         "gallery.db",
         "gallery.db-wal",
         "gallery.db-shm",
+        "gallery.db.head",
         "gallery.db-journal",
         "root.key",
     }

@@ -11,7 +11,7 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {"edge/build.py", "edge/appliance.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
+BUILDERS = {"edge/build.py", "edge/care.py", "edge/appliance.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),
@@ -68,7 +68,7 @@ def test_a_file_imports_only_from_where_its_room_may(path: str) -> None:
         elif within(here, DOORS):
             own = next(door for door in DOORS if within(here, (door,)))
             assert within(name, (*FLOOR, own)), f"a door imports the floor and itself: {path} imports {name}"
-        elif path in ("edge/acquire.py", "edge/identify.py", "edge/enrol.py"):
+        elif path in ("edge/acquire.py", "edge/identify.py", "edge/enrol.py", "edge/rebind.py"):
             assert within(name, (*FLOOR, "edge.acquire")), f"doors are handed in: {path} imports {name}"
         elif here.split(".")[0] in WORKSHOPS:
             allowed = (here.split(".")[0], *FLOOR, "edge.inference")

@@ -13,7 +13,7 @@ from edge.gallery.errors import (
     UnwritableGalleryError,
     WrongKeyError,
 )
-from edge.gallery.file import NetworkId
+from edge.gallery.file import NetworkId, network_of
 from edge.gallery.former import Former
 from edge.gallery.gallery import Gallery, open_gallery
 from edge.gallery.labels import is_id, normalised
@@ -39,6 +39,7 @@ __all__ = [
     "UnwritableGalleryError",
     "WrongKeyError",
     "is_id",
+    "network_of",
     "normalised",
     "open_gallery",
 ]

@@ -151,6 +151,13 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
         raise DamagedGalleryError(f"gallery {path}: table meta is damaged: restore a backup; the file was left as it is") from error
 
 
+def network_of(path: Path) -> NetworkId:
+    """The network that a gallery file belongs to, read without any key. Raises the errors of edge.gallery.errors."""
+    _check_header(path)
+    with translated(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return read_meta(connection, path).network
+
+
 def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience: float) -> GalleryFile:
     """Opens the gallery at ``path``, after making it if it is not there and ``create`` says so.
 

@@ -1,7 +1,7 @@
 """The door to the root key: where it comes from, and the keys derived from it.
 
-Order: a systemd credential (sealed by TPM2 where there is one), else a file that only the service's user can read. The labels of
-the derived keys stand in docs/template-format.md.
+Order: a systemd credential (sealed by TPM2 where there is one), else a helper program (PKCS#11, OP-TEE), else a file that only the
+service's user can read. The labels of the derived keys stand in docs/template-format.md.
 """
 
 import os
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import KeySourceError
+from edge.keys.command import key_from
 from edge.template.protect import KEY_BYTES, derive
 
 CREDENTIAL = "edge-root-key"
@@ -29,7 +30,7 @@ class Keyring:
     def __init__(self, root: bytes, site: str, application: str) -> None:
         if len(root) != KEY_BYTES:
             raise ValueError(f"root key: expected {KEY_BYTES} bytes, got {len(root)}")
-        self._root = root
+        self._root, self._wiped = bytearray(root), False
         self.site = unicodedata.normalize("NFC", site)
         self.application = unicodedata.normalize("NFC", application)
 
@@ -54,7 +55,14 @@ class Keyring:
         return self._derive("check value", 0, CHECK_BYTES)
 
     def _derive(self, purpose: str, epoch: int, length: int = KEY_BYTES) -> bytes:
-        return derive(self._root, purpose, self.site, self.application, epoch, length=length)
+        if self._wiped:
+            raise ValueError("keyring: was wiped")
+        return derive(bytes(self._root), purpose, self.site, self.application, epoch, length=length)
+
+    def wipe(self) -> None:
+        """Overwrites the root key. Python may still hold copies of it and of derived keys until their memory is used again."""
+        self._root[:] = bytes(KEY_BYTES)
+        self._wiped = True
 
     def __repr__(self) -> str:
         return f"Keyring(site={self.site!r}, application={self.application!r})"
@@ -72,11 +80,16 @@ class RootKey:
     warning: str | None
 
 
-def load_root_key(path: Path, *, credential: str = CREDENTIAL, environment: Mapping[str, str] | None = None) -> RootKey:
-    """The root key from the systemd credential of that name, else from the file. MissingKeyError if neither is there, or KeySourceError."""
+def load_root_key(path: Path, *, credential: str = CREDENTIAL, command: str = "", environment: Mapping[str, str] | None = None) -> RootKey:
+    """The root key from the systemd credential of that name, else from the command if one is given, else from the file.
+
+    MissingKeyError if none of them is there, or KeySourceError: a source that is there but unusable is no reason to look further.
+    """
     folder = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
     if folder and os.path.lexists(sealed := Path(folder) / credential):
         return RootKey(_read(sealed, owner=None), f"systemd credential {credential}", None)
+    if command:
+        return RootKey(key_from(command, KEY_BYTES), f"command {command.split()[0]}", None)
     if not os.path.lexists(path):
         way_out = "restore it, or create a new one for a new gallery"
         raise MissingKeyError(f"root key: neither systemd credential {credential} nor file {path}: {way_out}")

@@ -1,0 +1,121 @@
+"""Care of the gallery at the command line: rotate, another key, another network, accept, backup, restore; real process, real networks."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import onnx
+import pytest
+
+from edge.settings import DEFAULTS
+from tests.test_cli import COLLINS, HOPPER, Desk
+
+MODELS = DEFAULTS.parent.parent / "models"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    desk.edge("enrol", COLLINS, desk.collins)
+    return desk
+
+
+def set_up(desk: Desk, more: str) -> None:
+    desk.config.write_text(desk.config.read_text() + more)
+
+
+@pytest.mark.parametrize("words", [(), ("--transform",)])
+def test_rotate_changes_every_byte_and_no_decision(desk: Desk, words: tuple[str, ...]) -> None:
+    assert desk.facts("rotate", *words) == [{"rotated": 1, "transform": bool(words), "new_key": None}]
+    assert desk.names(desk.collins) == [COLLINS]
+
+
+def test_under_another_key_only_that_key_opens_the_gallery(desk: Desk) -> None:
+    new = desk.folder / "new.key"
+    new.write_bytes(bytes(range(32)))
+    new.chmod(0o600)
+    assert desk.facts("rotate", "--new-key", new)[0]["rotated"] == 1
+    assert "another root key" in desk.edge("identify", desk.collins, code=7).stderr
+    new.replace(desk.folder / "root.key")
+    assert desk.names(desk.collins) == [COLLINS]
+
+
+def test_an_altered_gallery_lets_nobody_in_until_it_is_signed_as_it_is(desk: Desk) -> None:
+    desk.edge("enrol", HOPPER, desk.hopper)
+    with closing(sqlite3.connect(desk.folder / "gallery.db")) as db, db:
+        db.execute("DELETE FROM templates WHERE id = (SELECT min(id) FROM templates)")
+    for command in (("identify", desk.collins), ("run", "--source", "demo:", "--frames", "12"), ("rotate",)):
+        said = desk.edge(*command, code=6).stderr
+        assert "GALLERY ALTERED" in said
+    assert len(desk.facts("list")[0]["subjects"]) == 2
+    checks = {check["id"]: check for check in desk.facts("doctor", code=20)[0]["checks"]}
+    assert checks["gallery"]["state"] == "fail"
+    (accepted,) = desk.facts("accept")
+    assert accepted["accepted"] == 1
+    assert "are not those that were signed" in accepted["was"]
+    assert (desk.names(desk.collins) + desk.names(desk.hopper)).count(None) == 1
+
+
+def test_a_backup_comes_back_here_and_on_another_device(desk: Desk, tmp_path: Path) -> None:
+    assert "no recipient" in desk.edge("backup", code=6).stderr
+    (made,) = desk.facts("backup", "--new-identity", tmp_path / "operator.txt")
+    set_up(desk, f'[backup]\nrecipients = ["{made["recipient"]}"]\nfolder = "backups"\nkeep = 2\n')
+    for name in ("20260101T000000Z", "20260102T000000Z"):
+        (tmp_path / "backups").mkdir(exist_ok=True)
+        (tmp_path / "backups" / f"gallery-{name}.age").touch()
+    written = Path(desk.facts("backup")[0]["backup"])
+    assert sorted(path.name for path in (tmp_path / "backups").iterdir()) == ["gallery-20260102T000000Z.age", written.name]
+
+    desk.edge("revoke", COLLINS)
+    assert "is there already" in desk.edge("restore", written, "--identity", tmp_path / "operator.txt", code=6).stderr
+    (again,) = desk.facts("restore", written, "--identity", tmp_path / "operator.txt", "--replace")
+    assert (again["restored"], again["revoked"]) == (0, [COLLINS])
+    assert desk.names(desk.collins) == [None]
+
+    (tmp_path / "other").mkdir()
+    other = Desk(tmp_path / "other")
+    other.config.write_text(other.config.read_text().replace("[gallery]\n", '[gallery]\ndevice = "door-2"\n'))
+    (moved,) = other.facts("restore", written, "--identity", tmp_path / "operator.txt")
+    assert (moved["restored"], moved["from"]) == (1, "door-1")
+    assert other.names(other.collins) == [COLLINS]
+    assert (tmp_path / "other" / "root.key").read_bytes() != (tmp_path / "root.key").read_bytes()
+
+
+def other_network(folder: Path) -> None:
+    """The shipped networks, and beside them a hashing network that is another file and the same function."""
+    folder.mkdir()
+    for name in ("detector.onnx", "detector.json", "drh.onnx", "drh.json"):
+        shutil.copyfile(MODELS / name, folder / name)
+    model = onnx.load(str(MODELS / "drh.onnx"))
+    model.doc_string = "the next one"
+    onnx.save(model, str(folder / "next.onnx"))
+    manifest = json.loads((MODELS / "drh.json").read_text())
+    manifest |= {"name": "next", "file": "next.onnx", "sha256": hashlib.sha256((folder / "next.onnx").read_bytes()).hexdigest()}
+    (folder / "next.json").write_text(json.dumps(manifest))
+
+
+def test_after_a_change_of_network_a_person_is_renewed_by_passing(desk: Desk) -> None:
+    other_network(desk.folder / "models")
+    set_up(desk, '[network]\nmodels = "models"\nhash = "next"\n[rebind]\ncaution = 3.0\n')
+    assert "`edge rebind`" in desk.edge("run", "--source", "demo:", "--frames", "5", code=6).stderr
+    assert desk.facts("rebind", "--days", "7")[0]["waiting"] == 1
+    assert desk.names(desk.collins) == [COLLINS]  # by the network before
+    assert [(one["references"], one["former"]) for one in desk.facts("list")[0]["subjects"]] == [(0, 1)]
+    lines = desk.facts("run", "--source", "demo:", "--frames", "40")
+    assert COLLINS in [line.get("name") for line in lines]
+    assert [(one["references"], one["former"]) for one in desk.facts("list")[0]["subjects"]] == [(1, 0)]
+    assert desk.facts("rebind", "--status")[0]["waiting"] == 0
+    assert desk.facts("rebind", "--end") == [{"deleted": 0}]
+    assert desk.names(desk.collins) == [COLLINS]
+    assert "belongs to network" in desk.edge("rebind", code=6).stderr
+
+
+def test_without_the_network_before_nobody_can_be_renewed_and_it_is_said(desk: Desk) -> None:
+    other_network(desk.folder / "models")
+    (desk.folder / "models" / "drh.json").unlink()
+    set_up(desk, '[network]\nmodels = "models"\nhash = "next"\n')
+    assert "keep the old network" in " ".join(desk.edge("rebind", code=5).stderr.split())
+    assert "--days 0: a window has 1 to 366 days" in desk.edge("rebind", "--days", "0", code=3).stderr

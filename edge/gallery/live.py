@@ -1,12 +1,14 @@
 """What a gallery holds in RAM, and how it follows the file."""
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
+from edge.template.compare import settle
 from edge.template.protect import TemplateError
 
 _TEMPLATES = "SELECT id, subject, template FROM templates"
@@ -37,6 +39,7 @@ class Live:
             self._take(row for reference in missing for row in db.execute(f"{_TEMPLATES} WHERE id = ?", (reference,)))
         else:
             self._take(db.execute(_TEMPLATES))
+            settle(self.matrix.rows, self.sealer.bits, time.perf_counter)
         for reference in stored.keys() - self.matrix.references - self.damaged.keys():
             self.damaged[reference] = Damage(reference, stored[reference], f"reference {reference}: its id is damaged: restore a backup")
 

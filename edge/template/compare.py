@@ -7,12 +7,11 @@ distance, without the noise of the binary numbering.
 
 The scan is done by the C extension ``edge.template._compare`` where it was built, by numpy otherwise; both give the same integers.
 Which kernel is fastest, and how far ahead it should ask the memory, differs between processors that have the same instructions (a
-factor of 1.6 was measured), so the first search of a large gallery times the candidates on pieces of it and keeps the best.
+factor of 1.6 was measured), so ``settle`` times the candidates on pieces of a large gallery and keeps the best.
 """
 
 import importlib
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,20 +166,22 @@ def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None,
 
 
 def plan(rows: Bytes, bits: int) -> Plan:
-    """How ``unequal`` scans these rows for one probe, where no kernel is named.
+    """How ``unequal`` scans these rows for one probe where no kernel is named: what was settled, else the first of ``kernels()``."""
+    return _plans.get((bits, rows.shape[1])) or Plan(kernels()[0])
 
-    Known after the first call with as many planes of that width on rows of 16 MiB or more, which takes some 20 ms; before it, and for
-    smaller galleries, the first of ``kernels()``.
+
+def settle(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
+    """Find out, once in a process for rows of that width and planes, how they are scanned fastest; ``plan`` and ``unequal`` keep to it.
+
+    Takes some 20 ms. Galleries below 16 MiB are not worth timing and settle nothing. clock: seconds, time.perf_counter say.
     """
     size = (bits, rows.shape[1])
-    if size not in _plans:
-        if _compiled is None or rows.nbytes < _PIECE_BYTES:
-            return Plan(kernels()[0])
-        _plans[size] = _fastest(rows, bits)
-    return _plans[size]
+    if size not in _plans and _compiled is not None and rows.nbytes >= _PIECE_BYTES:
+        _plans[size] = _fastest(rows, bits, clock)
+    return plan(rows, bits)
 
 
-def _fastest(rows: Bytes, bits: int) -> Plan:
+def _fastest(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
     """The plan with the shortest best time. Every timing takes the next piece of the gallery, so that no cache holds it already."""
     vectors = [kernel for kernel in kernels() if kernel not in ("scalar", "numpy")] or ["scalar"]
     plans = [Plan(kernel, *way) for kernel, way in product(vectors, _WAYS)]
@@ -191,9 +192,9 @@ def _fastest(rows: Bytes, bits: int) -> Plan:
     for number, tried in enumerate(plans * _TIMINGS):
         scan = _scan(rows, rows[:1], out, bits, tried)
         start = starts[number % len(starts)]
-        begun = time.perf_counter()
+        begun = clock()
         scan(start, start + step)
-        best[tried] = min(best[tried], time.perf_counter() - begun)
+        best[tried] = min(best[tried], clock() - begun)
     return min(plans, key=best.__getitem__)
 
 

@@ -1,7 +1,6 @@
 """The exact comparison of bit planes: every kernel gives the integers of a plain comparison of symbols, and refuses wrong sizes."""
 
 import gc
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.template import compare
-from evaluation import search
 
 LENGTHS = st.integers(1, 40).map(lambda k: 8 * k) | st.just(512)
 SIZES = st.tuples(st.integers(0, 70), LENGTHS, st.sampled_from([2, 3, 4, 5, 8, 11, 16, 64, 200, 256]))
@@ -355,20 +353,6 @@ def test_the_extension_writes_only_the_rows_it_is_asked_for():
 def test_objects_without_memory_are_no_buffers():
     with pytest.raises(TypeError):
         compiled().read_sum(["no", "bytes"], "scalar")
-
-
-# Measurement
-
-
-def test_the_measurement_ends_with_json(capsys):
-    """Every kernel has a line, a ratio and its spread; the yardstick is one of the sums."""
-    assert search.main(["--rows", "300", "--rounds", "2"]) == 0
-    facts = json.loads(capsys.readouterr().out.splitlines()[-1])
-    names = [line["name"] for line in facts["results"]]
-    assert set(compare.kernels()) <= set(names)
-    assert facts["yardstick"] in names
-    assert all(line["ratio"] > 0 and line["ratio_quartiles"][0] <= line["ratio_quartiles"][1] for line in facts["results"])
-    assert facts["target"]["met"] is None
 
 
 @given(st.lists(st.integers(0, 9), max_size=120), st.integers(0, 9), st.integers(1, 90))

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from edge.records import Pixels
+from evaluation.search_page import PLOTTED
 from evaluation.templates import Numbers
 
 mpl.use("Agg")
@@ -207,6 +208,28 @@ def scores(curves: Facts, path: Path) -> Path:
     for axis in grid.ravel()[len(curves) :]:
         axis.axis("off")
     grid[0, 0].legend()
+    return _saved(figure, path)
+
+
+@styled
+def search(facts: Facts, path: Path) -> Path:
+    """Time for one probe over the rows of the gallery, relative to a read-only sum of the same bytes; bars are 95 % intervals."""
+    figure, grid = _figure(6.4, 4.0)
+    axis, sizes = grid[0, 0], facts["sizes"]
+    rows = [size["rows"] for size in sizes]
+    for place, name in enumerate(PLOTTED):
+        if any(name not in size["contenders"] for size in sizes):
+            continue
+        ratios = [size["contenders"][name]["of"]["sum"] for size in sizes]
+        middle = [ratio["median"] for ratio in ratios]
+        reach = [[abs(ratio["median"] - ratio[end]) for ratio in ratios] for end in ("low", "high")]
+        ours = name.startswith("edge")
+        how = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "linestyle": "-" if ours else "--"}
+        axis.errorbar(rows, middle, reach, label=name, capsize=2, **how)
+    axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    axis.set(xscale="log", yscale="log", xlabel="rows of 192 bytes", ylabel="time of a probe / read-only sum")
+    axis.set_yticks([0.1, 0.2, 0.5, 1, 2, 5, 10, 20], ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20"])
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _saved(figure, path)
 
 

@@ -204,19 +204,11 @@ SECTIONS = (
         ),
     ),
     Section(
-        "search",
-        "Search",
-        "search",
-        (),
-        "One probe, one thread unless said, interleaved in one process; ratios of medians to the fastest read-only sum of the same bytes. "
-        "faiss-cpu is measured where it is installed; it is no dependency. NEON gives the same integers under emulation; its speed was not "
-        "measured.",
-    ),
-    Section(
         "latency",
         "A frame's time",
         "latency",
         ("--reference", "DATA/models/w600k_mbf_dequant.onnx"),
-        "One thread, onnxruntime, the demonstration stream. Compare ratios: machines differ.",
+        "One thread, onnxruntime, the demonstration stream. Compare ratios: machines differ. How fast the search is by itself stands in "
+        "[search.md](search.md).",
     ),
 )

@@ -20,6 +20,7 @@ from edge.template.compare import bits_of, pack, unequal
 NETWORK = NetworkId("ab" * 32, 512, 8)
 KEYRING = Keyring(bytes(range(32)), "site", "door")
 RANDOM = np.random.default_rng(7)
+A, B = "a" * 32, "b" * 32
 
 
 def code() -> Code:
@@ -387,36 +388,87 @@ def test_impossible_networks_are_refused(facts: tuple[str, int, int]) -> None:
 def test_the_matrix_holds_what_was_appended_and_not_removed(steps: list[tuple[bool, int]]) -> None:
     matrix, model = Matrix(24, capacity=1), {}
     for keep, number in steps:
-        name, planes = f"r{number}", bytes([number]) * 24
+        name, planes = f"{number:032x}", bytes([number]) * 24
         if keep and name not in model:
-            matrix.append(name, f"s{number % 3}", planes)
+            matrix.append(name, f"{number % 3:032x}", planes)
             model[name] = planes
         elif not keep and name in model:
             matrix.remove(name)
             del model[name]
         found = {n: row.tobytes() for n, row in zip(matrix.references, matrix.rows, strict=True)}
         assert found == model
-        assert list(matrix.subjects) == [f"s{int(n[1:]) % 3}" for n in matrix.references]
+        assert list(matrix.subjects) == [f"{int(n, 16) % 3:032x}" for n in matrix.references]
+        assert [matrix.references[row] for row in range(len(matrix))] == list(matrix.references)
+        assert [matrix.subjects[row] for row in range(len(matrix))] == list(matrix.subjects)
+        for whose in (f"{subject:032x}" for subject in range(4)):
+            assert sorted(matrix.of_subject(whose)) == sorted(n for n in model if f"{int(n, 16) % 3:032x}" == whose)
+            assert matrix.subjects.count(whose) == len(matrix.of_subject(whose))
         assert all(name in matrix for name in model)
         assert matrix.rows.ctypes.data % 64 == 0
 
 
 def test_the_matrix_wipes_removed_rows() -> None:
     matrix = Matrix(8, capacity=4)
-    for name in ("a", "b"):
-        matrix.append(name, "s", b"\xff" * 8)
+    for name in (A, B):
+        matrix.append(name, A, b"\xff" * 8)
     memory = matrix.rows
-    matrix.remove("a")
+    matrix.remove(A)
     assert memory.tolist() == [[255] * 8, [0] * 8]
     matrix.wipe()
     assert not memory.any()
     assert len(matrix) == 0
 
 
-def test_the_matrix_refuses_doubles_and_other_widths() -> None:
+def test_the_matrix_refuses_doubles_and_other_widths_and_what_is_no_id() -> None:
     matrix = Matrix(8)
-    matrix.append("a", "s", bytes(8))
-    for name, planes in (("a", bytes(8)), ("b", bytes(7))):
+    matrix.append(A, A, bytes(8))
+    for name, subject, planes in ((A, A, bytes(8)), (B, A, bytes(7)), ("b", A, bytes(8)), (B, "B" * 32, bytes(8))):
         with pytest.raises(ValueError, match="matrix: reference"):
-            matrix.append(name, "s", planes)
-    assert list(matrix.references) == ["a"]
+            matrix.append(name, subject, planes)
+    assert list(matrix.references) == [A]
+    assert B not in matrix
+    with pytest.raises(KeyError):
+        matrix.remove(B)
+
+
+def test_many_rows_at_once_are_what_they_are_one_by_one() -> None:
+    names = sorted(f"{number:032x}" for number in RANDOM.integers(0, 2**63, 500).tolist())
+    people, planes = [A, B], [RANDOM.bytes(8) for _ in names]
+    single, many = Matrix(8), Matrix(8, capacity=0)
+    many.fill(people)
+    for start in range(0, 500, 100):
+        part = slice(start, start + 100)
+        many.extend([name.encode() for name in names[part]], [row % 2 for row in range(100)], planes[part])
+    for row, name in enumerate(names):
+        single.append(name, people[row % 2], planes[row])
+    assert (list(many.references), list(many.subjects)) == (list(single.references), list(single.subjects))
+    assert np.array_equal(many.rows, single.rows)
+    assert many.rows.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize(
+    ("references", "owners", "planes"),
+    [
+        ([B, A], [0, 0], [bytes(8)] * 2),
+        ([B, B], [0, 0], [bytes(8)] * 2),
+        ([A], [0], [bytes(8)]),
+        ([B], [1], [bytes(8)]),
+        ([B], [0, 0], [bytes(8)]),
+        ([B], [0], [bytes(7)]),
+        (["b"], [0], [bytes(8)]),
+        (["x" * 32], [0], [bytes(8)]),
+    ],
+    ids=["falling", "twice", "there already", "nobody's", "too many subjects", "another width", "short", "no hex"],
+)
+def test_the_matrix_takes_many_rows_in_rising_order_only_and_none_of_them_otherwise(
+    references: list[str], owners: list[int], planes: list[bytes]
+) -> None:
+    matrix = Matrix(8)
+    matrix.fill([A])
+    matrix.extend([A.encode()], [0], [b"\1" * 8])
+    with pytest.raises(ValueError):
+        matrix.extend([each.encode() for each in references], owners, planes)
+    assert list(matrix.references) == [A]
+    assert matrix.rows.tolist() == [[1] * 8]
+    with pytest.raises(ValueError, match="1 rows already"):
+        matrix.fill([B])

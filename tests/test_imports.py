@@ -18,7 +18,7 @@ BEHIND = {
     "pycuda": ("edge/inference/",),
     "picamera2": ("edge/camera/picamera2.py",),
     "gi": ("edge/camera/gstreamer.py",),
-    "sqlite_utils": ("edge/gallery/",),
+    "sqlite_utils": ("edge/gallery/", "evaluation/keeping.py"),  # there it is the yardstick of loading
     "sqlite3": ("edge/gallery/",),
     "PySide6": ("edge/screen/",),
     "pyrage": ("edge/gallery/backup.py",),

@@ -107,7 +107,7 @@ def test_sections_name_commands_that_exist_and_take_their_words(tmp_path: Path) 
 
 
 def test_every_measurement_is_listed_with_what_it_measures_and_run_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert {"lfw", "folders", "pair", "report", "search", "latency", "detection"} <= set(listing.commands())
+    assert {"lfw", "folders", "pair", "report", "bench", "latency", "detection"} <= set(listing.commands())
     assert listing.main([]) == 0
     assert "pair" in capsys.readouterr().out
     assert listing.main(["nonsense"]) == 2

@@ -1,7 +1,7 @@
 """Between plain codes and stored bytes: transform, pack, seal, and back, for one gallery at one pair of epochs."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,10 @@ class Sealer:
         if not (isinstance(reference, str) and isinstance(subject, str)):
             raise TemplateError(f"reference {reference!r}: its ids are no text: restore a backup")
         return self._cipher.open(template, self.width, subject, reference)
+
+    def open_many(self, rows: Iterable[tuple[bytes | str, bytes | str, bytes]]) -> list[bytes | None]:
+        """The bit planes of stored rows (reference, subject, template), ids as bytes; None for each that ``open`` would refuse."""
+        return self._cipher.open_many(rows, self.width)
 
     def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
         """A few facts as one sealed record, bound to table and id."""

@@ -110,12 +110,7 @@ class State:
 
     def references_of(self, subject: str) -> list[str]:
         """The references of a subject that lie in RAM."""
-        return [
-            reference
-            for live in self.lives
-            for reference, whose in zip(live.matrix.references, live.matrix.subjects, strict=True)
-            if whose == subject
-        ]
+        return [reference for live in self.lives for reference in live.matrix.of_subject(subject)]
 
     def forget(self, references: Iterable[str], subject: str | None = None) -> None:
         """Takes rows, and a subject, out of RAM that were just deleted from the file."""

@@ -1,8 +1,8 @@
 /* Exact 1:N comparison of bit planes: how many symbols of every row differ from a probe.
 
    A row is `bits` planes of `plane` bytes; two symbols differ where the OR over the planes of (row XOR probe) has a one, so the
-   answer is the population count of that OR. Every kernel gives the same integers; the best one this processor has is chosen at
-   run time. Each architecture supplies one function, counting a row into partial sums in a vector, and one, turning the vectors
+   answer is the population count of that OR. Every kernel gives the same integers, and so does every way of reading ahead: the
+   caller chooses both at run time, by timing them. Each architecture supplies one function, counting a row into partial sums in a vector, and one, turning the vectors
    of eight rows into eight sums; SCAN lays the loops around them, with the common sizes as constants that the compiler unrolls.
 
    Sums are kept in 16 bits: a plane has at most PLANE_LIMIT bytes (65,528 symbols). */
@@ -30,7 +30,7 @@
 #include <arm_neon.h>
 #endif
 
-enum { PLANE_LIMIT = 8191, GROUP = 8, BLOCK = 8192, LINE = 64 };
+enum { PLANE_LIMIT = 8191, GROUP = 8, BLOCK = 8192, LINE = 64, STREAMS_LIMIT = 64, AHEAD_LIMIT = 1 << 20 };
 
 typedef struct {
     const uint8_t *rows;   /* total rows of bits * plane bytes */
@@ -38,15 +38,18 @@ typedef struct {
     uint16_t *out;         /* count x total */
     size_t total, count, bits, plane;
     size_t start, stop; /* the rows to compare */
+    size_t streams;     /* one probe: places of the rows read side by side; 0 is one */
+    size_t ahead;       /* bytes between what is compared and what is asked of the memory; 0: the processor reads ahead by itself */
 } Scan;
 
 /* Rows that fill about BLOCK bytes: they stay in the first-level cache while every probe passes over them. */
 INLINE size_t block_rows(size_t width) { return width * GROUP < BLOCK ? BLOCK / (width * GROUP) * GROUP : GROUP; }
 
-/* Ask for the rows of the next block, each probe of a batch for its share, so that the memory is busy while the probes compute.
-   Reaching past the end asks for nothing. */
-INLINE void fetch_rows(const uint8_t *group, size_t width, size_t probe, size_t count) {
-    const size_t share = (GROUP + count - 1) / count * width, ahead = block_rows(width) * width;
+/* Ask for the rows further on, each probe of a batch for its share, so that the memory is busy while the probes compute. Reaching
+   past the end asks for nothing. */
+INLINE void fetch_rows(const uint8_t *group, size_t width, size_t probe, size_t count, size_t ahead) {
+    if (ahead == 0) return;
+    const size_t share = (GROUP + count - 1) / count * width;
     for (size_t b = probe * share; b < (probe + 1) * share && b < GROUP * width; b += LINE) FETCH((uintptr_t)group + ahead + b, 0);
 }
 
@@ -87,26 +90,41 @@ INLINE unsigned rest(const uint8_t *row, const uint8_t *probe, size_t bits, size
 
 /* PARTS is the vector of partial sums that COUNT gives of a row; EIGHT stores the sums of eight of them, ONE gives the sum of one. */
 #define SCAN(NAME, ATTRIBUTES, PARTS, COUNT, EIGHT, ONE)                                                                          \
-    INLINE ATTRIBUTES void NAME##_block(const Scan *scan, size_t bits, size_t plane, size_t p, size_t from, size_t to) {          \
+    INLINE ATTRIBUTES void NAME##_range(const Scan *scan, size_t bits, size_t plane, size_t p, size_t from, size_t to) {          \
         const size_t width = bits * plane;                                                                                        \
         const uint8_t *probe = scan->probes + p * width, *row = scan->rows + from * width;                                        \
         uint16_t *out = scan->out + p * scan->total;                                                                              \
         size_t i = from;                                                                                                          \
-        fetch_out(out + to, to - from);                                                                                           \
         for (; i + GROUP <= to; i += GROUP, row += GROUP * width) {                                                               \
             PARTS parts[GROUP];                                                                                                   \
-            fetch_rows(row, width, p, scan->count);                                                                               \
+            fetch_rows(row, width, p, scan->count, scan->ahead);                                                                  \
             for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, bits, plane);                             \
             EIGHT(out + i, parts);                                                                                                \
         }                                                                                                                         \
         for (; i < to; i++, row += width) out[i] = (uint16_t)ONE(COUNT(row, probe, bits, plane));                                 \
     }                                                                                                                             \
-    INLINE ATTRIBUTES void NAME##_sized(const Scan *scan, size_t bits, size_t plane) {                                            \
+    INLINE ATTRIBUTES void NAME##_batch(const Scan *scan, size_t bits, size_t plane) {                                            \
         const size_t step = block_rows(bits * plane);                                                                             \
         for (size_t from = scan->start, to; from < scan->stop; from = to) {                                                       \
             to = scan->stop - from < step ? scan->stop : from + step;                                                             \
-            for (size_t p = 0; p < scan->count; p++) NAME##_block(scan, bits, plane, p, from, to);                                \
+            for (size_t p = 0; p < scan->count; p++) {                                                                            \
+                fetch_out(scan->out + p * scan->total + to, to - from);                                                           \
+                NAME##_range(scan, bits, plane, p, from, to);                                                                     \
+            }                                                                                                                     \
         }                                                                                                                         \
+    }                                                                                                                             \
+    INLINE ATTRIBUTES void NAME##_single(const Scan *scan, size_t bits, size_t plane) {                                           \
+        const size_t streams = scan->streams < 2 ? 1 : scan->streams;                                                             \
+        const size_t part = (scan->stop - scan->start) / streams / GROUP * GROUP, done = scan->start + streams * part;            \
+        for (size_t i = scan->start; i < scan->start + part; i += GROUP)                                                          \
+            for (size_t s = 0; s < streams; s++) NAME##_range(scan, bits, plane, 0, i + s * part, i + s * part + GROUP);          \
+        NAME##_range(scan, bits, plane, 0, done, scan->stop);                                                                     \
+    }                                                                                                                             \
+    INLINE ATTRIBUTES void NAME##_sized(const Scan *scan, size_t bits, size_t plane) {                                            \
+        if (scan->count == 1)                                                                                                     \
+            NAME##_single(scan, bits, plane);                                                                                     \
+        else                                                                                                                      \
+            NAME##_batch(scan, bits, plane);                                                                                      \
     }                                                                                                                             \
     static ATTRIBUTES void NAME##_scan(const Scan *scan) {                                                                        \
         if (scan->plane == 64 && scan->bits == 3)                                                                                 \
@@ -363,7 +381,7 @@ enum { KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0] };
 
 typedef struct {
     Py_buffer rows, probes, out;
-    Py_ssize_t bits, width, start, stop;
+    Py_ssize_t bits, width, start, stop, streams, ahead;
 } Request;
 
 #define WRONG(...) (PyErr_Format(PyExc_ValueError, __VA_ARGS__), -1)
@@ -402,9 +420,11 @@ static int measure(Scan *scan, const Request *asked) {
         return WRONG("out has %zd bytes: expected 2 bytes for each of %zd rows and %zd probes", room, total, count);
     if ((uintptr_t)asked->out.buf % sizeof(uint16_t) != 0) return WRONG("out begins at an odd address: expected whole 16-bit integers");
     if (start < 0 || start > stop || stop > total) return WRONG("rows %zd to %zd: expected a range within 0 to %zd", start, stop, total);
+    if (asked->streams < 1 || asked->streams > STREAMS_LIMIT) return WRONG("%zd streams: expected 1 to %d", asked->streams, STREAMS_LIMIT);
+    if (asked->ahead < 0 || asked->ahead > AHEAD_LIMIT) return WRONG("%zd bytes ahead: expected 0 to %d", asked->ahead, AHEAD_LIMIT);
     *scan = (Scan){.rows = asked->rows.buf, .probes = asked->probes.buf, .out = asked->out.buf,
                    .total = (size_t)total, .count = (size_t)count, .bits = (size_t)bits, .plane = (size_t)(width / bits),
-                   .start = (size_t)start, .stop = (size_t)stop};
+                   .start = (size_t)start, .stop = (size_t)stop, .streams = (size_t)asked->streams, .ahead = (size_t)asked->ahead};
     return 0;
 }
 
@@ -418,15 +438,18 @@ static PyObject *scanned(const Kernel *kernel, const Request *asked) {
 }
 
 PyDoc_STRVAR(unequal_doc,
-             "unequal(rows, probes, out, bits, width, start, stop, kernel)\n--\n\n"
+             "unequal(rows, probes, out, bits, width, start, stop, kernel, streams=1, ahead=0)\n--\n\n"
              "Write to out[probe][row] (uint16) the unequal symbols of every probe and the rows from start to stop.\n\n"
-             "rows, probes: contiguous bytes, `width` for each, in `bits` planes. Releases the GIL. ValueError: a size is wrong.");
+             "rows, probes: contiguous bytes, `width` for each, in `bits` planes. `streams` places of the rows are read side by side,\n"
+             "`ahead` bytes before they are compared: both change the speed only. Releases the GIL. ValueError: a size is wrong.");
 
 static PyObject *unequal(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *rows, *probes, *out, *result = NULL;
     const char *name;
-    Request asked;
-    if (!PyArg_ParseTuple(args, "OOOnnnns", &rows, &probes, &out, &asked.bits, &asked.width, &asked.start, &asked.stop, &name)) return NULL;
+    Request asked = {.streams = 1, .ahead = 0};
+    if (!PyArg_ParseTuple(args, "OOOnnnns|nn", &rows, &probes, &out, &asked.bits, &asked.width, &asked.start, &asked.stop, &name,
+                          &asked.streams, &asked.ahead))
+        return NULL;
     const Kernel *kernel = kernel_named(name);
     if (kernel == NULL || buffer_of(rows, &asked.rows, "rows", 1, PyBUF_STRIDED_RO) < 0) return NULL;
     if (buffer_of(probes, &asked.probes, "probes", 1, PyBUF_STRIDED_RO) == 0) {

@@ -6,14 +6,18 @@ Two symbols differ if any of their bits does, so ``unequal = popcount((a0 ^ b0) 
 distance, without the noise of the binary numbering.
 
 The scan is done by the C extension ``edge.template._compare`` where it was built, by numpy otherwise; both give the same integers.
+Which kernel is fastest, and how far ahead it should ask the memory, differs between processors that have the same instructions (a
+factor of 1.6 was measured), so ``settle`` times the candidates on pieces of a large gallery and keeps the best.
 """
 
 import importlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Protocol, cast
+from itertools import product
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +30,15 @@ Words = npt.NDArray[np.uint64]
 CACHE_LINE = 64
 LARGEST_Q = 256
 LARGEST_M = 65528
-_SHARE_BYTES = 4 << 20
+_SHARE_BYTES = 2 << 20
 _CHUNK_BYTES = 96 << 10
 _SHARE_ROWS = 64
 _FEW = 8
 _TAKEN = np.uint16(65535)  # more than LARGEST_M symbols can differ
+_PIECE_BYTES = 16 << 20  # timed at a time, and the least a gallery has that is worth timing
+_TIMINGS = 3
+_BLOCK_ROWS = 4096
+_BATCH_AHEAD = 16128  # two blocks of the kernel
 
 
 class _Extension(Protocol):
@@ -38,7 +46,20 @@ class _Extension(Protocol):
 
     def kernels(self) -> list[str]: ...
 
-    def unequal(self, rows: Bytes, probes: Bytes, out: Counts, bits: int, width: int, start: int, stop: int, kernel: str, /) -> None: ...
+    def unequal(
+        self,
+        rows: Bytes,
+        probes: Bytes,
+        out: Counts,
+        bits: int,
+        width: int,
+        start: int,
+        stop: int,
+        kernel: str,
+        streams: int = 1,
+        ahead: int = 0,
+        /,
+    ) -> None: ...
 
     def read_sum(self, rows: Bytes, kernel: str, /) -> int: ...
 
@@ -51,6 +72,22 @@ def _extension() -> _Extension | None:
 
 
 _compiled = _extension()
+
+
+class Plan(NamedTuple):
+    """How a gallery is scanned for one probe; it changes the speed only.
+
+    kernel: one of ``kernels()``. streams: places of the gallery read side by side. ahead: bytes between what is compared and what is
+    asked of the memory already; 0 leaves that to the processor.
+    """
+
+    kernel: str
+    streams: int = 1
+    ahead: int = 8064
+
+
+_WAYS = ((1, 8064), (1, 3072), (1, 0), (2, 3072), (2, 1536), (2, 0))
+_plans: dict[tuple[int, int], Plan] = {}
 
 
 def kernels() -> tuple[str, ...]:
@@ -118,15 +155,47 @@ def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None,
     ValueError: a shape, type, kernel or number that does not fit.
     """
     _check(rows, probes, bits, threads)
-    chosen = _chosen(kernel)
     batch = np.ascontiguousarray(np.atleast_2d(probes))
-    out = np.empty((batch.shape[0], rows.shape[0]), np.uint16)
-    if chosen == "numpy" or _compiled is None:
-        scan: _Scan = partial(_scan_numpy, rows, batch, out, bits)
-    else:
-        scan = partial(_scan_compiled, _compiled, rows, batch, out, bits, chosen)
-    _divide(scan, rows, threads)
+    chosen = _chosen(kernel)
+    how = Plan(chosen, ahead=_BATCH_AHEAD if len(batch) > 1 else Plan(chosen).ahead)
+    if kernel is None and len(batch) == 1:
+        how = plan(rows, bits)
+    out = np.empty((len(batch), len(rows)), np.uint16)
+    _divide(_scan(rows, batch, out, bits, how), rows, threads)
     return out if probes.ndim == 2 else out[0]
+
+
+def plan(rows: Bytes, bits: int) -> Plan:
+    """How ``unequal`` scans these rows for one probe where no kernel is named: what was settled, else the first of ``kernels()``."""
+    return _plans.get((bits, rows.shape[1])) or Plan(kernels()[0])
+
+
+def settle(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
+    """Find out, once in a process for rows of that width and planes, how they are scanned fastest; ``plan`` and ``unequal`` keep to it.
+
+    Takes some 20 ms. Galleries below 16 MiB are not worth timing and settle nothing. clock: seconds, time.perf_counter say.
+    """
+    size = (bits, rows.shape[1])
+    if size not in _plans and _compiled is not None and rows.nbytes >= _PIECE_BYTES:
+        _plans[size] = _fastest(rows, bits, clock)
+    return plan(rows, bits)
+
+
+def _fastest(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
+    """The plan with the shortest best time. Every timing takes the next piece of the gallery, so that no cache holds it already."""
+    vectors = [kernel for kernel in kernels() if kernel not in ("scalar", "numpy")] or ["scalar"]
+    plans = [Plan(kernel, *way) for kernel, way in product(vectors, _WAYS)]
+    step = _PIECE_BYTES // rows.shape[1]
+    starts = range(0, len(rows) - step + 1, step)
+    out = np.zeros((1, len(rows)), np.uint16)
+    best = dict.fromkeys(plans, float("inf"))
+    for number, tried in enumerate(plans * _TIMINGS):
+        scan = _scan(rows, rows[:1], out, bits, tried)
+        start = starts[number % len(starts)]
+        begun = clock()
+        scan(start, start + step)
+        best[tried] = min(best[tried], clock() - begun)
+    return min(plans, key=best.__getitem__)
 
 
 def read_sum(rows: Bytes, *, kernel: str | None = None) -> int:
@@ -170,19 +239,44 @@ _Scan = Callable[[int, int], None]
 """Compares the rows from the first number to the second with all probes."""
 
 
+def _scan(rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan) -> _Scan:
+    if how.kernel == "numpy" or _compiled is None:
+        return partial(_scan_numpy, rows, probes, out, bits)
+    return partial(_scan_compiled, _compiled, rows, probes, out, bits, how)
+
+
 def _divide(scan: _Scan, rows: Bytes, threads: int) -> None:
-    """Run the scan over all rows, in as many shares as are worth a thread; the caller's thread takes the first one."""
-    n = rows.shape[0]
-    shares = min(threads, max(1, rows.nbytes // _SHARE_BYTES))
-    step = -(-n // (shares * _SHARE_ROWS)) * _SHARE_ROWS
-    if shares == 1 or step >= n:
-        return scan(0, n)
-    pool = _pool(os.getpid(), shares - 1)
-    waiting = [pool.submit(scan, start, min(start + step, n)) for start in range(step, n, step)]
-    scan(0, step)
-    for share in waiting:
-        share.result()
+    """Run the scan over all rows. Threads take shares until none is left: one that wakes late, or is held up, finds fewer."""
+    shares = deque(_shares(len(rows), rows.shape[1], threads))
+    if len(shares) < 2:
+        return scan(0, len(rows))
+
+    def work() -> None:
+        while shares:
+            try:
+                share = shares.popleft()
+            except IndexError:  # another thread was faster
+                return
+            scan(*share)
+
+    pool = _pool(os.getpid(), threads - 1)
+    helpers = [pool.submit(work) for _ in range(min(threads, len(shares)) - 1)]
+    work()
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
     return None
+
+
+def _shares(n: int, width: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows, large ones first, so that there are few of them and all threads end at about the same time."""
+    least = _SHARE_BYTES // width // _SHARE_ROWS * _SHARE_ROWS + _SHARE_ROWS if threads > 1 else n
+    start = 0
+    while start < n:
+        step = max(least, (n - start) // (2 * threads) // _SHARE_ROWS * _SHARE_ROWS)
+        stop = n if n - start - step < least // 2 else start + step
+        yield start, stop
+        start = stop
 
 
 @lru_cache(maxsize=4)
@@ -191,8 +285,8 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix=f"compare-{process}")
 
 
-def _scan_compiled(extension: _Extension, rows: Bytes, probes: Bytes, out: Counts, bits: int, kernel: str, start: int, stop: int) -> None:
-    extension.unequal(rows, probes, out, bits, rows.shape[1], start, stop, kernel)
+def _scan_compiled(extension: _Extension, rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan, start: int, stop: int) -> None:
+    extension.unequal(rows, probes, out, bits, rows.shape[1], start, stop, *how)
 
 
 def _scan_numpy(rows: Bytes, probes: Bytes, out: Counts, bits: int, start: int, stop: int) -> None:
@@ -231,12 +325,20 @@ _ones: Callable[[Words], Bytes] = getattr(np, "bitwise_count", _ones_by_arithmet
 
 
 def nearest_first(counts: Counts) -> Iterator[int]:
-    """Row numbers by rising count, equal counts by row. The first few cost one pass each and no sorting, and few are wanted."""
-    left = counts.copy()
-    for _ in range(min(_FEW, len(left))):
-        row = int(left.argmin())
-        yield row
-        left[row] = _TAKEN
-    for row in np.argsort(left, kind="stable").tolist():
-        if left[row] != _TAKEN:
+    """Row numbers by rising count, equal counts by row. One pass in all for the first few, without sorting, and few are wanted."""
+    starts = np.arange(0, len(counts), _BLOCK_ROWS)
+    least = np.minimum.reduceat(counts, starts) if len(counts) else counts
+    blocks: dict[int, Counts] = {}
+    taken: set[int] = set()
+    for _ in range(min(_FEW, len(counts))):
+        number = int(least.argmin())
+        start = number * _BLOCK_ROWS
+        block = blocks.setdefault(number, counts[start : start + _BLOCK_ROWS].copy())
+        place = int(block.argmin())
+        taken.add(start + place)
+        yield start + place
+        block[place] = _TAKEN
+        least[number] = block.min()
+    for row in np.argsort(counts, kind="stable").tolist():
+        if row not in taken:
             yield row

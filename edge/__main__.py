@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge import attend, trail
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
@@ -20,7 +21,7 @@ from edge.settings import flatten, load_settings
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 12 audit log; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -102,7 +103,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job.source() as stream, job.gallery(create=True) as gallery:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames)
+        tally = job.watch(gallery, stream, frames, attend.watchers(job))
     job.report.summary(tally, job.stages.medians())
 
 
@@ -192,9 +193,11 @@ def calibrate(
     places = people_in(source)
     references, threshold = _in_force(job)
     measurement = Measurement(job.settings, job.report.warn)
+    audit = job.audit if write else None
     measured = measurement.measure(job.report.progress(places, "acquiring people"), references, threshold)
-    if write:
-        write_calibration(measurement.calibration(measured), job.settings.calibration.path)
+    if audit:
+        write_calibration(calibrated := measurement.calibration(measured), job.settings.calibration.path)
+        audit.append("calibrate", people=calibrated.non_mated.people, network=calibrated.conditions.network)
     job.report.result({"measured": measured.facts(), "written": str(job.settings.calibration.path) if write else None})
     job.report.table(("what", "value"), measured.rows())
     if write:
@@ -246,6 +249,21 @@ def engine(
     if action not in plans.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {', '.join(plans.ACTIONS)}")
     plans.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
+
+
+@app.command()
+def audit(
+    action: Annotated[str, typer.Argument(help="verify: nothing was changed, moved or cut. show: the lines.")] = "verify",
+    since: Annotated[str | None, typer.Option("--since", metavar="HEAD", help="A head noted elsewhere: this line must be there.")] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="show: only so many lines.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold the audit log against its key, or show it: who changed what and what the door decided, by opaque ids."""
+    if action not in trail.ACTIONS:
+        raise typer.BadParameter(f"'{action}': choose {' or '.join(trail.ACTIONS)}")
+    trail.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, since=since, last=last)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery
 from edge.inference import Accelerator, Manifest, Network, Options, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
+from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Policy
@@ -163,6 +164,23 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
             f"`edge revoke {damage.subject}` removes it, then enrol again"
         )
     return opened
+
+
+def audit_folder(settings: Settings) -> Path:
+    """Where the audit log lies."""
+    return Path(settings.audit.folder) if settings.audit.folder else settings.gallery.path.parent / "audit"
+
+
+def audit_key(settings: Settings, *, may_create: bool) -> bytes:
+    """The key of the audit log."""
+    key = root_key(settings, may_create=may_create)
+    return Keyring(key.secret, settings.keys.site, settings.keys.application).audit_key()
+
+
+def audit(settings: Settings) -> Audit:
+    """The audit log, made where there is none; a root key too, as ``root_key`` says. Raises AuditError."""
+    key = audit_key(settings, may_create=True)
+    return Audit(audit_folder(settings), key, max_bytes=settings.audit.max_bytes, keep_days=settings.audit.keep_days)
 
 
 def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:

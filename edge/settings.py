@@ -19,7 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "keys.file")
+PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "audit.folder", "keys.file")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -114,6 +114,12 @@ class CalibrationSettings(Section):
     required: bool
 
 
+class AuditSettings(Section):
+    folder: str
+    max_bytes: Annotated[int, Field(ge=8192)]
+    keep_days: Count
+
+
 class KeySettings(Section):
     credential: str
     file: Path
@@ -133,6 +139,7 @@ class Settings(Section):
     enrolment: EnrolmentSettings
     gallery: GallerySettings
     calibration: CalibrationSettings
+    audit: AuditSettings
     keys: KeySettings
 
 
@@ -182,7 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _anchor(merged: dict[str, Any], folder: Path, names: Iterable[str]) -> None:
     """Make relative paths relative to the folder of the file that names them."""
     for name in set(PATHS).intersection(names):
-        if isinstance(value := _get(merged, name), str):
+        if isinstance(value := _get(merged, name), str) and value:
             _put(merged, name, str(Path(os.path.normpath(folder.absolute() / value))))
 
 

@@ -109,8 +109,9 @@ def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
         "gallery.db-shm",
         "gallery.db-journal",
         "root.key",
+        "audit",
     }
-    stored = b"".join(path.read_bytes() for path in desk.folder.glob("gallery.db*"))
+    stored = b"".join(path.read_bytes() for path in [*desk.folder.glob("gallery.db*"), *desk.folder.glob("audit/*")])
     assert COLLINS.encode() not in stored, "names are sealed too"
 
 

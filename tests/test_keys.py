@@ -54,6 +54,15 @@ def test_the_vectors_are_hkdf_of_their_labels(row: dict) -> None:
     assert row["key"] == expanded[: len(row["key"]) // 2].hex()
 
 
+def test_the_audit_key_is_hkdf_of_its_label_and_none_of_the_others() -> None:
+    """RFC 5869 by the standard library, with a label put together by hand."""
+    keyring = Keyring(ROOT, "a", "b")
+    info = b"\0\x09edge-face" + b"\0\1" + b"\0\x09audit key" + b"\0\1a" + b"\0\1b" + bytes(4)
+    extracted = hmac.new(bytes(32), ROOT, hashlib.sha256).digest()
+    assert keyring.audit_key() == hmac.new(extracted, info + b"\x01", hashlib.sha256).digest()
+    assert keyring.audit_key() not in all_keys(keyring)
+
+
 def test_root_site_application_and_epoch_each_give_other_keys() -> None:
     places = [("a", "b"), ("ab", ""), ("a", "c"), ("c", "b")]
     rings = [Keyring(ROOT[::-1], "a", "b"), *(Keyring(ROOT, site, application) for site, application in places)]

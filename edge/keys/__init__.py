@@ -49,6 +49,10 @@ class Keyring:
         """Reserved for a signed head over all rows of a gallery."""
         return self._derive("head key", 0)
 
+    def audit_key(self) -> bytes:
+        """Chains the lines of the audit log."""
+        return self._derive("audit key", 0)
+
     def check_value(self) -> bytes:
         """16 bytes that tell this keyring from another one and tell nothing about its keys."""
         return self._derive("check value", 0, CHECK_BYTES)

@@ -1,0 +1,33 @@
+"""What attends the loop of a running door, put together from the settings: audit, service manager, metrics."""
+
+import hashlib
+import json
+
+from edge import __version__, build
+from edge.appliance import Appliance
+from edge.errors import EdgeError
+from edge.service.chain import Fact
+from edge.service.recorder import Recorder
+from edge.settings import Settings, flatten
+from edge.watch import Watcher
+
+
+def watchers(job: Appliance) -> list[Watcher]:
+    """The watchers of a run. What cannot be set up is told, and does not keep the door shut."""
+    found: list[Watcher] = []
+    try:
+        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+    except EdgeError as error:
+        job.report.warn(f"{error}. The door runs unaudited until its next start")
+    return found
+
+
+def standing(settings: Settings) -> dict[str, Fact]:
+    """What is in force when a run begins, so that the log tells when it was changed."""
+    told = json.dumps(flatten(settings), sort_keys=True).encode()
+    return {
+        "version": __version__,
+        "settings": hashlib.sha256(told).hexdigest(),
+        "network": build.hash_manifest(settings).sha256,
+        "calibrated": settings.calibration.path.exists(),
+    }

@@ -15,7 +15,7 @@ from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
 from edge.errors import EdgeError, SettingsError, SourceError
-from edge.report import Report, outcome_facts
+from edge.report import outcome_facts, reporter
 from edge.settings import flatten, load_settings
 
 ABOUT = """Face identification for doors and kiosks that keeps no face.
@@ -35,7 +35,9 @@ Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
     """The appliance of these settings."""
-    return Appliance(load_settings(config, flags={} if origin is None else {"camera.source": origin}), Report(as_json=as_json, quiet=quiet))
+    return Appliance(
+        load_settings(config, flags={} if origin is None else {"camera.source": origin}), reporter(as_json=as_json, quiet=quiet)
+    )
 
 
 @app.command()
@@ -103,7 +105,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job.source() as stream, job.gallery(create=True) as gallery:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames, attend.watchers(job))
+        tally = job.watch(gallery, stream, frames, attend.watchers(job, live=stream.live))
     job.report.summary(tally, job.stages.medians())
 
 
@@ -162,7 +164,7 @@ def renew(
 @app.command()
 def doctor(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """Check everything the appliance rests on; exit 0 all well, 10 warnings, 20 failures."""
-    report = Report(as_json=as_json, quiet=quiet)
+    report = reporter(as_json=as_json, quiet=quiet)
     checks = examine(config)
     report.result({"checks": [check.facts() for check in checks]})
     report.table(("check", "state", "found", "remedy"), ((check.id, check.state, check.found, check.remedy) for check in checks))
@@ -248,7 +250,7 @@ def engine(
     """Make and look after the plans by which networks run on TensorRT; the door keeps working meanwhile."""
     if action not in plans.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {', '.join(plans.ACTIONS)}")
-    plans.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
+    plans.run(load_settings(config), reporter(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
 
 
 @app.command()
@@ -263,13 +265,13 @@ def audit(
     """Hold the audit log against its key, or show it: who changed what and what the door decided, by opaque ids."""
     if action not in trail.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {' or '.join(trail.ACTIONS)}")
-    trail.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, since=since, last=last)
+    trail.run(load_settings(config), reporter(as_json=as_json, quiet=quiet), action, since=since, last=last)
 
 
 @app.command()
 def demo(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """The main job without a camera: enrol from a stream made on the spot, watch, revoke, watch again."""
-    play(load_settings(config), Report(as_json=as_json, quiet=quiet))
+    play(load_settings(config), reporter(as_json=as_json, quiet=quiet))
 
 
 def main() -> None:
@@ -277,7 +279,7 @@ def main() -> None:
     try:
         app()
     except EdgeError as error:
-        report = Report(as_json="--json" in sys.argv, quiet=False)
+        report = reporter(as_json="--json" in sys.argv, quiet=False)
         report.result({"error": str(error), "exit_code": error.exit_code})
         report.error(str(error))
         sys.exit(error.exit_code)

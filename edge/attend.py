@@ -7,14 +7,23 @@ from edge import __version__, build
 from edge.appliance import Appliance
 from edge.errors import EdgeError
 from edge.service.chain import Fact
+from edge.service.notify import Alive, notifier, watchdog_interval
 from edge.service.recorder import Recorder
 from edge.settings import Settings, flatten
 from edge.watch import Watcher
 
 
-def watchers(job: Appliance) -> list[Watcher]:
-    """The watchers of a run. What cannot be set up is told, and does not keep the door shut."""
+def watchers(job: Appliance, *, live: bool) -> list[Watcher]:
+    """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
+
+    live: of the source. What cannot be set up is told, and does not keep the door shut.
+    """
+    job.acquirer.warm()
     found: list[Watcher] = []
+    if manager := notifier():
+        alive = Alive(manager, watchdog_interval(), live=live)
+        alive.ready("watching")
+        found.append(alive)
     try:
         found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
     except EdgeError as error:

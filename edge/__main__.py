@@ -105,7 +105,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job.source() as stream, job.gallery(create=True) as gallery:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames, attend.watchers(job, live=stream.live))
+        tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, live=stream.live))
     job.report.summary(tally, job.stages.medians())
 
 

@@ -120,6 +120,11 @@ class AuditSettings(Section):
     keep_days: Count
 
 
+class MetricsSettings(Section):
+    port: Annotated[int, Field(ge=0, le=65535)]
+    fresh: Positive
+
+
 class KeySettings(Section):
     credential: str
     file: Path
@@ -140,6 +145,7 @@ class Settings(Section):
     gallery: GallerySettings
     calibration: CalibrationSettings
     audit: AuditSettings
+    metrics: MetricsSettings
     keys: KeySettings
 
 

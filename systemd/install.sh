@@ -8,6 +8,7 @@
 #       --gpio            the door drives a relay by libgpiod
 #       --serial DEVICE   the door speaks OSDP over this device, e.g. /dev/ttyUSB0
 #       --network CIDR    the door may talk to these addresses (broker, webhook, network camera); may be given several times
+#       --metrics PORT    figures and health on this port of 127.0.0.1
 #       --screen          also the screen at the door
 #       --board NAME      jetson | pi | pc, if it is not this machine's
 #       --no-program      leave /opt/edge alone
@@ -21,7 +22,7 @@
 set -euo pipefail
 
 HERE=$(cd "$(dirname "$0")/.." && pwd)
-ACTION=install ROOT="" DRY="" CAMERA="" DEVICE="" KEY=auto GPIO="" SERIAL="" SCREEN="" BOARD="" PROGRAM=yes FATE="" VERSION=""
+ACTION=install ROOT="" DRY="" CAMERA="" DEVICE="" KEY=auto GPIO="" SERIAL="" METRICS="" SCREEN="" BOARD="" PROGRAM=yes FATE="" VERSION=""
 NETWORK=()
 PREFIX=/opt/edge CONFIG=/etc/edge STATE=/var/lib/edge UNITS=/etc/systemd/system
 SEALED=/etc/credstore.encrypted/edge-root-key PLAIN=/etc/credstore/edge-root-key
@@ -83,7 +84,7 @@ parse() {
             --gpio) GPIO=yes ;;
             --screen) SCREEN=yes ;;
             --no-program) PROGRAM="" ;;
-            --root | --camera | --device | --key | --serial | --network | --board | --systemd)
+            --root | --camera | --device | --key | --serial | --network | --metrics | --board | --systemd)
                 [ $# -gt 1 ] || fail "$1 needs a value"
                 value "$1" "$2"
                 shift
@@ -105,6 +106,7 @@ value() {
         --device) DEVICE=$2 ;;
         --key) KEY=$2 ;;
         --serial) SERIAL=$2 ;;
+        --metrics) METRICS=$2 ;;
         --network) NETWORK+=("$2") ;;
         --board) BOARD=$2 ;;
         --systemd) VERSION=$2 ;;
@@ -125,6 +127,7 @@ check() {
     # what goes into files of settings and units is one plain word each
     case "$CAMERA$DEVICE$SERIAL${NETWORK[*]-}" in *[\"\\]* | *$'\n'*) fail "quotation marks, backslashes and line ends are not possible here" ;; esac
     case $SERIAL in '' | /dev/*) ;; *) fail "--serial $SERIAL: expected a device under /dev" ;; esac
+    case $METRICS in *[!0-9]*) fail "--metrics $METRICS: expected a port" ;; esac
     local one
     for one in "${NETWORK[@]}"; do
         case $one in *[!0-9a-fA-F.:/]*) fail "--network $one: expected an address or a range such as 192.0.2.0/24" ;; esac
@@ -229,6 +232,7 @@ units() {
     put "$UNITS/edge-engine.service.d/20-board.conf" 0644 root < <(devices)
     if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then put "$UNITS/edge-door.service.d/30-outputs.conf" 0644 root < <(outputs); fi
     if [ -n "$SCREEN" ]; then put "$UNITS/edge-door.service.d/40-screen.conf" 0644 root < <(screen); fi
+    if [ -n "$METRICS" ]; then put "$UNITS/edge-door.service.d/50-metrics.conf" 0644 root < <(metrics); fi
     if [ -n "$GPIO" ]; then
         put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="edge", MODE="0660"'
         if live; then run udevadm trigger --subsystem-match=gpio; fi
@@ -299,6 +303,13 @@ screen() {
     echo "[Service]"
     echo "Environment=EDGE_SCREEN_ENABLED=true EDGE_SCREEN_USER=edge-screen EDGE_SCREEN_SOCKET=/run/edge/screen.sock"
     echo "Environment=EDGE_SCREEN_PIN=$STATE/operator.pin"
+}
+
+metrics() {
+    echo "# Written by systemd/install.sh: figures and health for this machine only."
+    echo "[Service]"
+    echo "Environment=EDGE_METRICS_PORT=$METRICS"
+    echo "SocketBindAllow=ipv4:tcp:$METRICS"
 }
 
 # A root key, sealed so that a copy of the disk does not hold it, or at least not in the open.

@@ -26,6 +26,7 @@ BEHIND = {
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),
+    "prometheus_client": ("edge/service/metrics.py",),
     "typer": ("edge/__main__.py",),
     "skimage": ("edge/camera/demo.py",),
 }

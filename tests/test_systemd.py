@@ -13,7 +13,7 @@ from tests.test_docs import commands
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
 SERVICES = ("edge-door.service", "edge-engine.service", "edge-screen.service", "edge-backup.service")
-ALL = ("--gpio", "--serial", "/dev/ttyUSB0", "--network", "192.0.2.0/24", "--network", "2001:db8::/32", "--screen")
+ALL = ("--gpio", "--serial", "/dev/ttyUSB0", "--network", "192.0.2.0/24", "--network", "2001:db8::/32", "--screen", "--metrics", "9464")
 KEPT = ("etc/edge/10-site.toml", "etc/edge/00-installed.toml", "var/lib/edge/gallery.db", "etc/credstore.encrypted/edge-root-key")
 
 analyze = shutil.which("systemd-analyze")
@@ -186,6 +186,7 @@ def test_without_outputs_the_door_reaches_this_machine_only_and_listens_nowhere(
         (("--serial", "ttyUSB0"), "expected a device under /dev"),
         (("--network", "any\nUser=root"), "not possible here"),
         (("--network", "broker.example"), "expected an address"),
+        (("--metrics", "all"), "expected a port"),
         (("--camera",), "needs a value"),
         (("--frobnicate",), "unknown; --help"),
         (("uninstall",), "say --keep or --destroy"),

@@ -16,6 +16,7 @@ from edge.demo import play
 from edge.doctor import examine
 from edge.errors import EdgeError, SettingsError, SourceError
 from edge.report import outcome_facts, reporter
+from edge.schema import schema_text
 from edge.settings import flatten, load_settings
 
 ABOUT = """Face identification for doors and kiosks that keeps no face.
@@ -25,7 +26,7 @@ sample; 9 no such subject; 12 audit log; 130 interrupted. `edge doctor`: 0 all w
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file that overrides config/appliance.toml.")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file, or folder of them, that overrides config/appliance.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON lines on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only results, warnings and errors.")]
 Origin = Annotated[str | None, typer.Option("--source", help="Camera, folder, video or demo: instead of camera.source.")]
@@ -223,14 +224,17 @@ def _in_force(job: Appliance) -> tuple[int, int | None]:
 
 @app.command("config")
 def config_(
-    action: Annotated[str, typer.Argument(help="show: all settings in force. check: only whether they are sound.")] = "show",
+    action: Annotated[str, typer.Argument(help="show: all in force. check: are they sound? schema: for editors.")] = "show",
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show or check the settings in force."""
-    if action not in ("show", "check"):
-        raise typer.BadParameter(f"'{action}': choose show or check")
+    """Show or check the settings in force, or print the JSON Schema of a settings file."""
+    if action not in ("show", "check", "schema"):
+        raise typer.BadParameter(f"'{action}': choose show or check or schema")
+    if action == "schema":
+        typer.echo(schema_text(), nl=False)
+        return
     job = appliance(config, as_json, quiet)
     facts = flatten(job.settings)
     if action == "check":

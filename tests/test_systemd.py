@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.settings import load_settings
 from tests.test_docs import commands
 
 ROOT = Path(__file__).parent.parent
@@ -138,6 +139,16 @@ def test_what_the_people_here_wrote_is_left_alone(tree: Tree) -> None:
     site.write_text("# mine\n")
     assert "stays" in tree.install("--no-program", "--camera", "/dev/video9").stdout
     assert site.read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("board", ["pc", "pi", "jetson"])
+def test_the_program_accepts_the_settings_that_the_installer_writes(tree: Tree, board: str) -> None:
+    tree.install("--no-program", "--board", board, "--device", "east-1")
+    settings = load_settings(tree.root / "etc/edge", {})
+    assert settings.gallery.device == "east-1"
+    assert {
+        str(path.parent) for path in (settings.gallery.path, settings.calibration.path, settings.keys.file, settings.network.plans)
+    } == {"/var/lib/edge"}
 
 
 @pytest.mark.parametrize(

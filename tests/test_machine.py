@@ -1,6 +1,7 @@
 """What the doctor sees of the machine: heat, rights, units."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -97,6 +98,13 @@ def test_units_of_another_version_are_told(tmp_path: Path) -> None:
 
 def test_a_machine_without_the_service_is_unknown(tmp_path: Path) -> None:
     assert units(ROOT / "systemd", installed=tmp_path).state == "unknown"
+
+
+def test_the_document_lists_every_check_by_its_id(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z]+)` \|", text.partition("## What the doctor checks")[2].partition("\n## ")[0], re.M)
+    (tmp_path / "door.toml").write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n')
+    assert listed == [check.id for check in examine(tmp_path / "door.toml")]
 
 
 def test_the_doctor_finds_open_files_and_a_touched_log(tmp_path: Path) -> None:

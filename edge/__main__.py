@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edge import care
+from edge import attend, care, trail
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
@@ -15,17 +15,18 @@ from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
 from edge.errors import EdgeError, SettingsError, SourceError
-from edge.report import Report, outcome_facts
+from edge.report import outcome_facts, reporter
+from edge.schema import schema_text
 from edge.settings import flatten, load_settings
 
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 12 audit log; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file that overrides config/appliance.toml.")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file, or folder of them, that overrides config/appliance.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Results as JSON lines on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only results, warnings and errors.")]
 Origin = Annotated[str | None, typer.Option("--source", help="Camera, folder, video or demo: instead of camera.source.")]
@@ -35,7 +36,9 @@ Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
     """The appliance of these settings."""
-    return Appliance(load_settings(config, flags={} if origin is None else {"camera.source": origin}), Report(as_json=as_json, quiet=quiet))
+    return Appliance(
+        load_settings(config, flags={} if origin is None else {"camera.source": origin}), reporter(as_json=as_json, quiet=quiet)
+    )
 
 
 @app.command()
@@ -103,7 +106,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job.source() as stream, job.gallery(create=True) as gallery:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames)
+        tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, live=stream.live))
     job.report.summary(tally, job.stages.medians())
 
 
@@ -256,7 +259,7 @@ def restore(
 @app.command()
 def doctor(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """Check everything the appliance rests on; exit 0 all well, 10 warnings, 20 failures."""
-    report = Report(as_json=as_json, quiet=quiet)
+    report = reporter(as_json=as_json, quiet=quiet)
     checks = examine(config)
     report.result({"checks": [check.facts() for check in checks]})
     report.table(("check", "state", "found", "remedy"), ((check.id, check.state, check.found, check.remedy) for check in checks))
@@ -287,9 +290,11 @@ def calibrate(
     places = people_in(source)
     references, threshold = _in_force(job)
     measurement = Measurement(job.settings, job.report.warn)
+    audit = job.audit if write else None
     measured = measurement.measure(job.report.progress(places, "acquiring people"), references, threshold)
-    if write:
-        write_calibration(measurement.calibration(measured), job.settings.calibration.path)
+    if audit:
+        write_calibration(calibrated := measurement.calibration(measured), job.settings.calibration.path)
+        audit.append("calibrate", people=calibrated.non_mated.people, network=calibrated.conditions.network)
     job.report.result({"measured": measured.facts(), "written": str(job.settings.calibration.path) if write else None})
     job.report.table(("what", "value"), measured.rows())
     if write:
@@ -313,14 +318,17 @@ def _in_force(job: Appliance) -> tuple[int, int | None]:
 
 @app.command("config")
 def config_(
-    action: Annotated[str, typer.Argument(help="show: all settings in force. check: only whether they are sound.")] = "show",
+    action: Annotated[str, typer.Argument(help="show: all in force. check: are they sound? schema: for editors.")] = "show",
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show or check the settings in force."""
-    if action not in ("show", "check"):
-        raise typer.BadParameter(f"'{action}': choose show or check")
+    """Show or check the settings in force, or print the JSON Schema of a settings file."""
+    if action not in ("show", "check", "schema"):
+        raise typer.BadParameter(f"'{action}': choose show or check or schema")
+    if action == "schema":
+        typer.echo(schema_text(), nl=False)
+        return
     job = appliance(config, as_json, quiet)
     facts = flatten(job.settings)
     if action == "check":
@@ -340,13 +348,28 @@ def engine(
     """Make and look after the plans by which networks run on TensorRT; the door keeps working meanwhile."""
     if action not in plans.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {', '.join(plans.ACTIONS)}")
-    plans.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
+    plans.run(load_settings(config), reporter(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
+
+
+@app.command()
+def audit(
+    action: Annotated[str, typer.Argument(help="verify: nothing was changed, moved or cut. show: the lines.")] = "verify",
+    since: Annotated[str | None, typer.Option("--since", metavar="HEAD", help="A head noted elsewhere: this line must be there.")] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help="show: only so many lines.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold the audit log against its key, or show it: who changed what and what the door decided, by opaque ids."""
+    if action not in trail.ACTIONS:
+        raise typer.BadParameter(f"'{action}': choose {' or '.join(trail.ACTIONS)}")
+    trail.run(load_settings(config), reporter(as_json=as_json, quiet=quiet), action, since=since, last=last)
 
 
 @app.command()
 def demo(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """The main job without a camera: enrol from a stream made on the spot, watch, revoke, watch again."""
-    play(load_settings(config), Report(as_json=as_json, quiet=quiet))
+    play(load_settings(config), reporter(as_json=as_json, quiet=quiet))
 
 
 def main() -> None:
@@ -354,7 +377,7 @@ def main() -> None:
     try:
         app()
     except EdgeError as error:
-        report = Report(as_json="--json" in sys.argv, quiet=False)
+        report = reporter(as_json="--json" in sys.argv, quiet=False)
         report.result({"error": str(error), "exit_code": error.exit_code})
         report.error(str(error))
         sys.exit(error.exit_code)

@@ -11,7 +11,7 @@ from edge.errors import NetworkError
 from edge.face.align import align
 from edge.face.detect import decode, fit
 from edge.face.quality import Limits, Quality, assess
-from edge.records import Code, Face, Features, Pixels, Reason
+from edge.records import CROP_SIZE, Code, Face, Features, Pixels, Reason
 from edge.stages import Stages
 from edge.template.hashing import hash_logits
 
@@ -55,6 +55,13 @@ class Acquirer:
         self._detector, self._hasher, self._q = detector, hasher, q
         self._detect, self._quality = detect, quality
         self.stages = stages
+
+    def warm(self) -> None:
+        """One inference of each network, so that the first person does not wait for what runtimes put off. Raises NetworkError."""
+        blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        self.faces(blank)
+        found = self._hasher.infer(blank[None], ("logits", "log_variance"))
+        _features(found["logits"], found["log_variance"].ravel())
 
     def faces(self, image: Pixels) -> list[Face]:
         """Faces of a picture, best first, in its own pixels."""

@@ -14,6 +14,7 @@ from edge.gallery import Gallery, Subject, is_id, normalised
 from edge.identify import run
 from edge.records import Face, Frame, Outcome, Reason
 from edge.report import Report, Tally
+from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
@@ -33,6 +34,11 @@ class Appliance:
     @cached_property
     def acquirer(self) -> Acquirer:
         return build.acquirer(self.settings, self.networks, self.stages)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The audit log. AuditError where it cannot be written: opened before a change, so that nothing changes unaudited."""
+        return build.audit(self.settings)
 
     def gallery(self, *, create: bool = False, throwaway: bool = False) -> Gallery:
         """The open gallery, a context manager. throwaway: nobody need be warned where its key lies."""
@@ -76,7 +82,10 @@ class Appliance:
                 way_out = f"`edge renew` replaces the references of {twin.label}, --allow-duplicate enrols somebody who only looks alike"
                 raise AcquisitionError(f"{name}: this person looks like {twin.label}, who is enrolled. Nothing was stored; {way_out}")
 
-        return gallery.enrol(name, [session.code], check=check)
+        audit = self.audit
+        subject = gallery.enrol(name, [session.code], check=check)
+        audit.append("enrol", subject=subject.id, samples=session.samples, duplicate_allowed=allow_duplicate)
+        return subject
 
     def renew(self, gallery: Gallery, subject: Subject, session: Session | None, *, allow_unlike: bool = False) -> None:
         """Replace a subject's references: by a new session's, or with None by fresh pads. AcquisitionError for another person's face."""
@@ -91,7 +100,9 @@ class Appliance:
                 way_out = "check the name, or --allow-unlike if the person has changed that much"
                 raise AcquisitionError(f"{subject.label}: these pictures do not look like {subject.label}. Nothing was changed; {way_out}")
 
+        audit = self.audit
         gallery.renew(subject.id, [session.code] if session else None, check=check)
+        audit.append("renew", subject=subject.id, recaptured=session is not None, unlike_allowed=allow_unlike)
 
     def revoke(self, gallery: Gallery, name_or_id: str) -> Subject:
         """Delete a subject; by its id also one whose record is damaged. Raises SubjectError."""
@@ -102,6 +113,7 @@ class Appliance:
                 raise
             found = Subject(name_or_id.casefold(), "subject without a sound record", "", 0)
         gallery.revoke(found.id)
+        self.audit.append("revoke", subject=found.id)  # afterwards: no fault of the log may keep a revocation from happening
         return found
 
     def _nearest(self, gallery: Gallery, session: Session) -> Subject | None:

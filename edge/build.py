@@ -19,6 +19,7 @@ from edge.identify import Identifier, LiveGallery, Sampler
 from edge.inference import Accelerator, Manifest, Network, Options, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.rebind import RebindGallery, Rules, TwinAcquirer
+from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Policy
@@ -235,6 +236,22 @@ def samples_to_decide(settings: Settings, *, moving: bool) -> tuple[int, int]:
     decision = settings.decision
     least = max(decision.min_samples, settings.rebind.min_samples) if moving else decision.min_samples
     return least, max(decision.max_samples, least)
+
+
+def audit_folder(settings: Settings) -> Path:
+    """Where the audit log lies."""
+    return Path(settings.audit.folder) if settings.audit.folder else settings.gallery.path.parent / "audit"
+
+
+def audit_key(settings: Settings, *, may_create: bool) -> bytes:
+    """The key of the audit log."""
+    return keyring(settings, lambda warning: None, may_create=may_create).audit_key()
+
+
+def audit(settings: Settings) -> Audit:
+    """The audit log, made where there is none; a root key too, as ``root_key`` says. Raises AuditError."""
+    key = audit_key(settings, may_create=True)
+    return Audit(audit_folder(settings), key, max_bytes=settings.audit.max_bytes, keep_days=settings.audit.keep_days)
 
 
 def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:

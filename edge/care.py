@@ -28,20 +28,31 @@ class Waiting:
 
 def rotate(job: Appliance, *, transform: bool) -> int:
     """Fresh pads, or a fresh transform, for every reference; how many."""
+    audit = job.audit
     with job.gallery() as gallery:
         with job.report.counted("references sealed anew") as tell:
             gallery.rotate(transform=transform, tell=tell)
-        return len(gallery) + len(gallery.former or ())
+        done = len(gallery) + len(gallery.former or ())
+        audit.append("rotate", references=done, transform=transform, change=gallery.counter or 0)
+    return done
 
 
 def change_key(job: Appliance, new_key: Path) -> int:
-    """Every reference under the root key of a file; how many. The file is then to be put where the present key is."""
+    """Every reference under the root key of a file; how many. The file is then to be put where the present key is.
+
+    The audit log, whose key goes too, ends with this and is put aside; a new one begins under the new key.
+    """
+    audit = job.audit
     secret = load_root_key(new_key, credential="", environment={})
     keys = job.settings.keys
     with job.gallery() as gallery:
         with job.report.counted("references sealed anew") as tell:
             gallery.readdress(Keyring(secret.secret, keys.site, keys.application), job.settings.gallery.device, tell)
-        return len(gallery) + len(gallery.former or ())
+        done = len(gallery) + len(gallery.former or ())
+        audit.append("change_key", references=done, change=gallery.counter or 0)
+    folder = build.audit_folder(job.settings)
+    folder.rename(folder.with_name(f"{folder.name}-until-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"))
+    return done
 
 
 def rebind(job: Appliance, days: int) -> Waiting:
@@ -55,14 +66,20 @@ def rebind(job: Appliance, days: int) -> Waiting:
     before = network_of(settings.gallery.path)
     build.manifest_of(settings, before.sha256)
     until = datetime.now(timezone.utc) + timedelta(days=days)
+    audit = job.audit
     with build.gallery(settings, before, job.report.warn) as gallery:
-        return Waiting(gallery.rebind(build.network_id(settings), until), until)
+        waits = Waiting(gallery.rebind(build.network_id(settings), until), until)
+        audit.append("rebind", references=waits.references, days=days, network=before.sha256, change=gallery.counter)
+    return waits
 
 
 def end_rebind(job: Appliance) -> int:
     """Deletes the references of the network before; how many."""
+    audit = job.audit
     with job.gallery() as gallery:
-        return gallery.end_rebind()
+        deleted = gallery.end_rebind()
+        audit.append("end_rebind", references=deleted, change=gallery.counter or 0)
+    return deleted
 
 
 def waiting(gallery: Gallery) -> Waiting | None:
@@ -72,9 +89,11 @@ def waiting(gallery: Gallery) -> Waiting | None:
 
 def accept(job: Appliance) -> tuple[str | None, int]:
     """Signs the gallery as it is; what was wrong with it, and how many references it has."""
+    audit = job.audit
     with job.gallery() as gallery:
         wrong = gallery.altered
         gallery.accept()
+        audit.append("accept", references=len(gallery), altered=wrong is not None, change=gallery.counter or 0)
         return wrong, len(gallery)
 
 
@@ -88,6 +107,7 @@ def backup(job: Appliance, target: Path | None) -> tuple[Facts, Path]:
     keys = build.keyring(job.settings, lambda warning: None)
     with job.gallery() as gallery:
         facts = write_backup(gallery, target, keys, build.network_id(job.settings), job.settings.gallery.device, settings.recipients)
+    job.audit.append("backup", change=facts.counter)
     for old in [] if named else sorted(settings.folder.glob("gallery-*.age"))[: -settings.keep]:
         old.unlink()
     return facts, target
@@ -104,8 +124,9 @@ def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool) -
     for path, name in ((settings.gallery.path, "gallery.path"), (settings.keys.file, "keys.file")):
         build.make_folder(path.parent, name)
     keys = build.keyring(settings, job.report.warn, may_create=True)
+    audit = job.audit
     with job.report.counted("references recoded") as tell:
-        return restore(
+        done = restore(
             source,
             identity,
             settings.gallery.path,
@@ -115,3 +136,5 @@ def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool) -
             replace=replace,
             tell=tell,
         )
+    audit.append("restore", subjects=done.subjects, revoked=len(done.revoked), change=done.facts.counter)
+    return done

@@ -17,6 +17,7 @@ def play(settings: Settings, report: Report) -> None:
         own = settings.model_copy(
             update={
                 "gallery": settings.gallery.model_copy(update={"path": Path(folder) / "gallery.db"}),
+                "audit": settings.audit.model_copy(update={"folder": ""}),
                 "keys": settings.keys.model_copy(update={"file": Path(folder) / "root.key", "credential": "edge-demo-has-none"}),
             }
         )

@@ -11,11 +11,14 @@ from edge import build, engine
 from edge.calibrate import CONFUSABLE, sentence, standing
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
-from edge.settings import Settings, load_settings
+from edge.service.machine import hottest, open_to_others, units, writable_by_others
+from edge.service.verify import verify
+from edge.settings import DEFAULTS, Settings, files_of, load_settings
 from edge.template.compare import kernels
 
 LEAST_DISK = 200 * 2**20  # bytes
 MOST_DECADES = 3  # beyond the measured comparisons: a law says little a thousand times rarer than what it was fitted to
+HOT, TOO_HOT = 80.0, 95.0  # degrees Celsius: a Raspberry Pi 5 slows down from 80 to 85, an Orin at 99
 BEFORE_ANY_RELEASE = 1_767_225_600  # 2026-01-01: a clock that shows less was never set
 
 
@@ -49,6 +52,10 @@ def examine(config: Path | None) -> list[Check]:
         ("camera", _camera),
         ("disk", _disk),
         ("clock", _clock),
+        ("temperature", _temperature),
+        ("permissions", lambda settings: _permissions(settings, config)),
+        ("audit", _audit),
+        ("units", _units),
     ]
     found = [Check("config", "pass", "settings are sound")]
     for name, check in checks:
@@ -176,3 +183,42 @@ def _clock(settings: Settings) -> Check:
             "clock", "warn", "the wall clock was never set", "set it (timedatectl); decisions do not depend on it, dates in the list do"
         )
     return Check("clock", "pass", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _temperature(settings: Settings) -> Check:
+    found = hottest()
+    if found is None:
+        return Check("temperature", "unknown", "this machine shows none", "a virtual machine has none; on a board load its sensor driver")
+    told = f"{found[1]:.0f} degrees at {found[0]}"
+    if found[1] >= HOT:
+        state = "fail" if found[1] >= TOO_HOT else "warn"
+        return Check("temperature", state, told, "give it air or shade; a hot board slows down, then stops")
+    return Check("temperature", "pass", told)
+
+
+def _permissions(settings: Settings, config: Path | None) -> Check:
+    """What only the door may read is closed to others, and what decides who is let in cannot be changed by others."""
+    gallery, log = settings.gallery.path, build.audit_folder(settings)
+    beside = [gallery.with_name(gallery.name + end) for end in ("-wal", "-shm", "-journal")]
+    private = [gallery, *beside, settings.keys.file, settings.calibration.path, log, *(log.iterdir() if log.is_dir() else ())]
+    trusted = [DEFAULTS, *files_of(config), settings.network.models, *settings.network.models.glob("*.*"), settings.network.plans]
+    wrong = open_to_others(private) + writable_by_others(trusted + [path.parent for path in trusted])
+    if wrong:
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return Check("permissions", "fail", f"{wrong[0].told}{more}", f"`{wrong[0].way_out}`, then look again")
+    return Check("permissions", "pass", "what is private is closed to others, what decides can be written by its owner only")
+
+
+def _audit(settings: Settings) -> Check:
+    folder = build.audit_folder(settings)
+    if not folder.is_dir():
+        return Check("audit", "warn", f"no audit log yet at {folder}", "the first `edge enrol` or `edge run` begins it")
+    found = verify(folder, build.audit_key(settings, may_create=False))
+    if found.problems:
+        return Check("audit", "fail", f"{len(found.problems)} problems; {found.problems[0]}", "`edge audit verify` lists them; keep a copy")
+    return Check("audit", "pass", f"{found.lines} lines since {found.first.time if found.first else 'never'}, unbroken")
+
+
+def _units(settings: Settings) -> Check:
+    found = units(DEFAULTS.parent.parent / "systemd")
+    return Check("units", found.state, found.told, found.remedy)

@@ -50,3 +50,9 @@ class SubjectError(EdgeError):
     """The named subject does not exist, or the name fits several."""
 
     exit_code = 9
+
+
+class AuditError(EdgeError):
+    """The audit log cannot be written, or does not hold what it should."""
+
+    exit_code = 12

@@ -1,7 +1,10 @@
 """What the command line shows: lines and tables for people (rich), JSON for programs. No score passes through here."""
 
 import json
-from collections import Counter
+import os
+import sys
+import time
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,6 +17,8 @@ from rich.text import Text
 from edge.records import Outcome, Reason, Verdict
 
 Item = TypeVar("Item")
+AGAIN = 600.0  # seconds after which a trouble that lasts is told again in the journal
+REMEMBERED = 64  # troubles
 COLOURS = {Verdict.IDENTIFIED: "green", Verdict.UNKNOWN: "yellow", Verdict.NOT_ACQUIRED: "dim"}
 WORDS = {Verdict.IDENTIFIED: "identified", Verdict.UNKNOWN: "unknown", Verdict.NOT_ACQUIRED: "not acquired"}
 
@@ -99,6 +104,71 @@ class Report:
         )
         self.out.print(f"{seconds:8.1f} s  approach {outcome.track:<4d} [{COLOURS[outcome.verdict]}]{WORDS[outcome.verdict]}[/]", end="")
         self.out.print(f"  {name or ''}{why}", markup=False, style="bold" if name else "dim")
+
+
+class JournalReport(Report):
+    """For a service whose stderr is the journal: one line each with its priority, the same trouble once, and of who passes no name."""
+
+    def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(as_json=False, quiet=quiet)
+        self._clock = clock
+        self._told: OrderedDict[str, float] = OrderedDict()
+
+    def note(self, text: str) -> None:
+        if not self.quiet:
+            _to_journal(6, text)
+
+    def warn(self, text: str) -> None:
+        """A state that goes on is told again only after a while."""
+        now = self._clock()
+        if now - self._told.get(text, float("-inf")) < AGAIN:
+            return
+        self._told[text] = now
+        self._told.move_to_end(text)
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        _to_journal(4, text)
+
+    def result(self, facts: Mapping[str, Any], text: str = "") -> None:
+        if text:
+            _to_journal(6, text)
+
+    def error(self, text: str) -> None:
+        _to_journal(3, f"error: {text}")
+
+    def table(self, columns: Iterable[str], rows: Iterable[Iterable[str]], *, numbers: bool = False) -> None:
+        for row in rows:
+            _to_journal(6, "  ".join(row))
+
+    def summary(self, tally: "Tally", stages: Mapping[str, float]) -> None:
+        counts = Counter(dict.fromkeys(Verdict, 0))
+        for (verdict, _), count in tally.outcomes.items():
+            counts[verdict] += count
+        told = ", ".join(f"{WORDS[verdict]} {count}" for verdict, count in counts.items())
+        _to_journal(6, f"ended after {tally.frames} frames; {told}")
+
+    def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
+        _to_journal(7, f"approach {outcome.track}: {WORDS[outcome.verdict]}")
+
+
+def _to_journal(priority: int, text: str) -> None:
+    """Each line with its priority (sd-daemon(3))."""
+    for line in text.splitlines():
+        print(f"<{priority}>{line}", file=sys.stderr, flush=True)
+
+
+def is_journal(descriptor: int, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether what is written to this descriptor goes straight into the journal (systemd.exec(5), JOURNAL_STREAM)."""
+    try:
+        facts = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{facts.st_dev}:{facts.st_ino}"
+
+
+def reporter(*, as_json: bool, quiet: bool) -> Report:
+    """The report that suits where this process writes to."""
+    return JournalReport(quiet=quiet) if not as_json and is_journal(2) else Report(as_json=as_json, quiet=quiet)
 
 
 def outcome_facts(outcome: Outcome, name: str | None, seconds: float) -> dict[str, Any]:

@@ -19,7 +19,16 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "network.plans", "gallery.path", "gallery.witness", "calibration.path", "backup.folder", "keys.file")
+PATHS = (
+    "network.models",
+    "network.plans",
+    "gallery.path",
+    "gallery.witness",
+    "calibration.path",
+    "backup.folder",
+    "audit.folder",
+    "keys.file",
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -131,6 +140,17 @@ class BackupSettings(Section):
     keep: Count
 
 
+class AuditSettings(Section):
+    folder: str
+    max_bytes: Annotated[int, Field(ge=8192)]
+    keep_days: Count
+
+
+class MetricsSettings(Section):
+    port: Annotated[int, Field(ge=0, le=65535)]
+    fresh: Positive
+
+
 class KeySettings(Section):
     credential: str
     command: str
@@ -153,13 +173,15 @@ class Settings(Section):
     calibration: CalibrationSettings
     rebind: RebindSettings
     backup: BackupSettings
+    audit: AuditSettings
+    metrics: MetricsSettings
     keys: KeySettings
 
 
 def load_settings(
     override: Path | None = None, environment: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Read, merge and check. ``flags`` maps dotted names ("gallery.path") to values from the command line.
+    """Read, merge and check. override: a file, or a folder of them. flags: dotted names ("gallery.path") -> values of the command line.
 
     Raises SettingsError naming the file, the line and, for an unknown key, the nearest known one.
     """
@@ -167,14 +189,14 @@ def load_settings(
     _anchor(merged, DEFAULTS.parent, PATHS)
     places = {name: _place(DEFAULTS, name) for name in _names(merged)}
     known = set(places)
-    if override is not None:
-        theirs = _read(override)
+    for path in files_of(override):
+        theirs = _read(path)
         for name in _names(theirs):
             if name not in known:
-                raise SettingsError(f"{_place(override, name)}: unknown key '{name}'{_nearest(name, known)}")
-            places[name] = _place(override, name)
+                raise SettingsError(f"{_place(path, name)}: unknown key '{name}'{_nearest(name, known)}")
+            places[name] = _place(path, name)
             _put(merged, name, _get(theirs, name))
-        _anchor(merged, override.parent, _names(theirs))
+        _anchor(merged, path.parent, _names(theirs))
     for name, (variable, text) in _from_environment(environment, known).items():
         places[name] = f"environment variable {variable}"
         _put(merged, name, text)
@@ -182,6 +204,15 @@ def load_settings(
         places[name] = "command line"
         _put(merged, name, value)
     return _check(merged, places)
+
+
+def files_of(override: Path | None) -> list[Path]:
+    """The files that override the defaults, the later ones stronger: one file, or those of a folder that end in .toml, by name."""
+    if override is None or not override.is_dir():
+        return [] if override is None else [override]
+    if found := sorted(path for path in override.glob("*.toml") if path.name[0] != "."):
+        return found
+    raise SettingsError(f"{override}: no file in this folder ends in .toml; name another with --config, or put one there")
 
 
 def flatten(settings: Settings) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 KEPT = 4096
 
 
 class Stages:
-    """Seconds per named stage; the newest 4096 of each are kept."""
+    """Seconds per named stage; the newest 4096 of each are kept. heard: told of each stage's seconds as it ends, if anybody listens."""
 
     def __init__(self) -> None:
+        self.heard: Callable[[str, float], None] | None = None
         self.seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
 
     @contextmanager
@@ -21,7 +22,9 @@ class Stages:
         try:
             yield
         finally:
-            self.seconds[name].append(time.perf_counter() - begun)
+            self.seconds[name].append(spent := time.perf_counter() - begun)
+            if self.heard:
+                self.heard(name, spent)
 
     def medians(self) -> dict[str, float]:
         """Median milliseconds per stage, in the order in which the stages first ran."""

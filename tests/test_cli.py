@@ -110,8 +110,9 @@ def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
         "gallery.db.head",
         "gallery.db-journal",
         "root.key",
+        "audit",
     }
-    stored = b"".join(path.read_bytes() for path in desk.folder.glob("gallery.db*"))
+    stored = b"".join(path.read_bytes() for path in [*desk.folder.glob("gallery.db*"), *desk.folder.glob("audit/*")])
     assert COLLINS.encode() not in stored, "names are sealed too"
 
 
@@ -126,7 +127,7 @@ def test_no_picture_and_no_embedding_is_left_on_the_disk(desk: Desk) -> None:
         (("revoke", "Nobody"), 6, "gallery"),
         (("enrol", "X", "missing.png"), 4, "missing.png"),
         (("enrol", "X", "door.toml"), 4, "door.toml"),
-        (("config", "sing"), 2, "choose show or check"),
+        (("config", "sing"), 2, "choose show or check or schema"),
         (("frobnicate",), 2, "No such command"),
     ],
 )
@@ -181,6 +182,7 @@ def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk:
     (found,) = desk.facts("doctor", code=10)
     states = {check["id"]: check["state"] for check in found["checks"]}
     expected = ["config", "network", "plan", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock"]
+    expected += ["temperature", "permissions", "audit", "units"]
     assert list(states) == expected
     assert states["gallery"] == states["key"] == "warn"
     assert all(check["remedy"] for check in found["checks"] if check["state"] != "pass")

@@ -11,7 +11,7 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {"edge/build.py", "edge/care.py", "edge/appliance.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
+BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "appliance", "__main__", "demo", "doctor")}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),
@@ -27,6 +27,7 @@ BEHIND = {
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),
+    "prometheus_client": ("edge/service/metrics.py",),
     "typer": ("edge/__main__.py",),
     "skimage": ("edge/camera/demo.py",),
 }

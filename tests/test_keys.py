@@ -54,6 +54,15 @@ def test_the_vectors_are_hkdf_of_their_labels(row: dict) -> None:
     assert row["key"] == expanded[: len(row["key"]) // 2].hex()
 
 
+def test_the_audit_key_is_hkdf_of_its_label_and_none_of_the_others() -> None:
+    """RFC 5869 by the standard library, with a label put together by hand."""
+    keyring = Keyring(ROOT, "a", "b")
+    info = b"\0\x09edge-face" + b"\0\1" + b"\0\x09audit key" + b"\0\1a" + b"\0\1b" + bytes(4)
+    extracted = hmac.new(bytes(32), ROOT, hashlib.sha256).digest()
+    assert keyring.audit_key() == hmac.new(extracted, info + b"\x01", hashlib.sha256).digest()
+    assert keyring.audit_key() not in all_keys(keyring)
+
+
 def test_root_site_application_and_epoch_each_give_other_keys() -> None:
     places = [("a", "b"), ("ab", ""), ("a", "c"), ("c", "b")]
     rings = [Keyring(ROOT[::-1], "a", "b"), *(Keyring(ROOT, site, application) for site, application in places)]
@@ -182,3 +191,50 @@ def test_an_existing_file_is_never_replaced(key_file: Path, tmp_path: Path) -> N
 def test_a_key_for_a_missing_folder_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(KeySourceError, match="cannot be created, No such file or directory: check that its folder exists"):
         create_root_key(tmp_path / "absent" / "root.key")
+
+
+def helper(folder: Path, script: str, mode: int = 0o755) -> Path:
+    program = folder / "token"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(mode)
+    return program
+
+
+def test_a_helper_program_gives_the_key_before_the_file_and_after_a_credential(tmp_path: Path, key_file: Path) -> None:
+    program = helper(tmp_path, 'printf "%s" "$1"')
+    command = f"{program} {'k' * 32}"
+    found = load_root_key(key_file, command=command, environment={})
+    assert (found.secret, found.source, found.warning) == (b"k" * 32, f"command {program}", None)
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "edge-root-key").write_bytes(b"c" * 32)
+    sealed = load_root_key(key_file, command=command, environment={"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")})
+    assert sealed.secret == b"c" * 32
+
+
+@pytest.mark.parametrize(
+    ("script", "mode", "message"),
+    [
+        ("printf 1234567", 0o755, "wrote 7 bytes, 32 expected"),
+        ("echo no token in the reader >&2; exit 3", 0o755, "ended with exit code 3: no token in the reader"),
+        ("printf %032d 0", 0o777, "others may change it"),
+        ("printf %032d 0", 0o644, "Permission denied"),
+    ],
+)
+def test_a_helper_that_gives_no_key_is_an_error_and_no_reason_to_take_the_file(
+    tmp_path: Path, key_file: Path, script: str, mode: int, message: str
+) -> None:
+    with pytest.raises(KeySourceError, match=message):
+        load_root_key(key_file, command=str(helper(tmp_path, script, mode)), environment={})
+
+
+@pytest.mark.parametrize("command", ["token", "./token", "/no/such/program", "/tmp"])
+def test_a_helper_is_named_by_the_full_path_of_a_program(key_file: Path, command: str) -> None:
+    with pytest.raises(KeySourceError, match=r"keys\.command"):
+        load_root_key(key_file, command=command, environment={})
+
+
+def test_a_wiped_keyring_derives_nothing_any_more() -> None:
+    keyring = Keyring(bytes(range(32)), "site", "door")
+    keyring.wipe()
+    with pytest.raises(ValueError, match="was wiped"):
+        keyring.label_key()

@@ -1,11 +1,13 @@
 """What people and programs are shown."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from edge.records import Outcome, Reason, Verdict
-from edge.report import Report, Tally, outcome_facts
+from edge.report import AGAIN, JournalReport, Report, Tally, is_journal, outcome_facts, reporter
 from edge.stages import KEPT, Stages
 
 ADA = Outcome(Verdict.IDENTIFIED, 4, 1.0, 1.1, 3, "id-1")
@@ -61,3 +63,38 @@ def test_stage_times_stay_flat_in_memory_and_give_medians_in_order() -> None:
         1 / 0  # noqa: B018
     assert len(stages.seconds["detect"]) == KEPT
     assert list(stages.medians()) == ["detect", "hash"]
+
+
+def test_in_the_journal_a_trouble_that_lasts_is_told_once_and_again_after_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    report = JournalReport(quiet=False, clock=lambda: now[0])
+    for second in (0.0, 1.0, 2.0, AGAIN + 1):
+        now[0] = second
+        report.warn("the disk is full")
+        report.warn("the camera is gone")
+    assert capsys.readouterr().err.splitlines() == ["<4>the disk is full", "<4>the camera is gone"] * 2
+
+
+def test_in_the_journal_every_line_has_its_priority_and_nobody_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    report, tally = JournalReport(quiet=False), Tally()
+    tally.add(ADA, "Ada")
+    report.outcome(ADA, "Ada", 1.0)
+    report.summary(tally, {"detect": 1.0})
+    report.error("one\ntwo")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "<7>approach 4: identified",
+        "<6>ended after 0 frames; identified 1, unknown 0, not acquired 0",
+        "<3>error: one",
+        "<3>two",
+    ]
+
+
+def test_only_a_descriptor_that_systemd_named_is_the_journal(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        facts = os.fstat(file.fileno())
+        assert is_journal(file.fileno(), {"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"})
+        assert not is_journal(file.fileno(), {"JOURNAL_STREAM": "8:1"})
+        assert not is_journal(file.fileno(), {})
+    assert type(reporter(as_json=True, quiet=False)) is Report

@@ -68,3 +68,28 @@ def test_a_relative_path_is_relative_to_the_file_that_names_it(tmp_path: Path) -
     assert load_settings(mine, {}).gallery.path == tmp_path / "people.db"
     assert load_settings(mine, {}).network.models == DEFAULTS.parent.parent / "models"
     assert load_settings(mine, {"EDGE_GALLERY_PATH": "here.db"}).gallery.path == Path("here.db")
+
+
+def test_of_a_folder_the_later_names_are_stronger_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "00-installed.toml").write_text("[decision]\nfpir = 0.01\nmargin = 1\n")
+    (tmp_path / "10-site.toml").write_text("[decision]\nfpir = 0.02\n[gallery]\npath = 'g.db'\n")
+    (tmp_path / ".hidden.toml").write_text("[decision]\nfpir = 0.3\n")
+    (tmp_path / "10-site.toml~").write_text("[decision]\nfpir = 0.3\n")
+    settings = load_settings(tmp_path, {})
+    assert (settings.decision.fpir, settings.decision.margin) == (0.02, 1)
+    assert settings.gallery.path == tmp_path / "g.db"
+
+
+def test_in_a_folder_an_error_names_its_file_line_and_nearest_key(tmp_path: Path) -> None:
+    (tmp_path / "00-installed.toml").write_text("[decision]\nfpir = 0.01\n")
+    (tmp_path / "10-site.toml").write_text("\n[decision]\nfpri = 0.02\n")
+    with pytest.raises(SettingsError, match=r"10-site\.toml:3: unknown key 'decision\.fpri'; did you mean 'decision\.fpir'"):
+        load_settings(tmp_path, {})
+    (tmp_path / "10-site.toml").write_text("[decision]\nmargin = 0\n")
+    with pytest.raises(SettingsError, match=r"10-site\.toml:2: decision\.margin = 0"):
+        load_settings(tmp_path, {})
+
+
+def test_a_folder_without_settings_is_refused_for_it_is_the_wrong_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no file in this folder ends in \.toml"):
+        load_settings(tmp_path, {})

@@ -50,6 +50,10 @@ class Keyring:
         """Signs which references belong to a gallery and how many changes it has seen."""
         return self._derive("head key", 0)
 
+    def audit_key(self) -> bytes:
+        """Chains the lines of the audit log."""
+        return self._derive("audit key", 0)
+
     def check_value(self) -> bytes:
         """16 bytes that tell this keyring from another one and tell nothing about its keys."""
         return self._derive("check value", 0, CHECK_BYTES)

@@ -1,0 +1,65 @@
+"""What attends the loop of a running door, put together from the settings: audit, service manager, metrics."""
+
+import hashlib
+import json
+
+from edge import __version__, build
+from edge.appliance import Appliance
+from edge.errors import EdgeError, SettingsError
+from edge.gallery import Gallery
+from edge.keys.memory import harden
+from edge.service.chain import Fact
+from edge.service.notify import Alive, notifier, watchdog_interval
+from edge.service.recorder import Recorder
+from edge.settings import Settings, flatten
+from edge.watch import Watcher
+
+
+def watchers(job: Appliance, gallery: Gallery, *, live: bool) -> list[Watcher]:
+    """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
+
+    live: of the source. What cannot be set up is told, and does not keep the door shut.
+    """
+    job.acquirer.warm()
+    found: list[Watcher] = []
+    try:
+        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+    except EdgeError as error:
+        job.report.warn(f"{error}. The door runs unaudited until its next start")
+    try:
+        found += metrics(job, gallery)
+    except EdgeError as error:
+        job.report.warn(f"{error}. The door runs without metrics until its next start")
+    if manager := notifier():
+        for problem in harden():
+            job.report.warn(problem)
+        alive = Alive(manager, watchdog_interval(), live=live)
+        alive.ready("watching")
+        found.append(alive)
+    return found
+
+
+def metrics(job: Appliance, gallery: Gallery) -> list[Watcher]:
+    """The metrics with their server, if they are wanted."""
+    wanted = job.settings.metrics
+    if not wanted.port:
+        return []
+    try:
+        from edge.service.metrics import Metrics, Server
+    except ImportError as error:
+        raise SettingsError(f"metrics.port = {wanted.port}: {error.name} is not installed; pip install 'edge-face[service]'") from error
+    counting = Metrics(fresh=wanted.fresh, references=lambda: len(gallery))
+    Server(wanted.port, counting)
+    job.stages.heard = counting.stage
+    return [counting]
+
+
+def standing(settings: Settings) -> dict[str, Fact]:
+    """What is in force when a run begins, so that the log tells when it was changed."""
+    told = json.dumps(flatten(settings), sort_keys=True).encode()
+    return {
+        "version": __version__,
+        "settings": hashlib.sha256(told).hexdigest(),
+        "network": build.hash_manifest(settings).sha256,
+        "calibrated": settings.calibration.path.exists(),
+    }

@@ -1,0 +1,1 @@
+"""The door to the machine that the appliance runs on: audit log, service manager, metrics, health."""

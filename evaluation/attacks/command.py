@@ -1,0 +1,84 @@
+"""The command line of the attack bench: faces in, every attack, table and gate out."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from edge.settings import load_settings
+from evaluation.attacks import bench, linking, preimage
+from evaluation.attacks.bench import Result
+from evaluation.attacks.door import Rule, rule_of
+from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
+from evaluation.attacks.weights import read_projection
+from evaluation.pictures import CONSOLE, Answer, Tree, answer, count
+from evaluation.samples import extractor
+from evaluation.schemes import Make, Whole
+
+ATTACKED = 200
+"""People enrolled at a door under attack."""
+SEALED_ROWS = 50_000
+SYNTHETIC_PEOPLE, SYNTHETIC_STRANGERS = 400, 2000
+Attack = Callable[[Make, Faces, Rule], list[Result]]
+
+ATTACKS: dict[str, Attack] = {
+    "pre-image": lambda make, faces, rule: preimage.attack(make, faces.some(slice(0, ATTACKED)), rule),
+    "linking": lambda make, faces, rule: linking.attack(make, faces),
+    "multiplicity": lambda make, faces, rule: linking.multiplicity(make, faces),
+    "same file": lambda make, faces, rule: linking.same_file(make, faces),
+    "pads": lambda make, faces, rule: linking.pads(faces, SEALED_ROWS),
+}
+
+
+def faces_of(options: argparse.Namespace, rule: Rule) -> Faces:
+    """The people that the options ask for."""
+    network = rule.settings.network
+    projection = read_projection(network.models / f"{network.hash}.onnx", rule.network.q)
+    if options.synthetic:
+        return synthetic(projection, min(options.people, SYNTHETIC_PEOPLE), SYNTHETIC_STRANGERS)
+    tree = options.data / "lfw" / "lfw-deepfunneled.zip"
+    return of_lfw(Tree(tree if tree.exists() else options.data), extractor(options.config), projection, options.people)
+
+
+def run(make: Make, attacks: Mapping[str, Attack], faces: Faces, rule: Rule) -> list[Result]:
+    """These attacks on one scheme."""
+    shown = track(attacks.values(), "attacking", total=len(attacks), console=CONSOLE, transient=True)
+    return [result for attack in shown for result in attack(make, faces, rule)]
+
+
+def measure(options: argparse.Namespace, make: Make, attacks: Mapping[str, Attack]) -> Answer:
+    """Tables and facts."""
+    rule = rule_of(load_settings(options.config))
+    faces = faces_of(options, rule)
+    results = run(make, attacks, faces, rule)
+    facts: dict[str, Any] = {"faces": faces.name, "people": len(faces.first), "strangers": len(faces.strangers), **bench.facts_of(results)}
+    return [] if options.json else [bench.table(results, f"Attacks on the protected templates: {faces.name}")], facts
+
+
+def main(arguments: Sequence[str] | None = None, make: Make = Whole, attacks: Mapping[str, Attack] = ATTACKS) -> int:
+    """Attack and print; 1 if the gate fails, the exit code of the error tree if it cannot be done.
+
+    make, attacks: another scheme, fewer attacks, for whoever tries the bench itself.
+    """
+    parser = argparse.ArgumentParser(prog="python -m evaluation.attacks", description="The attack bench, a release gate.")
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("data", type=Path, nargs="?", help="folder with lfw/lfw-deepfunneled.zip, or a tree of person/picture.jpg")
+    whose.add_argument("--synthetic", action="store_true", help="identities made on the spot, no picture needed")
+    parser.add_argument("--people", type=count, default=PEOPLE, help=f"people attacked, at most (default {PEOPLE})")
+    parser.add_argument("--json", action="store_true", help="only the line of JSON")
+    parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
+    options = parser.parse_args(arguments)
+    found: list[bool] = []
+
+    def attacked() -> Answer:
+        tables, facts = measure(options, make, attacks)
+        found.append(bool(facts["gate"]["holds"]))
+        return tables, facts
+
+    code = answer(attacked)
+    if found == [False]:
+        CONSOLE.print("the gate fails: an attack without keys succeeds; see its line above", style="red")
+        return 1
+    return code

@@ -23,6 +23,8 @@ class Knowledge(str, Enum):
     ROW_KEY = "database, row key"
     ALL_KEYS = "database, all keys"
     ORACLE = "accept/deny of a live door"
+    PASSING = "accept/deny, a probe that passes"
+    OLD_COPY = "database and an older copy"
 
     @property
     def keyless(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.progress import track
 
 from edge.settings import load_settings
-from evaluation.attacks import bench, linking, preimage
+from evaluation.attacks import bench, climbing, edits, linking, preimage, strangers
 from evaluation.attacks.bench import Result
 from evaluation.attacks.door import Rule, rule_of
 from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
@@ -29,6 +29,9 @@ ATTACKS: dict[str, Attack] = {
     "multiplicity": lambda make, faces, rule: linking.multiplicity(make, faces),
     "same file": lambda make, faces, rule: linking.same_file(make, faces),
     "pads": lambda make, faces, rule: linking.pads(faces, SEALED_ROWS),
+    "climbing": lambda make, faces, rule: climbing.attack(faces, rule),
+    "edits": lambda make, faces, rule: [*edits.rows(make, faces), *edits.attack(faces, rule)],
+    "strangers": lambda make, faces, rule: strangers.attack(faces, rule),
 }
 
 

@@ -11,7 +11,7 @@ from evaluation.attacks.weights import Projection
 from evaluation.pictures import Tree
 from evaluation.samples import Extractor
 
-PEOPLE = 800
+PEOPLE = 1000
 """People with two pictures of LFW that are attacked; the rest of those serve to teach a linker."""
 STRANGERS = 10_000
 MATED_COSINE = 0.53

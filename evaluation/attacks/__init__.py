@@ -8,6 +8,11 @@ what somebody without anything reaches. The gate: without keys no attack may do 
 with keys succeed: the table says where the scheme falls. One file per attack. The last line of output is JSON.
 """
 
-from evaluation.attacks.command import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """See ``evaluation.attacks.command``, which is loaded only when it is run."""
+    from evaluation.attacks.command import main as run
+
+    return run(arguments)

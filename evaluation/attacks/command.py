@@ -8,7 +8,7 @@ from typing import Any
 from rich.progress import track
 
 from edge.settings import load_settings
-from evaluation.attacks import bench, climbing, edits, linking, preimage, strangers
+from evaluation.attacks import bench, climbing, edits, linking, parsers, preimage, strangers
 from evaluation.attacks.bench import Result
 from evaluation.attacks.door import Rule, rule_of
 from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
@@ -20,6 +20,8 @@ from evaluation.schemes import Make, Whole
 ATTACKED = 200
 """People enrolled at a door under attack."""
 SEALED_ROWS = 50_000
+MUTATIONS = 200
+"""For each parser; `python -m evaluation.attacks.parsers` goes on for longer."""
 SYNTHETIC_PEOPLE, SYNTHETIC_STRANGERS = 400, 2000
 Attack = Callable[[Make, Faces, Rule], list[Result]]
 
@@ -31,6 +33,7 @@ ATTACKS: dict[str, Attack] = {
     "pads": lambda make, faces, rule: linking.pads(faces, SEALED_ROWS),
     "climbing": lambda make, faces, rule: climbing.attack(faces, rule),
     "edits": lambda make, faces, rule: [*edits.rows(make, faces), *edits.attack(faces, rule)],
+    "parsers": lambda make, faces, rule: parsers.attack(MUTATIONS),
     "strangers": lambda make, faces, rule: strangers.attack(faces, rule),
 }
 

@@ -133,30 +133,34 @@ def facts_of(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def table(results: Iterable[Result], title: str) -> Table:
-    """For people."""
-    rows = list(results)
-    confidence = confidence_of(rows)
-    shown = Table(title=title, caption="[95 % interval]; gated: the attacks without a key, which must be at chance")
-    for heading in ("attack", "attacker holds", "success is"):
+def tables(results: Sequence[Result], title: str) -> list[Table]:
+    """For people: a table for each knowledge, and one of the notes. title: whose faces."""
+    found = []
+    for knowledge in Knowledge:
+        rows = [row for row in results if row.knowledge is knowledge]
+        if rows:
+            promise = "the gate: must be at chance" if knowledge.keyless else "not gated"
+            found.append(_table(rows, results, f"Attacker holds: {knowledge.value} ({promise}). {title}"))
+    notes = Table(title="Notes", show_lines=True)
+    notes.add_column("attack")
+    notes.add_column("what to know")
+    for row in results:
+        if row.note:
+            notes.add_row(f"{row.attack} ({row.knowledge.value})", row.note)
+    return [*found, *([notes] if notes.row_count else [])]
+
+
+def _table(rows: Iterable[Result], everything: Sequence[Result], title: str) -> Table:
+    confidence, failed = confidence_of(everything), broken(everything)
+    shown = Table(title=title, caption="in brackets: 95 % interval (Clopper and Pearson)")
+    for heading in ("attack", "a success is"):
         shown.add_column(heading)
-    for heading in ("successes", "rate", "chance"):
+    for heading in ("successes", "rate, %", "chance, %"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("verdict", "note"):
-        shown.add_column(heading)
+    shown.add_column("verdict", no_wrap=True)
     for row in rows:
         low, high = row.interval()
-        verdict = row.verdict(confidence).upper() if row in broken(rows) else row.verdict(confidence)
-        rate = f"{100 * row.rate:.1f} % \\[{100 * low:.1f}, {100 * high:.1f}]"
-        gate = " (gated)" if row.knowledge.keyless else ""
-        shown.add_row(
-            row.attack,
-            row.knowledge.value,
-            row.success,
-            f"{row.successes} of {row.trials}",
-            rate,
-            f"{100 * row.chance.level:.3g} %",
-            verdict + gate,
-            row.note,
-        )
+        verdict = row.verdict(confidence).upper() if row in failed else row.verdict(confidence)
+        rate = f"{100 * row.rate:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+        shown.add_row(row.attack, row.success, f"{row.successes} of {row.trials}", rate, f"{100 * row.chance.level:.2g}", verdict)
     return shown

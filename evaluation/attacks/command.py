@@ -38,6 +38,15 @@ ATTACKS: dict[str, Attack] = {
 }
 
 
+def add_faces(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say whose faces are used."""
+    whose = parser.add_mutually_exclusive_group(required=True)
+    whose.add_argument("data", type=Path, nargs="?", help="folder with lfw/lfw-deepfunneled.zip, or a tree of person/picture.jpg")
+    whose.add_argument("--synthetic", action="store_true", help="identities made on the spot, no picture needed")
+    parser.add_argument("--people", type=count, default=PEOPLE, help=f"people with two pictures, at most (default {PEOPLE})")
+    parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
+
+
 def faces_of(options: argparse.Namespace, rule: Rule) -> Faces:
     """The people that the options ask for."""
     network = rule.settings.network
@@ -60,7 +69,7 @@ def measure(options: argparse.Namespace, make: Make, attacks: Mapping[str, Attac
     faces = faces_of(options, rule)
     results = run(make, attacks, faces, rule)
     facts: dict[str, Any] = {"faces": faces.name, "people": len(faces.first), "strangers": len(faces.strangers), **bench.facts_of(results)}
-    return [] if options.json else [bench.table(results, f"Attacks on the protected templates: {faces.name}")], facts
+    return [] if options.json else bench.tables(results, faces.name), facts
 
 
 def main(arguments: Sequence[str] | None = None, make: Make = Whole, attacks: Mapping[str, Attack] = ATTACKS) -> int:
@@ -69,12 +78,8 @@ def main(arguments: Sequence[str] | None = None, make: Make = Whole, attacks: Ma
     make, attacks: another scheme, fewer attacks, for whoever tries the bench itself.
     """
     parser = argparse.ArgumentParser(prog="python -m evaluation.attacks", description="The attack bench, a release gate.")
-    whose = parser.add_mutually_exclusive_group(required=True)
-    whose.add_argument("data", type=Path, nargs="?", help="folder with lfw/lfw-deepfunneled.zip, or a tree of person/picture.jpg")
-    whose.add_argument("--synthetic", action="store_true", help="identities made on the spot, no picture needed")
-    parser.add_argument("--people", type=count, default=PEOPLE, help=f"people attacked, at most (default {PEOPLE})")
+    add_faces(parser)
     parser.add_argument("--json", action="store_true", help="only the line of JSON")
-    parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
     options = parser.parse_args(arguments)
     found: list[bool] = []
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation import schemes
-from evaluation.attacks import bench, command, linkers, linking, preimage
+from evaluation.attacks import bench, command, known_faces, linkers, linking, preimage
 from evaluation.attacks.bench import COIN, NEVER, Chance, Knowledge, Result
 from evaluation.attacks.door import Rule, default_rule
 from evaluation.attacks.faces import Faces, synthetic
@@ -157,3 +157,19 @@ def test_the_command_fails_when_the_gate_does(make: schemes.Make, code: int, cap
     only = {"linking": command.ATTACKS["linking"]}
     assert command.main(["--synthetic", "--json", "--people", "80"], make, only) == code
     assert json.loads(capsys.readouterr().out)["gate"]["holds"] == (code == 0)
+
+
+def test_known_pairs_of_rows_and_codes_give_the_transform_away() -> None:
+    codes = np.random.default_rng(0).integers(0, 8, (120, 64), np.uint8)
+    rows = schemes.PerPosition(64, 8).transform(codes)
+    permutation, tables = known_faces.recovered(codes[:80], rows[:80], 8)
+    assert (known_faces.undone(rows[80:], permutation, tables) == codes[80:]).all()
+
+
+def test_known_faces_undo_the_transform_when_the_row_key_is_lost_and_not_before(projection: Projection, rule: Rule) -> None:
+    results = known_faces.attack(schemes.Whole, synthetic(projection, people=300, strangers=2), rule)
+    assert bench.broken(results) == []
+    assert results[0].knowledge is Knowledge.DATABASE
+    assert results[-1].successes == results[-1].trials
+    lost = known_faces.attack(schemes.PerPosition, synthetic(projection, people=300, strangers=2), rule)
+    assert broken_names(lost) == {"transform from 150 known faces, then pre-images"}

@@ -8,7 +8,7 @@ from typing import Any
 from rich.progress import track
 
 from edge.settings import load_settings
-from evaluation.attacks import bench, climbing, edits, linking, parsers, preimage, strangers
+from evaluation.attacks import bench, climbing, edits, known_faces, linking, parsers, preimage, strangers
 from evaluation.attacks.bench import Result
 from evaluation.attacks.door import Rule, rule_of
 from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
@@ -27,6 +27,7 @@ Attack = Callable[[Make, Faces, Rule], list[Result]]
 
 ATTACKS: dict[str, Attack] = {
     "pre-image": lambda make, faces, rule: preimage.attack(make, faces.some(slice(0, ATTACKED)), rule),
+    "known faces": known_faces.attack,
     "linking": lambda make, faces, rule: linking.attack(make, faces),
     "multiplicity": lambda make, faces, rule: linking.multiplicity(make, faces),
     "same file": lambda make, faces, rule: linking.same_file(make, faces),

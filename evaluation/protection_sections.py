@@ -46,8 +46,8 @@ def _falls(facts: Facts) -> str:
         f"All keys: everything. One matrix product makes of a code an embedding that the same door takes for the person ({same}), also\n"
         f"  after rotation. A door of other keys with another picture takes it too ({product}; {other} when optimised), about as often as\n"
         "  it takes a real picture. New keys do not help against this: the face stays the same.",
-        "Row key alone: rows of two databases cannot be compared by Hamming or best assignment, but whoever knows some people in both can\n"
-        f"  ({learned}). Whoever has pictures of a hundred or two of those enrolled finds the transform, and with it everybody else's code\n"
+        "Row key alone: rows of two databases cannot be compared by Hamming or best assignment, but whoever knows people in both can\n"
+        f"  ({learned}). Whoever has pictures of a hundred or two of the enrolled finds the transform, and so everybody else's code\n"
         f"  ({known} with 200 known faces). Treat a lost row key as the loss of all keys.",
         "Write access and an older copy: what was revoked since can be put back; see the [threat model](threat-model.md).",
         "Accept and deny alone: a search is blind and finds what strangers find, one in so many as the stated FPIR allows. Somebody who\n"

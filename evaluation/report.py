@@ -30,7 +30,7 @@ from edge.errors import EdgeError, SourceError
 from edge.settings import load_settings
 from evaluation.pictures import CONSOLE, Answer, answer, recording
 from evaluation.protection_sections import PROTECTION
-from evaluation.sections import EVALUATION, Document, Section
+from evaluation.sections import DATA, EVALUATION, Document, Section
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (EVALUATION, PROTECTION)
@@ -46,6 +46,11 @@ def as_rows(table: Table) -> dict[str, Any]:
         "header": [str(column.header) for column in table.columns],
         "rows": [list(row) for row in zip(*columns, strict=True)],
     }
+
+
+def without(table: Mapping[str, Any], data: Path) -> dict[str, Any]:
+    """The same table with the place of the data called DATA in title and caption, wherever they lie on this machine."""
+    return {**table, **{name: table[name].replace(str(data), DATA.rstrip("/")) for name in ("title", "caption")}}
 
 
 def markdown(table: Mapping[str, Any]) -> str:
@@ -91,7 +96,7 @@ def measured(section: Section, data: Path, folder: Path) -> dict[str, Any]:
         "section": section.name,
         "command": section.shown(),
         "facts": facts,
-        "tables": [as_rows(table) for table in tables],
+        "tables": [without(as_rows(table), data) for table in tables],
         "networks": networks(),
         "commit": commit(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
@@ -115,10 +120,12 @@ def rendered(section: Section, found: Mapping[str, Any] | None, current: Mapping
     return "\n\n".join(parts)
 
 
-def document(page: Document, results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str]) -> str:
+def document(results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str], page: Document = EVALUATION) -> str:
     """One page in Markdown. results: section -> what ``measured`` gave."""
-    some = next((results[section.name] for section in page.sections if section.name in results), None)
-    machine = f"{some['machine']}, {some['date']}, commit {some['commit']}" if some else "nothing was measured"
+    elsewhere = {section.name for other in DOCUMENTS if other is not page for section in other.sections}
+    here = [found for name, found in results.items() if name not in elsewhere]
+    commits = ", ".join(dict.fromkeys(found["commit"] for found in here))
+    machine = f"{here[0]['machine']}, {here[0]['date']}, measured at {commits}" if here else "nothing was measured"
     head = f"# {page.title}\n\nVersion {__version__}, networks {_named(current)}; {machine}.\n{page.introduction}"
     return "\n\n".join([head, *(rendered(section, results.get(section.name), current) for section in page.sections)]) + "\n"
 
@@ -168,9 +175,9 @@ def measure(options: argparse.Namespace) -> Answer:
     results = stored(options.facts)
     for section in SECTIONS:
         publish(section, options.facts / section.name, options.out.parent / "plots")
-    options.out.write_text(document(EVALUATION, results, networks()), encoding="utf-8")
+    options.out.write_text(document(results, networks()), encoding="utf-8")
     beside = options.out.parent / PROTECTION.file
-    beside.write_text(document(PROTECTION, results, networks()), encoding="utf-8")
+    beside.write_text(document(results, networks(), PROTECTION), encoding="utf-8")
     return [], {"written": [str(options.out), str(beside)], "sections": sorted(results), "failed": failed}
 
 

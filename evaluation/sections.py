@@ -1,5 +1,6 @@
 """What docs/evaluation.md consists of: each section's command, and the words around its tables. Figures in the words come from facts."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class Section:
 
     def shown(self) -> str:
         """The command as a person types it."""
-        return " ".join(["python -m", f"evaluation.{self.command}", *self.words])
+        return f"python -m {shlex.join([f'evaluation.{self.command}', *self.words])}"
 
     def missing(self, data: Path) -> Path | None:
         """The first file of the words that is not there."""
@@ -219,7 +220,7 @@ SECTIONS = (
         (),
         "One probe, one thread unless said, interleaved in one process; ratios of medians to the fastest read-only sum of the same bytes. "
         "faiss-cpu is measured where it is installed; it is no dependency. NEON gives the same integers under emulation; its speed was not "
-        "measured. The same kernels gave 0.98 (avx512) on the processor on which version 0.1.0 was measured.",
+        "measured.",
     ),
     Section(
         "latency",

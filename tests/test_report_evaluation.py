@@ -63,6 +63,16 @@ def test_a_rich_table_becomes_the_same_table_in_markdown() -> None:
     assert lines == ["*Title*", "", "| name | value |", "|---|---|", "| x | 1 |", "| y | 2 |", "", "*Caption*"]
 
 
+def test_no_table_says_where_the_data_lie_on_this_machine() -> None:
+    table = {"title": "/mnt/x/sets/lfw.zip: 3 each", "caption": "of /mnt/x/sets", "header": [], "rows": []}
+    assert report.without(table, Path("/mnt/x/sets")) == {"title": "DATA/lfw.zip: 3 each", "caption": "of DATA", "header": [], "rows": []}
+
+
+def test_the_page_names_every_commit_that_something_was_measured_at() -> None:
+    results = {name: {**found(1), "commit": name} for name in ("first", "second")}
+    assert "measured at first, second." in report.document(results, NETWORKS)
+
+
 def test_what_a_command_answers_is_heard_while_it_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
     with recording() as made:
         assert answer(lambda: ([], {"a": 1})) == 0

@@ -63,7 +63,7 @@ def unlinkability_of(make: Make, faces: Faces) -> dict[str, Any]:
     found = {}
     for name, each in scores.items():
         mated, non_mated = (np.concatenate([pair[side] for pair in each]) for side in (0, 1))
-        edges = np.histogram_bin_edges(np.concatenate([mated, non_mated]), PLOT_BINS)
+        edges = lattice(np.concatenate([mated, non_mated]), m)
         found[name] = {
             **asdict(unlinkability.measured(mated, non_mated)),
             "edges": edges.round(5).tolist(),
@@ -71,6 +71,12 @@ def unlinkability_of(make: Make, faces: Faces) -> dict[str, Any]:
             "non_mated_density": (np.histogram(non_mated, edges)[0] / non_mated.size).round(6).tolist(),
         }
     return found
+
+
+def lattice(scores: Numbers, m: int) -> Numbers:
+    """Edges of about ``PLOT_BINS`` bins that each hold as many of the possible shares of m symbols."""
+    least, most = round(m * float(scores.min())), round(m * float(scores.max()))
+    return (np.arange(least, most + 2 * (step := -(-(most - least + 1) // PLOT_BINS)), step) - 0.5) / m
 
 
 def revocability(faces: Faces, rule: Rule) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from evaluation import schemes
-from evaluation.attacks import bench, command, known_faces, linkers, linking, preimage
+from evaluation.attacks import bench, command, known_faces, linkers, linking, other_network, preimage
 from evaluation.attacks.bench import COIN, NEVER, Chance, Knowledge, Result
 from evaluation.attacks.door import Rule, default_rule
-from evaluation.attacks.faces import Faces, synthetic
+from evaluation.attacks.faces import Elsewhere, Faces, synthetic
 from evaluation.attacks.weights import Projection, read_projection
 
 one = partial(Result, "an attack", success="it works", trials=100)
@@ -173,3 +173,23 @@ def test_known_faces_undo_the_transform_when_the_row_key_is_lost_and_not_before(
     assert results[-1].successes == results[-1].trials
     lost = known_faces.attack(schemes.PerPosition, synthetic(projection, people=300, strangers=2), rule)
     assert broken_names(lost) == {"transform from 150 known faces, then pre-images"}
+
+
+def test_a_map_between_networks_is_learned_from_strangers(faces: Faces) -> None:
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(512, 512)))[0].astype(np.float32)
+    many = synthetic(faces.projection, people=2, strangers=1500).strangers
+    found = many[:5] @ other_network.taught(many, many @ turn)
+    cosines = (found * (many[:5] @ turn)).sum(axis=1) / np.linalg.norm(found, axis=1)
+    assert cosines.min() > 0.95
+
+
+def test_pre_images_pass_at_another_network_with_all_keys_and_not_without(projection: Projection) -> None:
+    """The other network is the shipped one, turned."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(512, 512)))[0].astype(np.float32)
+    made = synthetic(projection, people=60, strangers=1000)
+    other = Elsewhere("turned", made.first @ turn, made.second @ turn, made.strangers @ turn)
+    results = other_network.attack(schemes.Whole, Faces("f", made.first, made.second, made.strangers, projection, other))
+    assert bench.broken(results) == []
+    assert results[-1].knowledge is Knowledge.ALL_KEYS
+    assert results[-1].rate > 0.9
+    assert other_network.attack(schemes.Whole, made) == []

@@ -84,6 +84,14 @@ def test_linking_scores_pair_people_with_themselves_and_then_with_others() -> No
     assert non_mated.tolist() == [0.0] * 8 * protection.SHIFTS
 
 
+def test_plotted_bins_hold_equally_many_possible_shares() -> None:
+    edges = protection.lattice(np.array([10, 300]) / 512, 512)
+    shares = np.arange(513) / 512
+    assert edges[0] < 10 / 512 < 300 / 512 < edges[-1]
+    assert len(set(np.histogram(shares, edges)[0].tolist())) == 1
+    assert 50 <= len(edges) - 1 <= protection.PLOT_BINS + 1
+
+
 def test_a_new_epoch_makes_old_templates_look_like_impostors(faces: Faces) -> None:
     found = protection.revocability(faces, RULE)
     assert found["accepted"] == 0

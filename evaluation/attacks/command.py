@@ -2,13 +2,14 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.progress import track
 
 from edge.settings import load_settings
-from evaluation.attacks import bench, climbing, edits, known_faces, linking, parsers, preimage, strangers
+from evaluation.attacks import bench, climbing, edits, known_faces, linking, other_network, parsers, preimage, strangers
 from evaluation.attacks.bench import Result
 from evaluation.attacks.door import Rule, rule_of
 from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
@@ -27,6 +28,7 @@ Attack = Callable[[Make, Faces, Rule], list[Result]]
 
 ATTACKS: dict[str, Attack] = {
     "pre-image": lambda make, faces, rule: preimage.attack(make, faces.some(slice(0, ATTACKED)), rule),
+    "another network": lambda make, faces, rule: other_network.attack(make, faces),
     "known faces": known_faces.attack,
     "linking": lambda make, faces, rule: linking.attack(make, faces),
     "multiplicity": lambda make, faces, rule: linking.multiplicity(make, faces),
@@ -44,6 +46,7 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
     whose = parser.add_mutually_exclusive_group(required=True)
     whose.add_argument("data", type=Path, nargs="?", help="folder with lfw/lfw-deepfunneled.zip, or a tree of person/picture.jpg")
     whose.add_argument("--synthetic", action="store_true", help="identities made on the spot, no picture needed")
+    parser.add_argument("--other", type=Path, metavar="ONNX", help="another network of faces (112 x 112, RGB) that pre-images are shown to")
     parser.add_argument("--people", type=count, default=PEOPLE, help=f"people with two pictures, at most (default {PEOPLE})")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
 
@@ -54,8 +57,10 @@ def faces_of(options: argparse.Namespace, rule: Rule) -> Faces:
     projection = read_projection(network.models / f"{network.hash}.onnx", rule.network.q)
     if options.synthetic:
         return synthetic(projection, min(options.people, SYNTHETIC_PEOPLE), SYNTHETIC_STRANGERS)
-    tree = options.data / "lfw" / "lfw-deepfunneled.zip"
-    return of_lfw(Tree(tree if tree.exists() else options.data), extractor(options.config), projection, options.people)
+    zipped = options.data / "lfw" / "lfw-deepfunneled.zip"
+    tree, eye = Tree(zipped if zipped.exists() else options.data), extractor(options.config)
+    look = partial(other_network.seen_by, options.other, tree, eye) if options.other else None
+    return of_lfw(tree, eye, projection, options.people, look)
 
 
 def run(make: Make, attacks: Mapping[str, Attack], faces: Faces, rule: Rule) -> list[Result]:

@@ -1,5 +1,6 @@
 """Whose faces the attacks are tried on: LFW, or identities made on the spot from the shipped network's own projection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +20,21 @@ MATED_COSINE = 0.53
 
 
 @dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """The same pictures by another network, embeddings of length 1: first, second (n, d) and the first of the strangers (s, d)."""
+
+    name: str
+    first: Floats
+    second: Floats
+    strangers: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Faces:
     """People with two pictures each, and strangers with one.
 
     first, second: (n, d) embeddings of length 1, of the same n people in the same order. strangers: (s, d), of other people.
-    projection: of the network; the codes follow from it.
+    projection: of the network; the codes follow from it. elsewhere: by another network, where one was named.
     """
 
     name: str
@@ -31,6 +42,7 @@ class Faces:
     second: Floats
     strangers: Floats
     projection: Projection
+    elsewhere: Elsewhere | None = None
 
     def __post_init__(self) -> None:
         if self.first.shape != self.second.shape or len(self.first) < 2 or not len(self.strangers):
@@ -56,7 +68,11 @@ def synthetic(projection: Projection, people: int, strangers: int, seed: int = 1
     return Faces("synthetic identities", first, second, _unit(random.normal(size=(strangers, d))), projection)
 
 
-def of_lfw(tree: Tree, eye: Extractor, projection: Projection, people: int | None) -> Faces:
+Look = Callable[[list[str], list[str], list[str]], Elsewhere]
+"""Names of first, second and strangers' pictures -> what another network makes of them."""
+
+
+def of_lfw(tree: Tree, eye: Extractor, projection: Projection, people: int | None, look: Look | None = None) -> Faces:
     """Everybody with two pictures, at most ``people`` of them, and one picture of everybody else. Raises SourceError."""
     pictures = tree.people()
     several = [keys[:2] for keys in pictures.values() if len(keys) > 1][:people]
@@ -65,10 +81,12 @@ def of_lfw(tree: Tree, eye: Extractor, projection: Projection, people: int | Non
     samples = eye.samples(tree, [key for keys in several for key in keys] + single)
     if samples.embeddings is None:
         raise SourceError("attacks: the network gives no embedding; they need one whose outputs name it")
-    pairs = np.array([rows for keys in several if (rows := samples.rows(keys)).min() >= 0])
-    alone = samples.rows(single)
-    vectors, name = samples.embeddings, f"LFW, {len(pairs)} people and {(alone >= 0).sum()} strangers"
-    return Faces(name, vectors[pairs[:, 0]], vectors[pairs[:, 1]], vectors[alone[alone >= 0]], projection)
+    several = [keys for keys in several if samples.rows(keys).min() >= 0]
+    first, second = ([keys[place] for keys in several] for place in (0, 1))
+    single = [key for key in single if key in samples.place]
+    name = f"LFW, {len(several)} people and {len(single)} strangers"
+    ours, theirs, alone = (samples.embeddings[samples.rows(keys)] for keys in (first, second, single))
+    return Faces(name, ours, theirs, alone, projection, look(first, second, single) if look else None)
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> Floats:

@@ -144,10 +144,18 @@ def tables(results: Sequence[Result], title: str) -> list[Table]:
     notes = Table(title="Notes", show_lines=True)
     notes.add_column("attack")
     notes.add_column("what to know")
+    for note, named in _by_note(results).items():
+        notes.add_row("; ".join(named), note)
+    return [*found, *([notes] if notes.row_count else [])]
+
+
+def _by_note(results: Iterable[Result]) -> dict[str, list[str]]:
+    """Each note once, with the attacks that it belongs to."""
+    found: dict[str, list[str]] = {}
     for row in results:
         if row.note:
-            notes.add_row(f"{row.attack} ({row.knowledge.value})", row.note)
-    return [*found, *([notes] if notes.row_count else [])]
+            found.setdefault(row.note, []).append(f"{row.attack} ({row.knowledge.value})")
+    return found
 
 
 def _table(rows: Iterable[Result], everything: Sequence[Result], title: str) -> Table:

@@ -66,8 +66,9 @@ def attack(make: Make, faces: Faces, rule: Rule) -> list[Result]:
                 for method, recover in METHODS.items():
                     made = recover(codes, faces.projection)
                     hits = _admitted(door, faces.projection.codes(made))
-                    note = f"cosine {abs(float((made * faces.first).sum(axis=1).mean())):.2f}"
-                    note += f"; another picture of the person: {own} of {len(first)}" if knowledge is Knowledge.ALL_KEYS else ""
+                    cosine = abs(float((made * faces.first).sum(axis=1).mean()))
+                    passing = f"cosine {cosine:.2f} to the face enrolled; with another picture {own} of {len(first)} pass at that door"
+                    note = passing if knowledge is Knowledge.ALL_KEYS else ""
                     attack = f"pre-image by {method}, {where}"
                     results.append(Result(attack, knowledge, "identified as the person", len(first), hits, chance, note))
     return results

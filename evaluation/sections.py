@@ -220,7 +220,7 @@ SECTIONS = (
         (),
         "One probe, one thread unless said, interleaved in one process; ratios of medians to the fastest read-only sum of the same bytes. "
         "faiss-cpu is measured where it is installed; it is no dependency. NEON gives the same integers under emulation; its speed was not "
-        "measured.",
+        "measured. The same kernels gave 0.98 (avx512) on the processor on which version 0.1.0 was measured.",
     ),
     Section(
         "latency",

@@ -1,6 +1,5 @@
 """Attacks that need a door, a file or bytes on a disk: the shipped door admits nobody; a scheme without authentication is found broken."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,17 +49,17 @@ def test_no_edit_of_the_database_lets_anybody_in(faces: Faces, rule: Rule) -> No
     assert {result.attack for result in results if result.knowledge.keyless} == set(edits.EDITS)
 
 
-@pytest.mark.parametrize("edit", [*edits.EDITS, *edits.REPLAYS])
+@pytest.mark.parametrize("edit", [*edits.EDITS, *edits.REPLAYS, *edits.ROLL_BACKS])
 def test_every_edit_changes_the_file(edit: str, door: Door, tmp_path: Path, rule: Rule, faces: Faces) -> None:
     """An edit that did nothing would prove nothing."""
     stranger = faces.projection.codes(faces.strangers[:1])[0]
     foreign = Door(tmp_path, rule, stranger[None], "foreign")
-    old = Path(shutil.copyfile(door.path, tmp_path / "old"))
+    edits.restored(door.path.parent, tmp_path / "old")
     with door.opened() as gallery:
         gallery.revoke(door.ids[-1])
     before = door.path.read_bytes()
-    act = (edits.EDITS | edits.REPLAYS)[edit]
-    act(edits.Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, old, np.random.default_rng(0)))
+    act = (edits.EDITS | edits.REPLAYS | edits.ROLL_BACKS)[edit]
+    act(edits.Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, tmp_path / "old", np.random.default_rng(0)))
     assert door.path.read_bytes() != before
 
 

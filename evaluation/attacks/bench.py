@@ -24,7 +24,8 @@ class Knowledge(str, Enum):
     ALL_KEYS = "database, all keys"
     ORACLE = "accept/deny of a live door"
     PASSING = "accept/deny, a probe that passes"
-    OLD_COPY = "database and an older copy"
+    OLD_COPY = "database, an older copy of it"
+    OLD_DISK = "an older copy of the whole disk"
 
     @property
     def keyless(self) -> bool:

@@ -1,6 +1,5 @@
 """A door to attack: a real gallery file with real keys, and the appliance's own decision."""
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from edge import build
-from edge.gallery import Gallery, NetworkId, open_gallery
-from edge.keys import Keyring
+from edge.gallery import Gallery, NetworkId
 from edge.records import Code, Features, Outcome, Symbols
 from edge.settings import Settings, load_settings
 from edge.template.decide import Approach
-from edge.template.protect import KEY_BYTES
 
 CERTAIN = -10.0
 """ln variance of what an attacker presents: the door is to doubt nothing."""
@@ -53,18 +50,27 @@ def default_rule(config: Path | None = None) -> Rule:
 
 
 class Door:
-    """A gallery of its own in a folder, with everybody in it, and the rule. ids: each person's subject id, in the order given."""
+    """A gallery of its own in a folder, with everybody in it, and the rule. ids: each person's subject id, in the order given.
+
+    The gallery is opened as the appliance opens it, under a root key of its own and with whatever the appliance keeps beside it.
+    """
 
     def __init__(self, folder: Path, rule: Rule, codes: Sequence[Symbols] | Symbols, site: str = "bench") -> None:
-        self.rule, self.path = rule, folder / f"{site}.db"
-        self.keyring = Keyring(secrets.token_bytes(KEY_BYTES), site, "door")
-        with self.opened() as gallery:
-            self.ids = [gallery.enrol(f"person {place}", [Code(code, rule.network.q)]).id for place, code in enumerate(codes)]
+        settings = rule.settings
+        gallery = settings.gallery.model_copy(update={"path": folder / site / "gallery.db"})
+        keys = settings.keys.model_copy(update={"file": folder / site / "keys" / "root.key", "credential": "edge-bench-has-none"})
+        self.rule, self.path = rule, gallery.path
+        self._settings = settings.model_copy(update={"gallery": gallery, "keys": keys})
+        with self.opened() as made:
+            self.ids = [made.enrol(f"person {place}", [Code(code, rule.network.q)]).id for place, code in enumerate(codes)]
 
     def opened(self) -> Gallery:
         """The gallery; a context manager."""
-        return open_gallery(self.path, self.keyring, self.rule.network, "bench")
+        return build.gallery(self._settings, self.rule.network, _unheard, create=not self.path.exists())
 
     def admits(self, gallery: Gallery, code: Symbols) -> str | None:
         """The id of the subject that a code (m,) passes for, or None."""
         return self.rule.judge(gallery, code).subject
+
+
+def _unheard(warning: str) -> None: ...

@@ -171,8 +171,9 @@ def noise_in_the_file(scene: Scene) -> None:
 def put_back_a_revoked_row(scene: Scene) -> None:
     """Subject and template of somebody revoked, from an older copy; the note of the revocation stays."""
     gone = scene.ids[-1]
-    ((sealed,),) = scene.rows(scene.old, "SELECT sealed FROM subjects WHERE id = ?", gone)
-    ((reference, template),) = scene.rows(scene.old, "SELECT id, template FROM templates WHERE subject = ?", gone)
+    old = scene.old / scene.path.name
+    ((sealed,),) = scene.rows(old, "SELECT sealed FROM subjects WHERE id = ?", gone)
+    ((reference, template),) = scene.rows(old, "SELECT id, template FROM templates WHERE subject = ?", gone)
     scene.sql(
         ("INSERT INTO subjects (id, sealed) VALUES (?, ?)", gone, sealed),
         ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, gone, template),
@@ -185,7 +186,12 @@ def put_back_and_forget_the_revocation(scene: Scene) -> None:
 
 
 def put_back_the_whole_file(scene: Scene) -> None:
-    shutil.copyfile(scene.old, scene.path)
+    shutil.copyfile(scene.old / scene.path.name, scene.path)
+
+
+def put_back_everything(scene: Scene) -> None:
+    """Also what the appliance keeps beside the file."""
+    restored(scene.old, scene.path.parent)
 
 
 Edit = Callable[[Scene], None]
@@ -208,6 +214,9 @@ REPLAYS: dict[str, Edit] = {
     "revoked row put back, revocation deleted": put_back_and_forget_the_revocation,
     "whole old file put back": put_back_the_whole_file,
 }
+ROLL_BACKS: dict[str, Edit] = {"whole old folder put back": put_back_everything}
+
+KINDS = {Knowledge.DATABASE: EDITS, Knowledge.OLD_COPY: REPLAYS, Knowledge.OLD_DISK: ROLL_BACKS}
 
 
 def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
@@ -217,23 +226,30 @@ def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
     with TemporaryDirectory(prefix="edge-attack-") as name:
         folder = Path(name)
         door, foreign = Door(folder, rule, codes, "own"), Door(folder, rule, stranger[None], "foreign")
-        old = Path(shutil.copyfile(door.path, folder / "old"))
+        old, clean = (folder / kind for kind in ("old", "clean"))
+        restored(door.path.parent, old)
         with door.opened() as gallery:
             gallery.revoke(door.ids[-1])
-        clean = Path(shutil.copyfile(door.path, folder / "clean"))
+        restored(door.path.parent, clean)
         results = []
-        for knowledge, edits in ((Knowledge.DATABASE, EDITS), (Knowledge.OLD_COPY, REPLAYS)):
+        for knowledge, edits in KINDS.items():
             for what, edit in edits.items():
                 hits = 0
                 for trial in range(trials):
-                    shutil.copyfile(clean, door.path)
-                    for left in folder.glob("own.db-*"):
-                        left.unlink()
-                    random = np.random.default_rng(trial)
-                    edit(Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, old, random))
+                    restored(clean, door.path.parent)
+                    edit(Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, old, np.random.default_rng(trial)))
                     hits += admitted(door, codes, stranger)
                 results.append(Result(what, knowledge, SUCCESS, trials, hits, NEVER))
     return results
+
+
+def restored(source: Path, target: Path) -> None:
+    """The files of one folder in the place of those of another; the folder of keys stays."""
+    target.mkdir(exist_ok=True)
+    for file in [file for file in target.iterdir() if file.is_file()]:
+        file.unlink()
+    for file in [file for file in source.iterdir() if file.is_file()]:
+        shutil.copy(file, target / file.name)
 
 
 def admitted(door: Door, codes: Symbols, stranger: Symbols) -> bool:

@@ -49,12 +49,21 @@ def _falls(facts: Facts) -> str:
         "Row key alone: rows of two databases cannot be compared by Hamming or best assignment, but whoever knows people in both can\n"
         f"  ({learned}). Whoever has pictures of a hundred or two of the enrolled finds the transform, and so everybody else's code\n"
         f"  ({known} with 200 known faces). Treat a lost row key as the loss of all keys.",
-        "Write access and an older copy: what was revoked since can be put back; see the [threat model](threat-model.md).",
+        _older(facts),
         "Accept and deny alone: a search is blind and finds what strangers find, one in so many as the stated FPIR allows. Somebody who\n"
         f"  passes for a person already can feel his way to that person's embedding ({climbed} in 4,000 decisions): what slows him is the\n"
         "  throttle.",
     ]
     return "\n".join(["**Where it falls.**", "", *_lines(points)])
+
+
+def _older(facts: Facts) -> str:
+    copy = [each for each in facts["attacks"] if each["knowledge"] == "database, an older copy of it"]
+    disk = _share(_found(facts, "whole old folder", "an older copy of the whole disk"))
+    end = f"An older copy of the whole disk brings back whoever was revoked since ({disk}); see the [threat model](threat-model.md)."
+    if any(each["successes"] for each in copy):
+        return f"An older copy of the database, put back by whoever can write it, brings back whoever was revoked since.\n  {end}"
+    return f"{end}\n  An older copy of the database alone is found out."
 
 
 def _lines(points: Iterable[str]) -> list[str]:

@@ -27,7 +27,8 @@ def attack(faces: Faces, rule: Rule) -> list[Result]:
     chance = Chance(rule.settings.decision.fpir)
     threshold = rule.threshold(len(enrolled))
     hits = named(counts, threshold, rule.settings.decision.margin)
-    note = f"{len(enrolled)} enrolled; the nearest stranger is {int(counts.min()) - threshold:+d} symbols from the threshold (below it: named); {zoo(counts)}"
+    nearest = f"the nearest stranger is {int(counts.min()) - threshold:+d} symbols from the threshold (below it: named)"
+    note = f"{len(enrolled)} enrolled; {nearest}; {zoo(counts)}"
     success = "a stranger is identified as somebody"
     results = [Result("every stranger once", Knowledge.ORACLE, success, len(counts), int(hits.sum()), chance, note)]
     half = len(enrolled) // 2

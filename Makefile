@@ -1,15 +1,17 @@
 # make run     the main job: without anything beside it, on a stream made on the spot; SOURCE=... takes a camera, a folder or a video
 # make test    proves it
 # make check   ruff, mypy, imports and documents
-# Both set up what they need in .venv. On a Jetson the board's own tensorrt and GStreamer are seen from there.
+# make attack  the attack bench, a release gate: on identities made on the spot, or with DATA=... on the faces of that folder
+# All set up what they need in .venv. On a Jetson the board's own tensorrt and GStreamer are seen from there.
 
 PYTHON ?= python3
 SOURCE ?=
+DATA ?=
 EXTRAS ?= demo,eval,test
 BIN := .venv/bin
 SITE := $(if $(wildcard /etc/nv_tegra_release),--system-site-packages)
 
-.PHONY: run test check clean
+.PHONY: run test check attack clean
 
 run: .venv/run
 	$(if $(SOURCE),$(BIN)/edge run --source "$(SOURCE)",$(BIN)/edge demo)
@@ -22,6 +24,9 @@ check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_imports.py tests/test_docs.py
+
+attack: .venv/test
+	$(BIN)/python -m evaluation.attacks $(or $(DATA),--synthetic)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, %s is %d.%d; name another with make PYTHON=..." % (sys.executable, *sys.version_info[:2]) if sys.version_info < (3, 10) else 0)'

@@ -265,4 +265,21 @@ def strip(rows: Sequence[tuple[float, Numbers]], degradation: str, path: Path) -
     return _saved(figure, path)
 
 
+@styled
+def unlinkability(layers: Facts, path: Path) -> Path:
+    """Linking scores of mated and non-mated rows of two databases: a column a layer of the scheme, a row of plots a linker."""
+    linkers = list(next(iter(layers.values())))
+    figure, grid = _figure(2.5 * len(layers), 2.1 * len(linkers), len(linkers), len(layers))
+    for line, linker in zip(grid, linkers, strict=True):
+        for axis, (layer, each) in zip(line, layers.items(), strict=True):
+            found = each[linker]
+            axis.stairs(found["non_mated_density"], found["edges"], color=ORANGE, fill=True, alpha=0.55, label="two people")
+            axis.stairs(found["mated_density"], found["edges"], color=BLUE, linewidth=1.4, label="one person")
+            axis.set_title(f"{layer}: D = {found['d_sys']:.2f}")
+            axis.set_yticks([])
+            axis.set_xlabel(f"{linker}, share of equal symbols", fontsize=7)
+    grid[0, 0].legend(fontsize=7)
+    return _saved(figure, path)
+
+
 OF_FACTS: dict[str, Callable[[Facts, Path], Path]] = {"sweeps": sweeps, "histograms": histograms, "discard": discard}

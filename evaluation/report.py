@@ -1,11 +1,12 @@
-"""Measures everything and writes docs/evaluation.md: every table with its command, the commit and the networks it was measured on.
+"""Measures everything and writes docs/evaluation.md and docs/protection.md: tables with their commands, the commit and the networks.
 
     python -m evaluation.report DATA [--only SECTION ...] [--facts var/evaluation] [--out docs/evaluation.md] [--write-only]
 
 DATA is a folder with the public sets: lfw/ (lfw-deepfunneled.zip, pairs.txt, landmarks.csv.gz, blufr_lfw_config.mat), test/ytf_150.zip,
 models/ (a stock MobileFaceNet for comparison). A section whose data are absent says so. What each section found is kept as JSON in the
 folder of facts, so that sections can be measured one by one and the document written again without measuring (--write-only). The
-sections and the words between their tables stand in ``evaluation.sections``. The last line of output is JSON.
+sections and the words between their tables stand in ``evaluation.sections`` and ``evaluation.protection_sections``. The last line of output
+is JSON.
 """
 
 import argparse
@@ -28,9 +29,12 @@ from edge import __version__
 from edge.errors import EdgeError, SourceError
 from edge.settings import load_settings
 from evaluation.pictures import CONSOLE, Answer, answer, recording
-from evaluation.sections import DATA, INTRODUCTION, SECTIONS, Section
+from evaluation.protection_sections import PROTECTION
+from evaluation.sections import DATA, EVALUATION, Document, Section
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = (EVALUATION, PROTECTION)
+SECTIONS = tuple(section for page in DOCUMENTS for section in page.sections)
 
 
 def as_rows(table: Table) -> dict[str, Any]:
@@ -116,13 +120,14 @@ def rendered(section: Section, found: Mapping[str, Any] | None, current: Mapping
     return "\n\n".join(parts)
 
 
-def document(results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str]) -> str:
-    """docs/evaluation.md. results: section -> what ``measured`` gave."""
-    some = next(iter(results.values()), None)
-    commits = ", ".join(dict.fromkeys(found["commit"] for found in results.values()))
-    machine = f"{some['machine']}, {some['date']}, measured at {commits}" if some else "nothing was measured"
-    head = f"# What it reaches\n\nVersion {__version__}, networks {_named(current)}; {machine}.\n{INTRODUCTION}"
-    return "\n\n".join([head, *(rendered(section, results.get(section.name), current) for section in SECTIONS)]) + "\n"
+def document(results: Mapping[str, Mapping[str, Any]], current: Mapping[str, str], page: Document = EVALUATION) -> str:
+    """One page in Markdown. results: section -> what ``measured`` gave."""
+    elsewhere = {section.name for other in DOCUMENTS if other is not page for section in other.sections}
+    here = [found for name, found in results.items() if name not in elsewhere]
+    commits = ", ".join(dict.fromkeys(found["commit"] for found in here))
+    machine = f"{here[0]['machine']}, {here[0]['date']}, measured at {commits}" if here else "nothing was measured"
+    head = f"# {page.title}\n\nVersion {__version__}, networks {_named(current)}; {machine}.\n{page.introduction}"
+    return "\n\n".join([head, *(rendered(section, results.get(section.name), current) for section in page.sections)]) + "\n"
 
 
 def _named(hashes: Mapping[str, str]) -> str:
@@ -171,7 +176,9 @@ def measure(options: argparse.Namespace) -> Answer:
     for section in SECTIONS:
         publish(section, options.facts / section.name, options.out.parent / "plots")
     options.out.write_text(document(results, networks()), encoding="utf-8")
-    return [], {"written": str(options.out), "sections": sorted(results), "failed": failed}
+    beside = options.out.parent / PROTECTION.file
+    beside.write_text(document(results, networks(), PROTECTION), encoding="utf-8")
+    return [], {"written": [str(options.out), str(beside)], "sections": sorted(results), "failed": failed}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,7 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--facts", type=Path, default=ROOT / "var" / "evaluation", help="folder for what was found (default var/evaluation)"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evaluation.md")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "docs" / EVALUATION.file, help=f"page of results; {PROTECTION.file} goes beside it"
+    )
     parser.add_argument("--write-only", action="store_true", help="measure nothing, write the document from what was found before")
     options = parser.parse_args(arguments)
     return answer(lambda: measure(options))

@@ -56,6 +56,16 @@ class Section:
         return next((path for path in paths if not path.exists()), None)
 
 
+@dataclass(frozen=True)
+class Document:
+    """A page written from sections. file: its name in docs/. introduction: constant text below its head."""
+
+    file: str
+    title: str
+    introduction: str
+    sections: tuple[Section, ...]
+
+
 def per_cent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 
@@ -212,3 +222,4 @@ SECTIONS = (
         "[search.md](search.md).",
     ),
 )
+EVALUATION = Document("evaluation.md", "What it reaches", INTRODUCTION, SECTIONS)

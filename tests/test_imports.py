@@ -19,11 +19,19 @@ BEHIND = {
     "picamera2": ("edge/camera/picamera2.py",),
     "gi": ("edge/camera/gstreamer.py",),
     "sqlite_utils": ("edge/gallery/", "evaluation/keeping.py"),  # there it is the yardstick of loading
-    "sqlite3": ("edge/gallery/",),
+    "sqlite3": ("edge/gallery/", "evaluation/attacks/edits.py"),  # who edits a gallery past its door is an attacker
     "PySide6": ("edge/screen/",),
     "pyrage": ("edge/gallery/backup.py",),
     "gpiod": ("edge/door/",),
-    "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
+    # an attacker reads the public network's weights
+    "onnx": (
+        "calibration/",
+        "build_engine/",
+        "training/export.py",
+        "training/prebuilt.py",
+        "training/warm.py",
+        "evaluation/attacks/weights.py",
+    ),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),

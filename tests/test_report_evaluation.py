@@ -10,6 +10,7 @@ from rich.table import Table
 from evaluation import __main__ as listing
 from evaluation import report
 from evaluation.pictures import answer, recording
+from evaluation.protection_sections import PROTECTION
 from evaluation.sections import SECTIONS, Section
 
 SECTION = Section("tiny", "A tiny one", "pair", ("DATA/a.jpg", "--fpir", "0.1"), "Words.", (lambda facts: f"It is {facts['figure']}.",))
@@ -95,6 +96,15 @@ def test_the_page_is_written_again_without_measuring(tmp_path: Path, capsys: pyt
     assert "remove it and measure again" in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_the_page_of_protection_is_written_beside_that_of_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(tmp_path), "--facts", str(tmp_path / "facts"), "--out", str(tmp_path / "page.md"), "--write-only"]
+    assert report.main(arguments) == 0
+    page = (tmp_path / "protection.md").read_text()
+    assert page.startswith("# How far protection holds")
+    assert page.count("Not measured") == len(PROTECTION.sections)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["written"] == [str(tmp_path / "page.md"), str(tmp_path / "protection.md")]
+
+
 def test_sections_whose_data_are_absent_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [str(tmp_path), "--facts", str(tmp_path / "f"), "--out", str(tmp_path / "page.md"), "--only", "detection", "lfw"]
     assert report.main(arguments) == 0
@@ -102,8 +112,8 @@ def test_sections_whose_data_are_absent_are_left_out(tmp_path: Path, capsys: pyt
 
 
 def test_sections_name_commands_that_exist_and_take_their_words(tmp_path: Path) -> None:
-    assert {section.command for section in SECTIONS} <= set(listing.commands())
-    assert len({section.name for section in SECTIONS}) == len(SECTIONS)
+    assert {section.command for section in report.SECTIONS} <= set(listing.commands())
+    assert len({section.name for section in report.SECTIONS}) == len(report.SECTIONS)
 
 
 def test_every_measurement_is_listed_with_what_it_measures_and_run_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:

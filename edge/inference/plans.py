@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from edge.errors import NetworkError
 from edge.inference.plan import PlanError, PlanManifest
 
 POINTER, MANIFEST, PLAN, RAN, STAGING, LOCK = "current.json", "plan.json", "plan.bin", "ran", ".building-", "lock"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # a folder here, and nothing above it
 
 
 class BusyError(NetworkError):
@@ -38,10 +40,13 @@ class PlanStore:
         path = self.folder / POINTER
         try:
             pointer = json.loads(path.read_text(encoding="utf-8"))
-            return [name for name in (pointer["now"], pointer["before"]) if name is not None]
+            named = [name for name in (pointer["now"], pointer["before"]) if name is not None]
+            if not all(isinstance(name, str) and _NAME.fullmatch(name) for name in named):
+                raise ValueError(f"{named} are no names of plans")
+            return named
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PlanError(f"{path}: cannot be read ({error}); delete it, and run `edge engine build`") from error
 
     def read(self, name: str) -> PlanManifest:

@@ -240,6 +240,7 @@ class RowCipher:
         found = _checked_width(raw, reference)
         if found != width:
             raise TemplateError(f"reference {reference}: pi of {found} bytes where {width} belong: {_WAY_OUT}")
+        _require_short(subject, reference)
         try:
             return self._aes.decrypt(raw[_HEADER_BYTES:_PI_START], raw[_PI_START:], self._bound(subject, reference))
         except InvalidTag:
@@ -274,6 +275,13 @@ class RowCipher:
         return self._prefix + _field(subject) + _field(reference)
 
 
+def _require_short(*ids: str) -> None:
+    """TemplateError for an id that no label holds: it was not written by this program, and must not stop the reading of the others."""
+    for each in ids:
+        if len(each.encode()) > _MAX_FIELD:
+            raise TemplateError(f"reference or record {each[:64]}...: its id has {len(each)} characters: {_WAY_OUT}")
+
+
 def _cipher(key: bytes, bound: Binding) -> RowCipher:
     return RowCipher(key, network=bound.network, device=bound.device, transform_epoch=bound.transform_epoch, row_epoch=bound.row_epoch)
 
@@ -297,6 +305,7 @@ def seal_record(plain: bytes, key: bytes, table: str, record: str) -> bytes:
 
 def open_record(sealed: object, key: bytes, table: str, record: str) -> bytes:
     """The record without its padding; TemplateError, naming table and id, if it is damaged or belongs elsewhere."""
+    _require_short(record)
     if isinstance(sealed, bytes) and len(sealed) >= NONCE_BYTES + TAG_BYTES:
         try:
             return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], label("record", table, record)).rstrip(b" ")

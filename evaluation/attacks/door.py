@@ -1,0 +1,76 @@
+"""A door to attack: a real gallery file with real keys, and the appliance's own decision."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge import build
+from edge.gallery import Gallery, NetworkId
+from edge.records import Code, Features, Outcome, Symbols
+from edge.settings import Settings, load_settings
+from edge.template.decide import Approach
+
+CERTAIN = -10.0
+"""ln variance of what an attacker presents: the door is to doubt nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """The appliance's decision, at its own settings.
+
+    settings: checked ones. network: what the gallery is bound to. threshold: gallery size -> unequal symbols.
+    """
+
+    settings: Settings
+    network: NetworkId
+    threshold: Callable[[int], int]
+
+    def judge(self, gallery: Gallery, code: Symbols) -> Outcome:
+        """One approach that shows nothing but this code (m,)."""
+        approach = Approach(1, build.policy(self.settings, 1, 1), 0.0)
+        approach.add(Features(np.zeros(len(code), np.float32), CERTAIN), 0.0)
+        outcome = approach.judge(gallery.search(Code(code, self.network.q), limit=2), self.threshold(len(gallery)), 0.0)
+        assert outcome is not None  # one sample of one decides
+        return outcome
+
+
+def rule_of(settings: Settings) -> Rule:
+    """The shipped decision. A site's calibration does not count: the bench speaks of the network's own tail."""
+    manifest = build.hash_manifest(settings)
+    decision = settings.decision
+    looks = build.policy(settings, decision.min_samples, decision.max_samples).looks
+    return Rule(settings, build.network_id(settings), build.threshold(build.own_tail(settings, manifest), decision.fpir, looks))
+
+
+def default_rule(config: Path | None = None) -> Rule:
+    """Of a configuration file, or of the appliance as shipped."""
+    return rule_of(load_settings(config))
+
+
+class Door:
+    """A gallery of its own in a folder, with everybody in it, and the rule. ids: each person's subject id, in the order given.
+
+    The gallery is opened as the appliance opens it, under a root key of its own and with whatever the appliance keeps beside it.
+    """
+
+    def __init__(self, folder: Path, rule: Rule, codes: Sequence[Symbols] | Symbols, site: str = "bench") -> None:
+        settings = rule.settings
+        gallery = settings.gallery.model_copy(update={"path": folder / site / "gallery.db"})
+        keys = settings.keys.model_copy(update={"file": folder / site / "keys" / "root.key", "credential": "edge-bench-has-none"})
+        self.rule, self.path = rule, gallery.path
+        self._settings = settings.model_copy(update={"gallery": gallery, "keys": keys})
+        with self.opened() as made:
+            self.ids = [made.enrol(f"person {place}", [Code(code, rule.network.q)]).id for place, code in enumerate(codes)]
+
+    def opened(self) -> Gallery:
+        """The gallery; a context manager."""
+        return build.gallery(self._settings, self.rule.network, _unheard, create=not self.path.exists())
+
+    def admits(self, gallery: Gallery, code: Symbols) -> str | None:
+        """The id of the subject that a code (m,) passes for, or None."""
+        return self.rule.judge(gallery, code).subject
+
+
+def _unheard(warning: str) -> None: ...

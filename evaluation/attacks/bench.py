@@ -30,7 +30,7 @@ class Knowledge(str, Enum):
     @property
     def keyless(self) -> bool:
         """Whether the scheme promises to hold against it."""
-        return self in (Knowledge.DATABASE, Knowledge.ORACLE)
+        return self in (Knowledge.DATABASE, Knowledge.OLD_COPY, Knowledge.ORACLE)
 
 
 @dataclass(frozen=True)

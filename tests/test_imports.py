@@ -21,7 +21,7 @@ BEHIND = {
     "sqlite_utils": ("edge/gallery/",),
     "sqlite3": ("edge/gallery/",),
     "PySide6": ("edge/screen/",),
-    "gpiod": ("edge/door/",),
+    "gpiod": ("edge/door/gpio.py",),
     "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),

@@ -19,7 +19,7 @@ BEHIND = {
     "picamera2": ("edge/camera/picamera2.py",),
     "gi": ("edge/camera/gstreamer.py",),
     "sqlite_utils": ("edge/gallery/",),
-    "sqlite3": ("edge/gallery/",),
+    "sqlite3": ("edge/gallery/", "edge/door/outbox.py"),  # the outbox must survive kill -9; it holds no template and no name
     "PySide6": ("edge/screen/",),
     "gpiod": ("edge/door/gpio.py",),
     "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),

@@ -22,6 +22,9 @@ BEHIND = {
     "sqlite3": ("edge/gallery/", "edge/door/outbox.py"),  # the outbox must survive kill -9; it holds no template and no name
     "PySide6": ("edge/screen/",),
     "gpiod": ("edge/door/gpio.py",),
+    "paho": ("edge/door/mqtt.py",),
+    "osdp": ("edge/door/osdp.py",),
+    "osdp_sys": ("edge/door/osdp.py",),
     "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
     "torch": ("training/",),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edge import engine as plans
+from edge import outputs
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
 from edge.calibration import write_calibration
@@ -20,7 +21,7 @@ from edge.settings import flatten, load_settings
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 11 an output of the door; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -102,7 +103,8 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with job.source() as stream, job.gallery(create=True) as gallery:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames)
+        door = outputs.open_door(job.settings, job.report.warn, live=stream.live)
+        tally = job.watch(gallery, stream, frames, [door] if door else [])
     job.report.summary(tally, job.stages.medians())
 
 

@@ -125,7 +125,7 @@ def source(settings: Settings, on_problem: Listener) -> Source:
     )
 
 
-def _make_folder(folder: Path, setting: str) -> None:
+def make_folder(folder: Path, setting: str) -> None:
     """A private folder for what only this program may read. Raises SettingsError."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -142,7 +142,7 @@ def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     except MissingKeyError:
         if not may_create or settings.gallery.path.exists():
             raise
-    _make_folder(settings.keys.file.parent, "keys.file")
+    make_folder(settings.keys.file.parent, "keys.file")
     return create_root_key(settings.keys.file)
 
 
@@ -151,7 +151,7 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
     if not create and not settings.gallery.path.exists():
         raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
     if create:
-        _make_folder(settings.gallery.path.parent, "gallery.path")
+        make_folder(settings.gallery.path.parent, "gallery.path")
     key = root_key(settings, may_create=create)
     if key.warning:
         on_problem(key.warning)

@@ -44,6 +44,15 @@ Count = Annotated[int, Field(ge=1)]
 Level = Literal["low", "high"]
 
 
+BAUDS = (9600, 19200, 38400, 57600, 115200, 230400)
+
+
+def _baud(number: int) -> int:
+    if number not in BAUDS:
+        raise ValueError(f"choose one of {', '.join(map(str, BAUDS))}")
+    return number
+
+
 def _schedule(text: str) -> str:
     parse(text)
     return text
@@ -203,7 +212,7 @@ class MqttSettings(Section):
 class OsdpSettings(Section):
     enabled: bool
     device: Annotated[str, Field(min_length=1)]
-    baud: Literal[9600, 19200, 38400, 57600, 115200, 230400]
+    baud: Annotated[int, AfterValidator(_baud)]
     address: Annotated[int, Field(ge=0, le=126)]
     credential: str
     key_file: Path

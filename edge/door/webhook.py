@@ -66,6 +66,13 @@ def signature(key: str, stamp: str, nonce: str, body: bytes) -> str:
     return hmac.new(key.encode(), f"{stamp}.{nonce}.".encode() + body, hashlib.sha256).hexdigest()
 
 
+def checked_key(key: str) -> str:
+    """The key, if it is long enough. Raises OutputError, which never shows it."""
+    if len(key) < LEAST_KEY:
+        raise OutputError(f"webhook key: {len(key)} characters, at least {LEAST_KEY} expected; make one: openssl rand -hex 32")
+    return key
+
+
 class Webhook:
     """An output. ``unlock`` and the others only put the event into the outbox; a thread of its own sends."""
 
@@ -82,9 +89,7 @@ class Webhook:
         longest_pause: float,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        if len(key) < LEAST_KEY:
-            raise OutputError(f"webhook key: {len(key)} characters, at least {LEAST_KEY} expected; make one: openssl rand -hex 32")
-        self._address, self._key, self._outbox, self._tell = address, key, outbox, tell
+        self._address, self._key, self._outbox, self._tell = address, checked_key(key), outbox, tell
         self._device, self._longest, self._wall = device, longest_pause, wall
         self._change = threading.Condition()
         self._closing = False

@@ -27,7 +27,7 @@ def test_events_reach_the_output_in_its_own_thread() -> None:
     lane.put(State(False, Leaf.CLOSED, 0.0))
     assert soon(lambda: bool(output.unlocks and output.denials and output.states))
     lane.close()
-    lane.join()
+    lane.join(10)
     assert (threads, output.closed, told) == (["door relay"], True, [])
 
 
@@ -99,6 +99,6 @@ def test_an_output_that_never_ends_is_left_behind_and_told() -> None:
     output.go.clear()
     lane = Lane(output, told.append)
     lane.close()
-    lane.join()
+    lane.join(0.2)
     assert told == ["relay does not come to an end and is left behind"]
     output.go.set()

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -226,3 +227,20 @@ def test_a_short_key_is_refused_and_not_shown(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="6 characters, at least 32") as caught:
         Webhook(Address("http://localhost/", None, 1.0), "secret", Outbox(tmp_path / "o", 1), print, device="d", longest_pause=1.0)
     assert "secret" not in str(caught.value)
+
+
+def test_the_receiver_in_the_documents_takes_what_is_ours_and_new_and_nothing_else(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "outputs.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(text.split("```python")[1].split("```")[0], names)
+    accepted, receiver = names["accepted"], Receiver()
+    with hook(tmp_path, receiver.port) as sender:
+        sender.unlock(unlock())
+        assert soon(lambda: len(receiver.bodies) == 1)
+    (headers,), (body,), seen, now = receiver.headers, receiver.bodies, set[str](), time.time()
+    assert accepted(headers, body, "another key", seen, now) is None
+    assert accepted(headers, body.replace(b"door-1", b"door-2"), KEY, seen, now) is None
+    assert accepted({**headers, "X-Edge-Nonce": "0" * 32}, body, KEY, seen, now) is None
+    assert accepted(headers, body, KEY, seen, now + 60) is None
+    assert accepted(headers, body, KEY, seen, now)["subject"] == SUBJECT
+    assert accepted(headers, body, KEY, seen, now) is None, "a replay"

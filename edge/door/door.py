@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge.door.access import Access
 from edge.door.events import Cause, Denied, Leaf, Output, State, Unlock
-from edge.door.lane import Lane, Tell
+from edge.door.lane import CLOSING, Lane, Tell
 from edge.records import Frame, Outcome, Sighting
 
 EXIT_LIFE = 1.0  # seconds within which a press of the exit button opens
@@ -78,8 +78,9 @@ class Door:
             closer()
         for lane in self._lanes:
             lane.close()
+        until = time.monotonic() + CLOSING
         for lane in self._lanes:
-            lane.join()
+            lane.join(until - time.monotonic())
 
     def _put(self, event: Unlock | Denied) -> None:
         if isinstance(event, Unlock):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from edge.door.events import Denied, Output, State, Unlock
 
 WAITING = 16  # unlocks, and refusals, that may wait for a slow output
-CLOSING = 2.0  # seconds that an output has to go to its safe state
+CLOSING = 4.0  # seconds that the outputs have to go to their safe states, all at the same time
 
 Tell = Callable[[str], None]
 
@@ -48,9 +48,9 @@ class Lane:
             self._closing = True
             self._change.notify()
 
-    def join(self) -> None:
-        """Wait for the end, at most ``CLOSING`` seconds."""
-        self._thread.join(CLOSING)
+    def join(self, seconds: float) -> None:
+        """Wait for the end, at most so long; an output that takes longer is told of."""
+        self._thread.join(max(seconds, 0.0))
         if self._thread.is_alive():
             self._tell(f"{self._output.name} does not come to an end and is left behind")
 

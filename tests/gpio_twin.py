@@ -62,9 +62,9 @@ def drive(chip: Path, name: int | str, new: int) -> None:
     """From outside: what a contact does to an input."""
     draft = chip / f".{name}.{os.getpid()}"
     draft.write_text(str(new))
-    draft.rename(chip / str(name))
-    with (chip / "log").open("a") as log:
+    with (chip / "log").open("a") as log:  # first, so that whoever sees the level finds the change written down
         log.write(f"{time.monotonic()!r} {name} {new}\n")
+    draft.rename(chip / str(name))
 
 
 def changes(chip: Path, name: int | str) -> list[tuple[float, int]]:

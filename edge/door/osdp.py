@@ -76,7 +76,6 @@ class Osdp:
         self._device: Any = None
         self._done, self._status = threading.Event(), -1
         self._closing = threading.Event()
-        self.longest_gap = 0.0  # seconds between two refreshes
         self._thread = threading.Thread(target=self._keep, name="osdp bus", daemon=True)
         self._thread.start()
 
@@ -139,13 +138,10 @@ class Osdp:
         """The bus until it breaks or is closed. Raises OutputError."""
         with self._lock:
             self._device = self._peripheral(port)
-        last = time.monotonic()
         try:
             while not self._closing.wait(REFRESH):
                 with self._lock:
                     self._device.refresh()
-                now = time.monotonic()
-                self.longest_gap, last = max(self.longest_gap, now - last), now
                 if port.broken is not None:
                     raise OutputError(f"serial port {self._bus.device}: {port.broken.strerror}")
         finally:

@@ -22,7 +22,7 @@ from edge.settings import flatten, load_settings
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 12 audit log; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 11 an output of the door; 12 audit log; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 

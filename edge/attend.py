@@ -1,9 +1,9 @@
-"""What attends the loop of a running door, put together from the settings: audit, service manager, metrics."""
+"""What attends the loop of a running door, put together from the settings: outputs, audit, service manager, metrics."""
 
 import hashlib
 import json
 
-from edge import __version__, build
+from edge import __version__, build, outputs
 from edge.appliance import Appliance
 from edge.errors import EdgeError, SettingsError
 from edge.gallery import Gallery
@@ -18,10 +18,11 @@ from edge.watch import Watcher
 def watchers(job: Appliance, gallery: Gallery, *, live: bool) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
-    live: of the source. What cannot be set up is told, and does not keep the door shut.
+    live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
     """
     job.acquirer.warm()
-    found: list[Watcher] = []
+    door = outputs.open_door(job.settings, job.report.warn, live=live)
+    found: list[Watcher] = [door] if door else []
     try:
         found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
     except EdgeError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge import build, engine
+from edge import build, engine, outputs
 from edge.calibrate import CONFUSABLE, sentence, standing
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
@@ -56,6 +56,7 @@ def examine(config: Path | None) -> list[Check]:
         ("permissions", lambda settings: _permissions(settings, config)),
         ("audit", _audit),
         ("units", _units),
+        ("outputs", _outputs),
     ]
     found = [Check("config", "pass", "settings are sound")]
     for name, check in checks:
@@ -222,3 +223,17 @@ def _audit(settings: Settings) -> Check:
 def _units(settings: Settings) -> Check:
     found = units(DEFAULTS.parent.parent / "systemd")
     return Check("units", found.state, found.told, found.remedy)
+
+
+def _outputs(settings: Settings) -> Check:
+    """Whether every output that is enabled can be set up as asked; nothing is switched, sent or taken."""
+    enabled = outputs.enabled(settings)
+    if not enabled:
+        return Check("outputs", "pass", "none is enabled: outcomes open nothing and are told nobody")
+    problems, warnings = outputs.examine(settings)
+    if problems or warnings:
+        found, _, remedy = (problems + warnings)[0].partition("; ")
+        others = len(problems) + len(warnings) - 1
+        more = f" (and {others} more)" if others else ""
+        return Check("outputs", "fail" if problems else "warn", found + more, remedy or "see the message")
+    return Check("outputs", "pass", f"{', '.join(enabled)}: set up as asked")

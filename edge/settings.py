@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from edge.door.schedule import parse
 from edge.errors import SettingsError
 
 if sys.version_info >= (3, 11):
@@ -28,6 +29,14 @@ PATHS = (
     "backup.folder",
     "audit.folder",
     "keys.file",
+    "webhook.key_file",
+    "webhook.ca",
+    "webhook.outbox",
+    "mqtt.password_file",
+    "mqtt.ca",
+    "mqtt.certificate",
+    "mqtt.private_key",
+    "osdp.key_file",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,6 +44,21 @@ Positive = Annotated[float, Field(gt=0)]
 Degrees = Annotated[float, Field(gt=0, le=90)]
 Luma = Annotated[float, Field(ge=0, le=255)]
 Count = Annotated[int, Field(ge=1)]
+Level = Literal["low", "high"]
+
+
+BAUDS = (9600, 19200, 38400, 57600, 115200, 230400)
+
+
+def _baud(number: int) -> int:
+    if number not in BAUDS:
+        raise ValueError(f"choose one of {', '.join(map(str, BAUDS))}")
+    return number
+
+
+def _schedule(text: str) -> str:
+    parse(text)
+    return text
 
 
 class Section(BaseModel):
@@ -159,6 +183,73 @@ class KeySettings(Section):
     application: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class AccessSettings(Section):
+    schedule: Annotated[str, AfterValidator(_schedule)]
+    failures: Annotated[int, Field(ge=0)]
+    window: Positive
+    pause: Positive
+    recordings: bool
+
+
+class RelaySettings(Section):
+    enabled: bool
+    chip: str
+    line: Annotated[str, Field(min_length=1)]
+    active: Level
+    pulse: Positive
+    max_on: Annotated[float, Field(gt=0, le=60)]
+
+
+class ContactSettings(Section):
+    enabled: bool
+    chip: str
+    door: str
+    open: Level
+    exit_button: str
+    pressed: Level
+    bias: Literal["as-is", "disabled", "pull-up", "pull-down"]
+    debounce: Annotated[float, Field(ge=0, le=1)]
+    grace: Positive
+    held_open: Positive
+
+
+class WebhookSettings(Section):
+    enabled: bool
+    url: str
+    credential: str
+    key_file: Path
+    ca: str
+    timeout: Annotated[float, Field(gt=0, le=60)]
+    longest_pause: Annotated[float, Field(ge=1)]
+    outbox: Path
+    max_waiting: Count
+
+
+class MqttSettings(Section):
+    enabled: bool
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    tls: bool
+    ca: str
+    certificate: str
+    private_key: str
+    user: str
+    credential: str
+    password_file: Path
+    topic: str
+    discovery: str
+    keepalive: Annotated[int, Field(ge=5, le=600)]
+
+
+class OsdpSettings(Section):
+    enabled: bool
+    device: Annotated[str, Field(min_length=1)]
+    baud: Annotated[int, AfterValidator(_baud)]
+    address: Annotated[int, Field(ge=0, le=126)]
+    credential: str
+    key_file: Path
+
+
 class Settings(Section):
     """All settings, checked. Every field stands in config/appliance.toml with its unit and its reason."""
 
@@ -176,6 +267,12 @@ class Settings(Section):
     audit: AuditSettings
     metrics: MetricsSettings
     keys: KeySettings
+    access: AccessSettings
+    relay: RelaySettings
+    contact: ContactSettings
+    webhook: WebhookSettings
+    mqtt: MqttSettings
+    osdp: OsdpSettings
 
 
 def load_settings(
@@ -301,6 +398,11 @@ def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
         raise SettingsError(
             f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below "
             f"decision.min_samples = {settings.decision.min_samples}; raise one or lower the other"
+        )
+    if settings.relay.max_on < settings.relay.pulse:
+        raise SettingsError(
+            f"{places['relay.max_on']}: relay.max_on = {settings.relay.max_on} is below relay.pulse = {settings.relay.pulse}; "
+            "raise one or lower the other"
         )
     if settings.quality.max_brightness <= settings.quality.min_brightness:
         raise SettingsError(f"{places['quality.max_brightness']}: quality.max_brightness must be above quality.min_brightness")

@@ -19,10 +19,14 @@ BEHIND = {
     "picamera2": ("edge/camera/picamera2.py",),
     "gi": ("edge/camera/gstreamer.py",),
     "sqlite_utils": ("edge/gallery/", "evaluation/keeping.py"),  # there it is the yardstick of loading
-    "sqlite3": ("edge/gallery/", "evaluation/attacks/edits.py"),  # who edits a gallery past its door is an attacker
+    # the outbox must survive kill -9, and holds no template and no name; who edits a gallery past its door is an attacker
+    "sqlite3": ("edge/gallery/", "edge/door/outbox.py", "evaluation/attacks/edits.py"),
     "PySide6": ("edge/screen/",),
     "pyrage": ("edge/gallery/backup.py",),
-    "gpiod": ("edge/door/",),
+    "gpiod": ("edge/door/gpio.py",),
+    "paho": ("edge/door/mqtt.py",),
+    "osdp": ("edge/door/osdp.py",),
+    "osdp_sys": ("edge/door/osdp.py",),
     # an attacker reads the public network's weights
     "onnx": (
         "calibration/",

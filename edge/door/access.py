@@ -1,0 +1,128 @@
+"""Who is let in: pure rules over outcomes, without I/O. Nothing opens by error; whatever is not sure stays shut.
+
+Ages and pauses are monotonic seconds, so that no change of the wall clock opens anything or keeps it open. Only the weekly schedule needs
+the wall clock, and asks two of them: the one in force, and the one that this program found when it first saw a clock that was set, carried
+on by the monotonic clock. Both must lie within the schedule.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.door.events import Cause, Denied, Refusal, Unlock
+from edge.door.schedule import Schedule
+from edge.records import Outcome, Verdict
+
+KEPT_APPROACHES = 1024
+NEVER_SET = 1_767_225_600.0  # 2026-01-01: a wall clock that shows less was never set
+
+LocalTime = Callable[[float], tuple[int, int]]  # wall-clock seconds -> (weekday, 0 is Monday; minute of that day)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """expiry: seconds from capture within which the door may open. failures unknown approaches within ``window`` seconds: nobody is let in
+    for ``pause`` seconds; 0 failures: never. Raises ValueError for impossible values."""
+
+    expiry: float
+    failures: int
+    window: float
+    pause: float
+    schedule: Schedule
+
+    def __post_init__(self) -> None:
+        if not (self.expiry > 0 and self.failures >= 0 and self.window > 0 and self.pause > 0):
+            raise ValueError(f"{self}: expected expiry, window and pause above 0, and failures of 0 or more")
+
+
+class Hours:
+    """The schedule against two wall clocks; see above."""
+
+    def __init__(self, schedule: Schedule, local: LocalTime) -> None:
+        self._schedule, self._local = schedule, local
+        self._offset: float | None = None  # wall clock minus monotonic clock when the clock was first seen set
+
+    def look(self, now: float, wall: float) -> None:
+        """Remember the first wall clock that was set. now: monotonic seconds; wall: wall-clock seconds since 1970."""
+        if self._offset is None and wall >= NEVER_SET:
+            self._offset = wall - now
+
+    def refusal(self, now: float, wall: float) -> Refusal | None:
+        """None: open. Units as above."""
+        if self._schedule.always:
+            return None
+        self.look(now, wall)
+        if wall < NEVER_SET or self._offset is None:
+            return Refusal.CLOCK_UNSURE
+        if not self._open(wall):
+            return Refusal.OUTSIDE_HOURS
+        return None if self._open(self._offset + now) else Refusal.CLOCK_UNSURE
+
+    def _open(self, wall: float) -> bool:
+        return self._schedule.open_at(*self._local(wall))
+
+
+class Throttle:
+    """After so many failures within the window, a pause. Failures during a pause do not prolong it: nobody can shut the door for good."""
+
+    def __init__(self, failures: int, window: float, pause: float) -> None:
+        self._failures, self._window, self._pause = failures, window, pause
+        self._recent: deque[float] = deque(maxlen=max(failures, 1))
+        self._until: float | None = None
+
+    def failed(self, now: float) -> None:
+        """One more failure at this moment (monotonic seconds)."""
+        if self._failures == 0 or self.pausing(now):
+            return
+        self._recent.append(now)
+        if len(self._recent) == self._failures and now - self._recent[0] <= self._window:
+            self._until = now + self._pause
+            self._recent.clear()
+
+    def pausing(self, now: float) -> bool:
+        """Whether nobody is let in at this moment."""
+        return self._until is not None and now < self._until
+
+
+class Access:
+    """One unlock an approach, in time, within the hours, unless too many have failed."""
+
+    def __init__(self, rules: Rules, local: LocalTime) -> None:
+        self._rules = rules
+        self._hours = Hours(rules.schedule, local)
+        self._throttle = Throttle(rules.failures, rules.window, rules.pause)
+        self._let_in: deque[int] = deque(maxlen=KEPT_APPROACHES)
+
+    def judge(self, outcome: Outcome, now: float, wall: float) -> Unlock | Denied | None:
+        """What an outcome comes to; None for an approach of which no usable sample was had.
+
+        now: seconds of the clock that the outcome's own times are of. wall: wall-clock seconds since 1970.
+        """
+        if outcome.verdict is Verdict.NOT_ACQUIRED:
+            return None
+        if outcome.verdict is not Verdict.IDENTIFIED or outcome.subject is None:
+            paused = self._throttle.pausing(now)
+            self._throttle.failed(now)
+            return Denied(Refusal.TRY_LATER if paused else Refusal.UNKNOWN, None, wall)
+        refusal = self._refusal(outcome, now, wall)
+        if refusal is not None:
+            return Denied(refusal, outcome.subject, wall)
+        self._let_in.append(outcome.track)
+        return Unlock(Cause.FACE, outcome.subject, outcome.captured + self._rules.expiry, wall)
+
+    def look_at_clock(self, now: float, wall: float) -> None:
+        """Tell it the time early, so that a clock set to something else later is noticed. Units as in ``judge``."""
+        self._hours.look(now, wall)
+
+    def try_later(self, now: float) -> bool:
+        """Whether nobody is let in at this moment because too many approaches failed."""
+        return self._throttle.pausing(now)
+
+    def _refusal(self, outcome: Outcome, now: float, wall: float) -> Refusal | None:
+        if not 0 <= now - outcome.captured <= self._rules.expiry:
+            return Refusal.LATE
+        if outcome.track in self._let_in:
+            return Refusal.REPEATED
+        if self._throttle.pausing(now):
+            return Refusal.TRY_LATER
+        return self._hours.refusal(now, wall)

@@ -1,0 +1,109 @@
+"""The door as the loop's watcher: outcomes go through the access rules, and what comes of them to every output."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from edge.door.access import Access
+from edge.door.events import Cause, Denied, Leaf, Output, State, Unlock
+from edge.door.lane import CLOSING, Lane, Tell
+from edge.records import Frame, Outcome, Sighting
+
+EXIT_LIFE = 1.0  # seconds within which a press of the exit button opens
+
+Clock = Callable[[], float]
+
+
+class Door:
+    """Tells every output, each in its own lane; no call waits for any of them.
+
+    clock: monotonic seconds. wall: wall-clock seconds since 1970. recorded: the stream is a recording, whose times are its own: an outcome
+    is then as old as its own two times say.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        outputs: Sequence[Output],
+        tell: Tell,
+        *,
+        recorded: bool = False,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+    ) -> None:
+        self._access, self._recorded, self._clock, self._wall = access, recorded, clock, wall
+        self._lanes = [Lane(output, tell, clock) for output in outputs]
+        self._lock = threading.Lock()  # the contact's thread tells too
+        self._leaf, self._try_later = Leaf.NOT_WATCHED, False
+        self._listeners: list[Callable[[Unlock], None]] = []
+        self._closers: list[Callable[[], None]] = []
+        self._access.look_at_clock(clock(), wall())
+        self._tell_state()
+
+    def seen(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
+        """See ``edge.watch.Watcher``. A pause of the throttle ends here too."""
+        self._access.look_at_clock(self._clock(), self._wall())
+        self._update(self._leaf)
+
+    def decided(self, outcome: Outcome, name: str | None) -> None:
+        """See ``edge.watch.Watcher``. The name goes nowhere."""
+        now = self._clock()
+        if self._recorded:
+            outcome = _at(outcome, now)
+        with self._lock:
+            event = self._access.judge(outcome, now, self._wall())
+        if event is not None:
+            self._put(event)
+        self._update(self._leaf)
+
+    def exit_pressed(self) -> None:
+        """The button inside: it always opens, whatever the hours."""
+        self._put(Unlock(Cause.EXIT_BUTTON, None, self._clock() + EXIT_LIFE, self._wall()))
+
+    def leaf(self, leaf: Leaf) -> None:
+        """The contact says something new of the door leaf."""
+        self._update(leaf)
+
+    def on_unlock(self, listener: Callable[[Unlock], None]) -> None:
+        """Who must know of every unlock at once; the listener returns at once."""
+        self._listeners.append(listener)
+
+    def on_close(self, closer: Callable[[], None]) -> None:
+        """Called before the outputs are closed."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """All outputs go to their safe state, at the same time."""
+        for closer in self._closers:
+            closer()
+        for lane in self._lanes:
+            lane.close()
+        until = time.monotonic() + CLOSING
+        for lane in self._lanes:
+            lane.join(until - time.monotonic())
+
+    def _put(self, event: Unlock | Denied) -> None:
+        if isinstance(event, Unlock):
+            for listener in self._listeners:
+                listener(event)
+        for lane in self._lanes:
+            lane.put(event)
+
+    def _update(self, leaf: Leaf) -> None:
+        with self._lock:
+            try_later = self._access.try_later(self._clock())
+            if (leaf, try_later) == (self._leaf, self._try_later):
+                return
+            self._leaf, self._try_later = leaf, try_later
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        state = State(self._try_later, self._leaf, self._wall())
+        for lane in self._lanes:
+            lane.put(state)
+
+
+def _at(outcome: Outcome, now: float) -> Outcome:
+    """The outcome of a recording as if it had been decided now."""
+    age = outcome.decided - outcome.captured
+    return Outcome(outcome.verdict, outcome.track, now - age, now, outcome.frames, outcome.subject, outcome.reasons)

@@ -1,0 +1,136 @@
+"""Who is let in. Times in seconds; the wall clock is a Monday noon of local time unless a test says otherwise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.door.access import NEVER_SET, Access, Rules
+from edge.door.events import Denied, Refusal, Unlock
+from edge.door.schedule import parse
+from edge.records import Outcome, Verdict
+
+MONDAY = NEVER_SET + 4 * 86400.0  # 2026-01-05 00:00, a Monday
+NOON, NIGHT = MONDAY + 12 * 3600, MONDAY + 3 * 3600
+OFFICE = "mon-fri 07:00-19:00"
+
+
+def local(wall: float) -> tuple[int, int]:
+    minutes = int(wall - MONDAY) // 60
+    return minutes // 1440 % 7, minutes % 1440
+
+
+def access(schedule: str = "always", failures: int = 3) -> Access:
+    return Access(Rules(expiry=1.5, failures=failures, window=60.0, pause=30.0, schedule=parse(schedule)), local)
+
+
+def ada(track: int, captured: float) -> Outcome:
+    return Outcome(Verdict.IDENTIFIED, track, captured, captured, 3, "ada")
+
+
+def stranger(track: int, captured: float) -> Outcome:
+    return Outcome(Verdict.UNKNOWN, track, captured, captured, 3)
+
+
+def verdict(found: Unlock | Denied | None) -> str:
+    return "nothing" if found is None else "unlock" if isinstance(found, Unlock) else found.refusal.value
+
+
+def test_somebody_identified_is_let_in_once_an_approach_and_not_after_the_expiry_of_the_capture() -> None:
+    rules = access()
+    first = rules.judge(ada(1, 10.0), 10.2, NOON)
+    assert isinstance(first, Unlock)
+    assert (first.subject, first.deadline) == ("ada", 11.5)
+    assert verdict(rules.judge(ada(1, 10.3), 10.4, NOON)) == "repeated"
+    assert verdict(rules.judge(ada(2, 10.3), 10.4, NOON)) == "unlock"
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [(0.0, "unlock"), (1.5, "unlock"), (1.51, "late"), (1e9, "late"), (-0.01, "late"), (-1e9, "late")]
+)
+def test_an_outcome_that_is_late_or_from_the_future_opens_nothing(age: float, said: str) -> None:
+    assert verdict(access().judge(ada(1, 100.0), 100.0 + age, NOON)) == said
+
+
+def test_a_refused_approach_is_not_used_up() -> None:
+    rules = access()
+    assert verdict(rules.judge(ada(1, 10.0), 20.0, NOON)) == "late"
+    assert verdict(rules.judge(ada(1, 20.0), 20.0, NOON)) == "unlock"
+
+
+def test_an_approach_without_a_usable_sample_comes_to_nothing_and_counts_for_nothing() -> None:
+    rules = access(failures=1)
+    assert rules.judge(Outcome(Verdict.NOT_ACQUIRED, 1, 10.0, 10.0, 0), 10.0, NOON) is None
+    assert not rules.try_later(10.0)
+
+
+def test_after_three_failures_in_the_window_nobody_is_let_in_for_the_pause() -> None:
+    rules = access()
+    assert [verdict(rules.judge(stranger(n, 10.0 + n), 10.0 + n, NOON)) for n in range(1, 4)] == ["unknown"] * 3
+    assert verdict(rules.judge(ada(4, 14.0), 14.0, NOON)) == "try_later"
+    assert verdict(rules.judge(stranger(5, 20.0), 20.0, NOON)) == "try_later"
+    assert verdict(rules.judge(ada(6, 42.9), 42.9, NOON)) == "try_later"
+    assert verdict(rules.judge(ada(7, 43.1), 43.1, NOON)) == "unlock"
+
+
+def test_failures_far_apart_do_not_add_up_and_those_in_a_pause_do_not_prolong_it() -> None:
+    rules = access()
+    for n in range(10):
+        assert verdict(rules.judge(stranger(n, 31.0 * n), 31.0 * n, NOON)) == "unknown"
+    for n in range(3):
+        rules.judge(stranger(20 + n, 1000.0), 1000.0, NOON)
+    for n in range(50):
+        rules.judge(stranger(30 + n, 1029.0), 1029.0, NOON)
+    assert not rules.try_later(1030.0)
+
+
+def test_zero_failures_is_no_throttle() -> None:
+    rules = access(failures=0)
+    for n in range(100):
+        rules.judge(stranger(n, 10.0), 10.0, NOON)
+    assert not rules.try_later(10.0)
+
+
+def test_outside_the_hours_nobody_is_let_in() -> None:
+    assert verdict(access(OFFICE).judge(ada(1, 10.0), 10.0, NOON)) == "unlock"
+    assert verdict(access(OFFICE).judge(ada(1, 10.0), 10.0, NIGHT)) == "outside_hours"
+    assert verdict(access("never").judge(ada(1, 10.0), 10.0, NOON)) == "outside_hours"
+
+
+def test_a_wall_clock_that_was_never_set_shuts_a_schedule_and_does_not_matter_without_one() -> None:
+    assert verdict(access(OFFICE).judge(ada(1, 10.0), 10.0, 12 * 3600.0)) == "clock_unsure"
+    assert verdict(access().judge(ada(1, 10.0), 10.0, 0.0)) == "unlock"
+
+
+def test_a_wall_clock_that_is_set_late_opens_the_schedule_from_then_on() -> None:
+    rules = access(OFFICE)
+    assert verdict(rules.judge(ada(1, 10.0), 10.0, 0.0)) == "clock_unsure"
+    assert verdict(rules.judge(ada(2, 20.0), 20.0, NOON)) == "unlock"
+
+
+def test_a_jump_of_the_wall_clock_into_the_hours_opens_nothing_until_the_first_clock_agrees() -> None:
+    rules = access(OFFICE)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, NIGHT)) == "outside_hours"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NOON)) == "clock_unsure"
+    six_hours = 6 * 3600.0
+    assert verdict(rules.judge(ada(3, six_hours), six_hours, NOON + six_hours)) == "unlock"
+
+
+def test_a_jump_of_the_wall_clock_out_of_the_hours_shuts_at_once() -> None:
+    rules = access(OFFICE)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, NOON)) == "unlock"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NIGHT)) == "outside_hours"
+
+
+WALL = st.floats(min_value=0, max_value=4e9)
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), WALL), min_size=1, max_size=30))
+def test_whatever_the_wall_clock_does_no_outcome_that_was_shut_at_first_sight_of_it_opens(steps: list[tuple[float, float]]) -> None:
+    """A machine that starts at night, with a clock that is then set to anything at all within some minutes, opens nothing."""
+    rules, now = access(OFFICE), 0.0
+    rules.judge(ada(0, now), now, NIGHT)
+    for track, (step, wall) in enumerate(steps, 1):
+        now += step
+        found = rules.judge(ada(track, now), now, wall)
+        assert isinstance(found, Denied)
+        assert found.refusal in (Refusal.OUTSIDE_HOURS, Refusal.CLOCK_UNSURE)

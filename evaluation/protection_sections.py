@@ -45,7 +45,7 @@ def _falls(facts: Facts) -> str:
     points = [
         f"All keys: everything. One matrix product makes of a code an embedding that the same door takes for the person ({same}), also\n"
         f"  after rotation. A door of other keys with another picture takes it too ({product}; {other} when optimised), about as often as\n"
-        "  it takes a real picture. New keys do not help against this: the face stays the same.",
+        f"  it takes a real picture. {_elsewhere(facts)}New keys do not help against this: the face stays the same.",
         "Row key alone: rows of two databases cannot be compared by Hamming or best assignment, but whoever knows people in both can\n"
         f"  ({learned}). Whoever has pictures of a hundred or two of the enrolled finds the transform, and so everybody else's code\n"
         f"  ({known} with 200 known faces). Treat a lost row key as the loss of all keys.",
@@ -55,6 +55,11 @@ def _falls(facts: Facts) -> str:
         "  throttle.",
     ]
     return "\n".join(["**Where it falls.**", "", *_lines(points)])
+
+
+def _elsewhere(facts: Facts) -> str:
+    found = [each for each in facts["attacks"] if each["attack"].endswith("another network") and each["knowledge"] == "database, all keys"]
+    return "".join(f"So does a door of another network, to which a linear map leads ({_share(each)}).\n  " for each in found)
 
 
 def _older(facts: Facts) -> str:

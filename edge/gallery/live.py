@@ -97,7 +97,7 @@ class Live:
                 for row in chunk:
                     if row[0] not in taken:
                         self._take(row)
-        settle(self.matrix.rows, self.sealer.bits, time.perf_counter)
+        settle(self.matrix.rows, self.sealer.bits, time.thread_time)
 
     def _take(self, row: Stored) -> None:
         """Opens one row and adds it, or says why it is damaged."""

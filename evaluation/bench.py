@@ -75,7 +75,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
 def compared(rows: int, rounds: int) -> dict[str, Any]:
     """All contenders on a gallery of so many rows. EdgeError if one of them gives a wrong answer."""
     gallery, probes = contenders.random_gallery(rows)
-    settled = compare.settle(gallery, BITS, time.perf_counter)
+    settled = compare.settle(gallery, BITS, time.thread_time)
     lined_up = contenders.line_up(gallery, probes)
     times = measure(lined_up, rounds, max(1, SHORTEST_BYTES // gallery.nbytes))
     yardstick = min((each.name for each in lined_up if each.yardstick), key=lambda name: statistics.median(busy for busy, _ in times[name]))

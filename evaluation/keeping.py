@@ -22,7 +22,7 @@ from edge.template import compare
 from evaluation.contenders import SYMBOLS, Q
 from evaluation.pictures import CONSOLE
 
-SUBJECTS, LOADS, CHANGES = 10_000, 5, 21
+SUBJECTS, LOADS, CHANGES, PART = 10_000, 5, 9, 4096
 NETWORK = NetworkId("ab" * 32, SYMBOLS, Q)
 PACKED = ("*/edge/gallery/matrix.py", "*/edge/template/compare.py")
 """Where the memory is asked for that a search reads, or that says whose a row is."""
@@ -119,8 +119,10 @@ def _visible(path: Path) -> dict[str, Any]:
 def _moves(references: int) -> dict[str, float]:
     """Median microseconds of adding one row to those in memory, and of removing one."""
     matrix = Matrix(compare.row_bytes(SYMBOLS, Q), references + CHANGES)
-    for number in range(references):
-        matrix.append(f"{number:032x}", f"{number // 10:032x}", bytes(192))
+    matrix.fill([f"{number:032x}" for number in range(SUBJECTS)])
+    for start in range(0, references, PART):
+        numbers = range(start, min(start + PART, references))
+        matrix.extend([b"%032x" % number for number in numbers], [number % SUBJECTS for number in numbers], [bytes(192)] * len(numbers))
     added, removed = [], []
     for number in range(CHANGES):
         begun = time.perf_counter()

@@ -17,7 +17,7 @@ from evaluation.search_page import PLOTTED
 from evaluation.templates import Numbers
 
 mpl.use("Agg")
-BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#555555"
+BLUE, ORANGE, GREEN, RED, PURPLE, GREY, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#555555", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DPI = 160
@@ -224,7 +224,7 @@ def search(facts: Facts, path: Path) -> Path:
         middle = [ratio["median"] for ratio in ratios]
         reach = [[abs(ratio["median"] - ratio[end]) for ratio in ratios] for end in ("low", "high")]
         ours = name.startswith("edge")
-        how = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "linestyle": "-" if ours else "--"}
+        how = {"color": (*COLOURS, SKY, "black")[place % 8], "marker": MARKERS[place % len(MARKERS)], "linestyle": "-" if ours else "--"}
         axis.errorbar(rows, middle, reach, label=name, capsize=2, **how)
     axis.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set(xscale="log", yscale="log", xlabel="rows of 192 bytes", ylabel="time of a probe / read-only sum")

@@ -154,18 +154,25 @@ def test_reading_ahead_and_several_streams_change_no_integer(sizes, count, strea
 
 
 def test_how_a_large_gallery_is_scanned_is_settled_by_the_shortest_time():
-    """A width that no other test uses, and a clock on which the last plan of three rounds of them is the quickest. Settled once."""
+    """A width that no other test uses, and clocks on which one plan is the quickest. Settled once, and anew when it has grown much."""
     compiled()
-    rows = np.random.default_rng(8).integers(0, 256, ((16 << 20) // 168 + 1, 168), np.uint8)
-    first = compare.plan(rows, 3)
-    assert compare.settle(rows[:100], 3, lambda: 0.0) == first == compare.Plan(compare.kernels()[0])
+    rows = np.random.default_rng(8).integers(0, 256, (4 * ((16 << 20) // 168 + 1), 168), np.uint8)
+    small = rows[: len(rows) // 4]
+    first = compare.plan(small, 3)
     plans = len([kernel for kernel in compare.kernels() if kernel not in ("scalar", "numpy")] or ["scalar"]) * len(compare._WAYS)
-    ticks = iter([0.0, 1.0] * (3 * plans - 1) + [0.0, 0.5])
-    settled = compare.settle(rows, 3, lambda: next(ticks))
-    assert next(ticks, None) is None
-    assert settled == compare.settle(rows, 3, lambda: 0.0) == compare.plan(rows[:100], 3)
+
+    def clock(best, seconds):
+        """Every timing takes a second, but those of one plan."""
+        return iter([t for n in range(compare._TIMINGS * plans) for t in (0.0, seconds if n % plans == best else 1.0)])
+
+    assert compare.settle(rows[:100], 3, lambda: 0.0) == first == compare.Plan(compare.kernels()[0])
+    ticks = clock(plans - 1, 0.5)
+    settled = compare.settle(small, 3, ticks.__next__)
+    assert list(ticks) == []
     assert (settled.streams, settled.ahead) == compare._WAYS[-1]
+    assert settled == compare.settle(small, 3, lambda: 0.0) == compare.plan(rows[:100], 3)
     assert np.array_equal(compare.unequal(rows, rows[7], 3), compare.unequal(rows, rows[7], 3, kernel="numpy"))
+    assert compare.settle(rows, 3, clock(1, 0.99).__next__) == first, "a hundredth is no reason"
 
 
 @given(st.integers(0, 3_000_000), st.sampled_from([1, 3, 192, 16382]), st.integers(1, 20))

@@ -472,3 +472,20 @@ def test_the_matrix_takes_many_rows_in_rising_order_only_and_none_of_them_otherw
     assert matrix.rows.tolist() == [[1] * 8]
     with pytest.raises(ValueError, match="1 rows already"):
         matrix.fill([B])
+
+
+def test_of_thousands_of_rows_one_that_is_damaged_hides_no_other(gallery: Gallery, reopen: Callable[[], Gallery]) -> None:
+    """More than are opened at once, of two people; the damaged one is in the middle."""
+    symbols = RANDOM.integers(0, NETWORK.q, (5000, NETWORK.m), np.uint8)
+    codes = [Code(each, NETWORK.q) for each in symbols]
+    gallery.enrol("Ana", codes[:2000])
+    gallery.enrol("Bo", codes[2000:])
+    names = sorted(stored(gallery))
+    with sqlite3.connect(gallery.path) as db:
+        db.execute("UPDATE templates SET template = zeroblob(223) WHERE id = ?", (names[2500],))
+    fresh = reopen()
+    assert [damage.reference for damage in fresh.damaged] == [names[2500]]
+    assert len(fresh) == 4999
+    before, after = ({row.tobytes() for row in each.rows} for each in (gallery, fresh))
+    assert (len(before), len(after), after < before) == (5000, 4999, True)
+    assert sorted(subject.references for subject in fresh.subjects()) in ([1999, 3000], [2000, 2999])

@@ -260,3 +260,52 @@ def test_unpacked_rows_are_the_transformed_codes() -> None:
     planes = pack(keyed(9).apply(code), 8)
     opened = open_template(seal(planes, ROW_KEY, BINDING), ROW_KEY, BINDING)
     assert np.array_equal(keyed(9).invert(unpack(np.frombuffer(opened, np.uint8), 512, 8)), code)
+
+
+# Many rows at once
+
+
+IDS = st.integers(0, 2**128 - 1).map(lambda number: f"{number:032x}")
+
+
+@given(st.lists(st.tuples(IDS, IDS, st.binary(min_size=24, max_size=24), st.integers(0, 3), st.integers(0, 10_000)), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_many_rows_open_exactly_where_each_would_by_itself(rows: list[tuple[str, str, bytes, int, int]]) -> None:
+    """Sound, with a flipped bit, cut short, or under another subject; what does not open hides no other."""
+    cipher = RowCipher(ROW_KEY, network="ab" * 32, device="device", transform_epoch=1, row_epoch=1)
+    stored, expected = [], []
+    for reference, subject, planes, harm, place in rows:
+        raw = bytearray(cipher.seal(planes, subject, reference).to_bytes())
+        if harm == 1:
+            raw[place % len(raw)] ^= 1 << place % 8
+        whose = f"{int(subject, 16) ^ 1:032x}" if harm == 3 else subject
+        stored.append((reference.encode(), whose.encode(), bytes(raw[: place % len(raw)] if harm == 2 else raw)))
+        expected.append(None if harm else planes)
+    assert cipher.open_many(stored, 24) == expected
+    for (reference, subject, raw), planes in zip(stored, expected, strict=True):
+        if planes is None:
+            with pytest.raises(TemplateError):
+                cipher.open(raw, 24, subject.decode(), reference.decode())
+        else:
+            assert cipher.open(raw, 24, subject.decode(), reference.decode()) == planes
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        {"reference": "a" * 32},
+        {"subject": "b" * 32},
+        {"reference": b"a" * 31},
+        {"reference": b"a" * 31, "subject": b"b" * 33},
+        {"reference": None},
+        {"raw": "text"},
+        {"raw": None},
+        {"raw": b""},
+        {"raw": 7},
+    ],
+    ids=str,
+)
+def test_rows_of_other_kinds_and_sizes_do_not_open_and_stop_nothing(harm: dict) -> None:
+    cipher = RowCipher(ROW_KEY, network="ab" * 32, device="device", transform_epoch=1, row_epoch=1)
+    sound = {"reference": b"a" * 32, "subject": b"b" * 32, "raw": cipher.seal(bytes(24), "b" * 32, "a" * 32).to_bytes()}
+    assert cipher.open_many([tuple({**sound, **harm}.values()), tuple(sound.values())], 24) == [None, bytes(24)]

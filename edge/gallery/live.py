@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
+from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
@@ -44,6 +45,7 @@ class Live:
         self._load_subjects(db)
         if not len(self.matrix):
             self.damaged.clear()
+            self.matrix.reserve(db.execute(f"SELECT count(*) FROM {self.table}").fetchone()[0])  # noqa: S608 - fixed names
             self._take_all(db.execute(_TEMPLATES[self.table]))
             return
         stored: dict[str, str] = dict(db.execute(_REFERENCES[self.table]))
@@ -83,20 +85,24 @@ class Live:
 
     def _take_all(self, stored: Iterable[Stored]) -> None:
         """Opens rows by the thousand into an empty matrix; those that do not open, or come out of order, one by one, which tells why."""
-        rows = iter(stored)
-        self.matrix.fill(list(self._people))
-        owners: dict[bytes | str, int] = {subject.encode(): number for number, subject in enumerate(self._people)}
+        rows, people = iter(stored), [subject for subject in self._people if is_id(subject)]
+        self.matrix.fill(people)
+        owners: dict[bytes | str, int] = {subject.encode(): number for number, subject in enumerate(people)}
         while chunk := list(islice(rows, _CHUNK)):
-            opened = self.sealer.open_many((reference, subject, raw if subject in owners else b"") for reference, subject, raw in chunk)
-            good = [(row[0], owners[row[1]], planes) for row, planes in zip(chunk, opened, strict=True) if planes is not None]
+            opened = self.sealer.open_many(chunk)
+            good = [row for row in zip(chunk, opened, strict=True) if row[1] is not None and row[0][1] in owners]
             try:
-                self.matrix.extend([row[0] for row in good], [row[1] for row in good], [row[2] for row in good])
+                self.matrix.extend(
+                    [row[0] for row, _ in good], [owners[row[1]] for row, _ in good], [planes for _, planes in good if planes]
+                )
             except ValueError:  # out of order, as in no sound file
-                opened = [None] * len(chunk)
-            for row, planes in zip(chunk, opened, strict=True):
-                if planes is None:
-                    self._take(row)
-        settle(self.matrix.rows, self.sealer.bits, time.perf_counter)
+                good = []
+            if len(good) < len(chunk):
+                taken = {row[0] for row, _ in good}
+                for row in chunk:
+                    if row[0] not in taken:
+                        self._take(row)
+        settle(self.matrix.rows, self.sealer.bits, time.thread_time)
 
     def _take(self, row: Stored) -> None:
         """Opens one row and adds it, or says why it is damaged."""

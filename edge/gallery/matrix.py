@@ -88,7 +88,8 @@ class Matrix:
         start, end = max(self._n - 1, 0), self._n + len(references)
         if len(owners) != len(references) or len(joined) != len(references) * self._width or max(owners, default=0) >= max(self._known, 1):
             raise ValueError(f"matrix: {len(references)} references, {len(owners)} subjects, {len(joined)} bytes")
-        self.reserve(end)
+        if end > len(self._rows):
+            self.reserve(max(end, 2 * self._n))
         self._ids[:, self._n : end], self._owners[self._n : end] = ids, owners
         first, second = self._ids[:, start:end]
         if not ((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all():

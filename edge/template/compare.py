@@ -36,7 +36,9 @@ _SHARE_ROWS = 64
 _FEW = 8
 _TAKEN = np.uint16(65535)  # more than LARGEST_M symbols can differ
 _PIECE_BYTES = 16 << 20  # timed at a time, and the least a gallery has that is worth timing
-_TIMINGS = 3
+_TIMINGS = 5
+_GAIN = 0.97  # of the first plan's time: less is no reason to leave it
+_GROWN = 4  # times as large as it was timed on, a gallery may lie in slower memory
 _BLOCK_ROWS = 4096
 _BATCH_AHEAD = 16128  # two blocks of the kernel
 
@@ -87,7 +89,7 @@ class Plan(NamedTuple):
 
 
 _WAYS = ((1, 8064), (1, 3072), (1, 0), (2, 3072), (2, 1536), (2, 0))
-_plans: dict[tuple[int, int], Plan] = {}
+_plans: dict[tuple[int, int], tuple[Plan, int]] = {}  # with the bytes it was timed on
 
 
 def kernels() -> tuple[str, ...]:
@@ -167,17 +169,20 @@ def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None,
 
 def plan(rows: Bytes, bits: int) -> Plan:
     """How ``unequal`` scans these rows for one probe where no kernel is named: what was settled, else the first of ``kernels()``."""
-    return _plans.get((bits, rows.shape[1])) or Plan(kernels()[0])
+    settled = _plans.get((bits, rows.shape[1]))
+    return settled[0] if settled else Plan(kernels()[0])
 
 
 def settle(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
-    """Find out, once in a process for rows of that width and planes, how they are scanned fastest; ``plan`` and ``unequal`` keep to it.
+    """Find out how rows of that width and planes are scanned fastest; ``plan`` and ``unequal`` keep to it in this process.
 
-    Takes some 20 ms. Galleries below 16 MiB are not worth timing and settle nothing. clock: seconds, time.perf_counter say.
+    Takes some 30 ms, once, and again for a gallery four times as large. Galleries below 16 MiB are not worth timing and settle nothing.
+    clock: seconds, best of this thread's processor time (time.thread_time).
     """
     size = (bits, rows.shape[1])
-    if size not in _plans and _compiled is not None and rows.nbytes >= _PIECE_BYTES:
-        _plans[size] = _fastest(rows, bits, clock)
+    timed_on = _plans[size][1] if size in _plans else 0
+    if _compiled is not None and rows.nbytes >= max(_PIECE_BYTES, _GROWN * timed_on):
+        _plans[size] = _fastest(rows, bits, clock), rows.nbytes
     return plan(rows, bits)
 
 
@@ -195,7 +200,8 @@ def _fastest(rows: Bytes, bits: int, clock: Callable[[], float]) -> Plan:
         begun = clock()
         scan(start, start + step)
         best[tried] = min(best[tried], clock() - begun)
-    return min(plans, key=best.__getitem__)
+    fastest = min(plans, key=best.__getitem__)
+    return fastest if best[fastest] < _GAIN * best[plans[0]] else plans[0]
 
 
 def read_sum(rows: Bytes, *, kernel: str | None = None) -> int:

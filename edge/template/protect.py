@@ -6,9 +6,9 @@ nonce) of ISO/IEC 24745. Nothing here reads files or remembers keys beyond the o
 
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -247,28 +247,23 @@ class RowCipher:
             cause = "altered, or sealed for another subject, network, device or epoch"
             raise TemplateError(f"reference {reference}: {cause}: {_WAY_OUT}") from None
 
-    def open_many(self, rows: Iterable[tuple[object, object, object]], width: int) -> list[bytes | None]:
+    def open_many(self, rows: Iterable[tuple[Any, Any, Any]], width: int) -> list[bytes | None]:
         """The bit planes of many serialised templates (reference, subject, template), each id as the 32 bytes of its hex digits.
 
         One by one as ``open``, without its texts: None where it would raise, and for ids of another kind.
         """
         start, size = _header(FORMAT_VERSION, width), _PI_START + width + TAG_BYTES
-        decrypt, prefix, before = self._aes.decrypt, self._prefix, _ID_BYTES.to_bytes(2, "big")
+        decrypt, before = self._aes.decrypt, _ID_BYTES.to_bytes(2, "big")
+        head, whole = self._prefix + before, len(before) + 2 * _ID_BYTES
         opened: list[bytes | None] = []
         for reference, subject, raw in rows:
-            planes = None
-            if (
-                isinstance(reference, bytes)
-                and isinstance(subject, bytes)
-                and isinstance(raw, bytes)
-                and len(reference) == len(subject) == _ID_BYTES
-                and len(raw) == size
-                and raw.startswith(start)
-            ):
-                bound = b"".join((prefix, before, subject, before, reference))
-                with suppress(InvalidTag):
-                    planes = decrypt(raw[_HEADER_BYTES:_PI_START], raw[_PI_START:], bound)
-            opened.append(planes)
+            try:
+                ids = subject + before + reference  # TypeError for what is no bytes
+                if len(ids) != whole or len(subject) != _ID_BYTES or len(raw) != size or not raw.startswith(start):
+                    raise InvalidTag
+                opened.append(decrypt(raw[_HEADER_BYTES:_PI_START], raw[_PI_START:], head + ids))
+            except (InvalidTag, TypeError, AttributeError):
+                opened.append(None)
         return opened
 
     def _bound(self, subject: str, reference: str) -> bytes:
@@ -296,11 +291,17 @@ def open_template(protected: ProtectedTemplate, key: bytes, binding: Binding) ->
     return _cipher(key, binding).open(protected.to_bytes(), len(protected.pi), binding.subject, binding.reference)
 
 
+@lru_cache(maxsize=16)
+def _of_table(table: str) -> bytes:
+    """What the associated data of a table's records begin with: ``label("record", table, record)`` without the last field."""
+    return label("record", table)
+
+
 def seal_record(plain: bytes, key: bytes, table: str, record: str) -> bytes:
     """A short record bound to its table and id: nonce (12), ciphertext padded with spaces to whole blocks of 128, tag (16)."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     padded = plain + b" " * (-len(plain) % RECORD_BLOCK)
-    return nonce + AESGCM(key).encrypt(nonce, padded, label("record", table, record))
+    return nonce + AESGCM(key).encrypt(nonce, padded, _of_table(table) + _field(record))
 
 
 def open_record(sealed: object, key: bytes, table: str, record: str) -> bytes:
@@ -308,7 +309,7 @@ def open_record(sealed: object, key: bytes, table: str, record: str) -> bytes:
     _require_short(record)
     if isinstance(sealed, bytes) and len(sealed) >= NONCE_BYTES + TAG_BYTES:
         try:
-            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], label("record", table, record)).rstrip(b" ")
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _of_table(table) + _field(record)).rstrip(b" ")
         except InvalidTag:
             pass
     raise TemplateError(f"{table} {record}: record altered or moved: restore a backup")

@@ -136,7 +136,7 @@ check() {
 
 board() {
     local model
-    model=$(cat /proc/device-tree/model 2> /dev/null | tr -d '\0')
+    model=$({ tr -d '\0' < /proc/device-tree/model; } 2> /dev/null || true)
     case $model in
         *NVIDIA* | *Jetson*) echo jetson ;;
         *Raspberry*) echo pi ;;

@@ -384,7 +384,7 @@ remove() {
     drop /usr/local/bin/edge /etc/tmpfiles.d/edge.conf /etc/udev/rules.d/70-edge-gpio.rules "$PREFIX"
     if [ "$FATE" = destroy ]; then
         for unit in "$ROOT$SEALED" "$ROOT$PLAIN" "$ROOT$STATE/root.key"; do if [ -e "$unit" ]; then run shred -u "$unit"; fi; done
-        drop "$STATE" /var/lib/edge-screen "$CONFIG" /etc/sysusers.d/edge.conf
+        drop "$STATE" /var/lib/edge-screen /var/lib/systemd/timers/stamp-edge-backup.timer "$CONFIG" /etc/sysusers.d/edge.conf
         if live; then for unit in edge edge-screen; do if id "$unit" > /dev/null 2>&1; then run userdel "$unit"; fi; done; fi
     fi
     if live; then run systemctl daemon-reload; fi

@@ -136,7 +136,7 @@ check() {
 
 board() {
     local model
-    model=$(tr -d '\0' < /proc/device-tree/model 2> /dev/null || true)
+    model=$({ tr -d '\0' < /proc/device-tree/model; } 2> /dev/null || true)
     case $model in
         *NVIDIA* | *Jetson*) echo jetson ;;
         *Raspberry*) echo pi ;;
@@ -152,7 +152,7 @@ users() {
     if [ ! -d "$STATE" ] || [ ! -d "$CONFIG" ]; then run systemd-tmpfiles --create /etc/tmpfiles.d/edge.conf; fi
 }
 
-# The program, and a virtual environment for it. On a Jetson tensorrt and GStreamer come from the board's own packages.
+# The program, and a virtual environment for it. TensorRT, GStreamer and picamera2 come from the board's own packages.
 program() {
     [ -n "$PROGRAM" ] && [ "$HERE" != "$ROOT$PREFIX" ] || return 0
     local part
@@ -168,7 +168,7 @@ program() {
     live || return 0
     local site=() stamp extras=service
     if [ -n "$SCREEN" ]; then extras+=,screen; fi
-    if [ "$BOARD" != pc ]; then site=(--system-site-packages); fi
+    if [ "$BOARD" != pc ] || python3 -c 'import gi' 2> /dev/null; then site=(--system-site-packages); fi
     if [ ! -x "$PREFIX/.venv/bin/python" ]; then run python3 -m venv "${site[@]}" "$PREFIX/.venv"; fi
     stamp=$(echo "$extras" | cat - "$HERE/pyproject.toml" "$HERE/edge/template/_compare.c" | sha256sum)
     if [ "$stamp" != "$(cat "$PREFIX/.venv/installed" 2> /dev/null)" ]; then
@@ -199,6 +199,7 @@ settings() {
         return
     fi
     if [ -z "$CAMERA" ]; then CAMERA=$(camera); fi
+    if [ "$CAMERA" = demo: ]; then echo "note: no camera was named; put it into $ROOT$CONFIG/10-site.toml (camera.source), then restart edge-door"; fi
     put "$CONFIG/10-site.toml" 0640 edge <<- END
 		# Yours: install.sh wrote it once and leaves it alone. All settings with their reasons: $PREFIX/config/appliance.toml
 		[camera]
@@ -383,7 +384,7 @@ remove() {
     drop /usr/local/bin/edge /etc/tmpfiles.d/edge.conf /etc/udev/rules.d/70-edge-gpio.rules "$PREFIX"
     if [ "$FATE" = destroy ]; then
         for unit in "$ROOT$SEALED" "$ROOT$PLAIN" "$ROOT$STATE/root.key"; do if [ -e "$unit" ]; then run shred -u "$unit"; fi; done
-        drop "$STATE" /var/lib/edge-screen "$CONFIG" /etc/sysusers.d/edge.conf
+        drop "$STATE" /var/lib/edge-screen /var/lib/systemd/timers/stamp-edge-backup.timer "$CONFIG" /etc/sysusers.d/edge.conf
         if live; then for unit in edge edge-screen; do if id "$unit" > /dev/null 2>&1; then run userdel "$unit"; fi; done; fi
     fi
     if live; then run systemctl daemon-reload; fi

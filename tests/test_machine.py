@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.doctor import examine
-from edge.service.machine import UNITS, hottest, open_to_others, units, writable_by_others
+from edge.service.machine import UNITS, door_runs, hottest, open_to_others, units, writable_by_others
 
 ROOT = Path(__file__).parent.parent
 
@@ -88,6 +88,14 @@ def test_what_does_not_run_is_told(tmp_path: Path, says: dict[str, str] | None, 
     found = Host(tmp_path, says).told()
     assert found[0] == state
     assert told in found[1]
+
+
+@pytest.mark.parametrize(
+    ("says", "runs"), [({"edge-door.service": "active"}, True), ({"edge-door.service": "failed"}, False), (None, False)]
+)
+def test_whether_the_door_holds_the_camera_is_asked_of_systemd(tmp_path: Path, says: dict[str, str] | None, runs: bool) -> None:
+    host = Host(tmp_path, says)
+    assert door_runs(str(host.systemctl), host.booted) is runs
 
 
 def test_units_of_another_version_are_told(tmp_path: Path) -> None:

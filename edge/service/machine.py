@@ -93,6 +93,11 @@ def units(shipped: Path, *, installed: Path = INSTALLED, systemctl: str = "syste
     return Units("pass", told)
 
 
+def door_runs(systemctl: str = "systemctl", booted: Path = Path("/run/systemd/system")) -> bool:
+    """Whether the service is up now, and so holds the camera."""
+    return booted.is_dir() and _state(systemctl, UNITS[0]) == "active"
+
+
 def _differs(shipped: Path, installed: Path) -> bool:
     try:
         return shipped.read_bytes() != installed.read_bytes()

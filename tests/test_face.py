@@ -56,9 +56,7 @@ class Play:
         (State.CHECKING, 1.0, (sighting(1, side=90.0), sighting(2, samples=2, side=120.0))),  # the nearest person counts
     ],
 )
-def test_a_face_is_attended_to_when_near_central_and_for_long_enough(
-    shown: State, seconds: float, what: tuple[Sighting, ...]
-) -> None:
+def test_a_face_is_attended_to_when_near_central_and_for_long_enough(shown: State, seconds: float, what: tuple[Sighting, ...]) -> None:
     assert Play().sees(seconds, *what) is shown
 
 

@@ -21,6 +21,7 @@ BEHIND = {
     "sqlite_utils": ("edge/gallery/",),
     "sqlite3": ("edge/gallery/",),
     "PySide6": ("edge/screen/",),
+    "argon2": ("edge/service/pin.py",),
     "gpiod": ("edge/door/",),
     "onnx": ("calibration/", "build_engine/", "training/export.py", "training/prebuilt.py", "training/warm.py"),
     "onnxruntime": ("edge/inference/", "calibration/", "evaluation/", "training/"),
@@ -69,6 +70,9 @@ def test_a_file_imports_only_from_where_its_room_may(path: str) -> None:
             assert within(name, (*FLOOR, own)), f"a door imports the floor and itself: {path} imports {name}"
         elif path in ("edge/acquire.py", "edge/identify.py", "edge/enrol.py"):
             assert within(name, (*FLOOR, "edge.acquire")), f"doors are handed in: {path} imports {name}"
+        elif within(here, ("edge.screen",)):
+            allowed = ("edge.screen", "edge.service.link", "edge.settings", "edge.errors")
+            assert within(name, allowed), f"the screen only displays: {path} imports {name}"
         elif here.split(".")[0] in WORKSHOPS:
             allowed = (here.split(".")[0], *FLOOR, "edge.inference")
             if here.startswith("evaluation"):

@@ -2,11 +2,13 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from edge import build, kiosk
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
@@ -20,7 +22,7 @@ from edge.settings import flatten, load_settings
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 10 screen's socket; 11 PIN; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -32,9 +34,12 @@ Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files of th
 Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 
-def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
+def appliance(
+    config: Path | None, as_json: bool, quiet: bool, origin: str | None = None, flags: Mapping[str, Any] | None = None
+) -> Appliance:
     """The appliance of these settings."""
-    return Appliance(load_settings(config, flags={} if origin is None else {"camera.source": origin}), Report(as_json=as_json, quiet=quiet))
+    said = {**(flags or {}), **({} if origin is None else {"camera.source": origin})}
+    return Appliance(load_settings(config, flags=said), Report(as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -93,16 +98,17 @@ def _said(face: dict[str, object]) -> str:
 def run(
     source: Origin = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
+    screen: Annotated[bool, typer.Option("--screen", help="Serve the attached screen (`edge screen`), as screen.enabled does.")] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Watch a stream and say of every approach who it is, until the stream ends or Ctrl-C."""
-    job = appliance(config, as_json, quiet, source)
+    job = appliance(config, as_json, quiet, source, {"screen.enabled": True} if screen else {})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with job.source() as stream, job.gallery(create=True) as gallery:
+    with job.source() as stream, job.gallery(create=True) as gallery, kiosk.screen(job) as watchers:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames)
+        tally = job.watch(gallery, stream, frames, watchers)
     job.report.summary(tally, job.stages.medians())
 
 
@@ -246,6 +252,35 @@ def engine(
     if action not in plans.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {', '.join(plans.ACTIONS)}")
     plans.run(load_settings(config), Report(as_json=as_json, quiet=quiet), action, if_needed=if_needed)
+
+
+@app.command()
+def pin(
+    action: Annotated[str, typer.Argument(help="set: choose the PIN that the screen asks an operator for.")] = "set",
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Set the operator's PIN of the attached screen: 6 to 12 digits, asked for twice, or one line of a pipe. There is no default."""
+    if action != "set":
+        raise typer.BadParameter(f"'{action}': there is only set")
+    job = appliance(config, as_json, quiet)
+    chosen = typer.prompt("PIN", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    build.set_pin(job.settings, chosen)
+    job.report.result({"pin": "set"}, "the PIN is set; a running door takes it at once")
+
+
+@app.command("screen")
+def screen_(
+    windowed: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of a window, in pixels; without it the whole screen.")] = None,
+    config: Config = None,
+) -> None:
+    """Show the door's face and let operators enrol: the process of the attached screen, beside `edge run --screen`."""
+    try:
+        from edge.screen.app import run as show
+    except ImportError as error:
+        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+    raise typer.Exit(show(load_settings(config), windowed))
 
 
 @app.command()

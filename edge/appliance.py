@@ -47,7 +47,7 @@ class Appliance:
 
         may_be_demo: also from the demonstration stream, where it was asked for and is not only what a fresh installation has.
         """
-        if not pictures and not may_be_demo and self.settings.camera.source == "demo:":
+        if not pictures and not may_be_demo and self.settings.camera.source.startswith("demo:"):
             raise SettingsError(
                 "camera.source is the demonstration stream, which shows nobody here; give pictures, or --source with a camera"
             )
@@ -71,7 +71,7 @@ class Appliance:
                 raise SubjectError(
                     f"{name}: somebody of this name is enrolled; choose another name, or `edge renew` to replace the references"
                 )
-            twin = self._nearest(gallery, session)
+            twin = self.nearest(gallery, session)
             if twin and not allow_duplicate:
                 way_out = f"`edge renew` replaces the references of {twin.label}, --allow-duplicate enrols somebody who only looks alike"
                 raise AcquisitionError(f"{name}: this person looks like {twin.label}, who is enrolled. Nothing was stored; {way_out}")
@@ -82,7 +82,7 @@ class Appliance:
         """Replace a subject's references: by a new session's, or with None by fresh pads. AcquisitionError for another person's face."""
 
         def check() -> None:
-            found = self._nearest(gallery, session) if session else subject
+            found = self.nearest(gallery, session) if session else subject
             if found and found.id != subject.id:
                 raise AcquisitionError(
                     f"{subject.label}: these pictures look like {found.label}, who is enrolled. Nothing was changed; check the name"
@@ -104,7 +104,7 @@ class Appliance:
         gallery.revoke(found.id)
         return found
 
-    def _nearest(self, gallery: Gallery, session: Session) -> Subject | None:
+    def nearest(self, gallery: Gallery, session: Session) -> Subject | None:
         """The enrolled subject that this session's person is, by the door's own threshold."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
         found = duplicate(gallery.search(session.code, limit=1), threshold)

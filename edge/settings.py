@@ -19,7 +19,7 @@ else:
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
-PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "keys.file")
+PATHS = ("network.models", "network.plans", "gallery.path", "calibration.path", "keys.file", "screen.socket", "screen.pin")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -121,6 +121,24 @@ class KeySettings(Section):
     application: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class ScreenSettings(Section):
+    enabled: bool
+    socket: Path
+    user: str
+    pin: Path
+    language: Literal["en", "de", "es", "zh"]
+    privacy: bool
+    sound: str
+    zone_size: Share
+    zone_width: Share
+    dwell: Annotated[float, Field(ge=0)]
+    hold: Positive
+    silent: Positive
+    preview: Annotated[int, Field(ge=80, le=640)]
+    capture: Positive
+    idle: Positive
+
+
 class Settings(Section):
     """All settings, checked. Every field stands in config/appliance.toml with its unit and its reason."""
 
@@ -134,6 +152,7 @@ class Settings(Section):
     gallery: GallerySettings
     calibration: CalibrationSettings
     keys: KeySettings
+    screen: ScreenSettings
 
 
 def load_settings(

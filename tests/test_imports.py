@@ -11,7 +11,7 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {"edge/build.py", "edge/appliance.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
+BUILDERS = {"edge/build.py", "edge/appliance.py", "edge/kiosk.py", "edge/__main__.py", "edge/demo.py", "edge/doctor.py"}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),

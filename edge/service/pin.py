@@ -85,7 +85,7 @@ class PinLock:
 
 def _fits(path: Path, pin: str) -> bool:
     try:
-        return PasswordHasher().verify(path.read_text(encoding="ascii"), pin)
+        return bool(PasswordHasher().verify(path.read_text(encoding="ascii"), pin))
     except (Argon2Error, InvalidHashError, ValueError):
         return False
 

@@ -144,10 +144,19 @@ def test_a_silent_camera_and_a_trouble_of_the_door_are_service() -> None:
     assert play.waits(3.5) is State.SERVICE
     assert play.face.scene(play.now).trouble is Trouble.CAMERA
     assert play.sees(0.1) is State.IDLE
-    play.face.trouble(Trouble.STORAGE)
-    assert play.face.scene(play.now) == Scene(state=State.SERVICE, trouble=Trouble.STORAGE)
+    play.face.trouble(Trouble.KEY)
+    assert play.sees(1.0, sighting()) is State.SERVICE
     play.face.trouble(None)
-    assert play.sees(0.1) is State.IDLE
+    assert play.sees(1.0, sighting()) is State.LOOK_HERE
+
+
+@pytest.mark.parametrize("trouble", [Trouble.PLAN, Trouble.STORAGE])
+def test_what_only_hinders_the_door_is_shown_while_nobody_stands_there(trouble: Trouble) -> None:
+    play = Play()
+    play.face.trouble(trouble)
+    assert play.sees(1.0) is State.SERVICE
+    assert play.face.scene(play.now) == Scene(state=State.SERVICE, trouble=trouble)
+    assert play.sees(1.0, sighting()) is State.LOOK_HERE
 
 
 def test_outcomes_of_those_who_never_stop_do_not_pile_up() -> None:

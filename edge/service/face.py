@@ -26,6 +26,7 @@ HINTS = {
     Reason.INCONSISTENT: Hint.ONE_PERSON,
     Reason.TOO_BRIEF: Hint.LOOK,
 }
+MILD = (Trouble.PLAN, Trouble.STORAGE)  # the door goes on: they are shown while nobody stands there
 STUBBORN = 0.4  # seconds for which the same sample fault must last before a person is told of it: single bad frames are no news
 LONGEST = 4.0  # times ``hold`` for which a result stays while its person stands there
 UNSEEN = 0.5  # seconds unseen after which a track no longer stands there
@@ -101,12 +102,12 @@ class DoorFace:
         self._forget()
 
     def trouble(self, trouble: Trouble | None) -> None:
-        """Something that stops the door's work, or None: it is over."""
+        """Something that stops the door's work or, if mild, hinders it; None: it is over."""
         self._trouble = trouble
 
     def scene(self, now: float) -> Scene:
         """What to show now."""
-        if self._trouble is not None:
+        if self._trouble is not None and self._trouble not in MILD:
             return Scene(state=State.SERVICE, trouble=self._trouble)
         if now - self._frame > self._manners.silent:
             return Scene(state=State.SERVICE, trouble=Trouble.CAMERA)
@@ -116,7 +117,10 @@ class DoorFace:
         if main is not None and main.sighting.track in self._outcomes:
             number = main.sighting.track
             self._result = (self._outcomes.pop(number), number, now)
-        return self._held(now, main) or (self._of(main, now) if main else Scene(state=State.IDLE))
+        return self._held(now, main) or (self._of(main, now) if main else self._idle())
+
+    def _idle(self) -> Scene:
+        return Scene(state=State.SERVICE, trouble=self._trouble) if self._trouble else Scene(state=State.IDLE)
 
     def _held(self, now: float, main: _Track | None) -> Scene | None:
         """The result that still stands, if any: for ``hold`` seconds, longer while its person stands there."""
@@ -132,7 +136,7 @@ class DoorFace:
     def _of(self, track: _Track, now: float) -> Scene:
         sighting = track.sighting
         if sighting.decided:
-            return Scene(state=State.IDLE)
+            return self._idle()
         if sighting.reasons and track.faulty is not None and now - track.faulty >= STUBBORN:
             return Scene(state=State.LOOK_HERE, hints=tuple(dict.fromkeys(HINTS[reason] for reason in islice(sighting.reasons, 2))))
         return Scene(state=State.CHECKING if sighting.samples else State.LOOK_HERE)

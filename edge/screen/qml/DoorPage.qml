@@ -53,15 +53,24 @@ Rectangle {
                 id: title
                 objectName: "title"
                 width: parent.width
-                text: words.title(page.state_, door.name)
+                text: words.title(page.state_, door.trouble)
                 color: page.colours[1]
-                font.pixelSize: window.unit * (page.state_ === "idle" ? 9 : 11)
+                font.pixelSize: window.unit * (page.state_ === "idle" ? 9 : page.mirror ? 9.5 : 11)
                 font.weight: Font.Bold
+                wrapMode: Text.Wrap
+                textFormat: Text.PlainText
+                horizontalAlignment: page.wide ? Text.AlignLeft : Text.AlignHCenter
+            }
+            Text {
+                objectName: "who"
+                visible: text !== ""
+                width: parent.width
+                text: page.state_ === "welcome" ? door.name : ""
+                color: page.colours[1]
+                font.pixelSize: window.unit * (text.length > 24 ? 6.5 : 8.5)
                 wrapMode: Text.Wrap
                 maximumLineCount: 3
                 elide: Text.ElideRight
-                fontSizeMode: Text.HorizontalFit
-                minimumPixelSize: window.unit * 7
                 textFormat: Text.PlainText
                 horizontalAlignment: page.wide ? Text.AlignLeft : Text.AlignHCenter
             }

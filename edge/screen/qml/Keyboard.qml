@@ -5,7 +5,7 @@ Item {
     id: keyboard
     property var field
     property bool shift: true
-    property int layer: 0
+    property int sheet: 0
     readonly property var names: ["abc", "áöñ", "абв", "αβγ", "123"]
     readonly property var layers: [
         ["qwertyuiop", "asdfghjkl", "zxcvbnm'-"],
@@ -29,7 +29,7 @@ Item {
             model: 3
             Row {
                 required property int index
-                readonly property string letters: keyboard.layers[keyboard.layer][index]
+                readonly property string letters: keyboard.layers[keyboard.sheet][index]
                 anchors.horizontalCenter: parent.horizontalCenter
                 spacing: keyboard.gap
                 Repeater {
@@ -59,8 +59,8 @@ Item {
             }
             Touch {
                 objectName: "key_layer"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; activeFocusOnTab: false
-                text: keyboard.names[(keyboard.layer + 1) % keyboard.names.length]; label: qsTr("Other letters"); size: keyboard.row * 0.4
-                onPressed: keyboard.layer = (keyboard.layer + 1) % keyboard.names.length
+                text: keyboard.names[(keyboard.sheet + 1) % keyboard.names.length]; label: qsTr("Other letters"); size: keyboard.row * 0.4
+                onPressed: keyboard.sheet = (keyboard.sheet + 1) % keyboard.names.length
             }
             Touch {
                 objectName: "key_space"; width: parent.side * 5; height: keyboard.row; radius: 6; label: qsTr("Space"); text: qsTr("Space"); size: keyboard.row * 0.3; activeFocusOnTab: false

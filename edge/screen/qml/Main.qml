@@ -17,6 +17,11 @@ Window {
     function go(name) { page = name; rest.restart() }
 
     Words { id: words }
+    Component { id: pinPage; PinPage {} }
+    Component { id: menuPage; MenuPage {} }
+    Component { id: consentPage; ConsentPage {} }
+    Component { id: enrolPage; EnrolPage {} }
+    Component { id: peoplePage; PeoplePage {} }
     Item {
         anchors.fill: parent
         LayoutMirroring.enabled: window.rightToLeft
@@ -27,8 +32,8 @@ Window {
             anchors.fill: parent
             active: window.page !== "door"
             focus: true
-            source: ({ pin: "PinPage.qml", menu: "MenuPage.qml", consent: "ConsentPage.qml", enrol: "EnrolPage.qml", people: "PeoplePage.qml" })[window.page] || ""
-            onLoaded: item.forceActiveFocus()
+            sourceComponent: ({ pin: pinPage, menu: menuPage, consent: consentPage, enrol: enrolPage, people: peoplePage })[window.page] || null
+            onLoaded: (item as Item).forceActiveFocus()
         }
     }
     MouseArea {

@@ -32,8 +32,7 @@ Rectangle {
             color: panel.ink
             font.pixelSize: window.unit * 5
             font.weight: Font.Bold
-            fontSizeMode: Text.HorizontalFit
-            minimumPixelSize: 14
+            elide: Text.ElideRight
             Accessible.role: Accessible.Heading
             Accessible.name: text
         }

@@ -13,7 +13,8 @@ Rectangle {
     signal pressed()
 
     implicitHeight: Math.max(52, window.unit * 9)
-    implicitWidth: Math.max(implicitHeight, row.implicitWidth + window.unit * 5)
+    implicitWidth: Math.max(implicitHeight, Math.ceil(metrics.advanceWidth) + picture + window.unit * 5)
+    readonly property real picture: icon === "" ? 0 : size * 1.3 + (text === "" ? 0 : window.unit * 1.5)
     radius: Math.min(height / 4, 14)
     color: door.colours.parts[kind][0]
     opacity: on ? 1 : 0.45
@@ -30,27 +31,27 @@ Rectangle {
     Keys.onEnterPressed: if (on) pressed()
     Keys.onSpacePressed: if (on) pressed()
 
+    TextMetrics { id: metrics; font: words_.font; text: touch.text }
     Row {
-        id: row
         anchors.centerIn: parent
         spacing: window.unit * 1.5
         Icon {
             visible: touch.icon !== ""
-            kind: touch.icon
+            kind: touch.icon === "" ? "idle" : touch.icon
             colour: touch.ink
             width: touch.size * 1.3
             height: width
             anchors.verticalCenter: parent.verticalCenter
         }
         Text {
+            id: words_
             visible: touch.text !== ""
             text: touch.text
             color: touch.ink
             font.pixelSize: touch.size
             font.weight: Font.DemiBold
-            width: Math.min(implicitWidth, touch.width - (touch.icon === "" ? 0 : touch.size * 1.3 + row.spacing) - window.unit * 2)
-            fontSizeMode: Text.HorizontalFit
-            minimumPixelSize: 12
+            width: Math.min(Math.ceil(metrics.advanceWidth) + 1, touch.width - touch.picture - window.unit)
+            elide: Text.ElideRight
             anchors.verticalCenter: parent.verticalCenter
         }
     }

@@ -2,16 +2,16 @@
 import QtQml
 
 QtObject {
-    function title(state, name) {
+    function title(state, trouble) {
         switch (state) {
         case "idle": return qsTr("Please come nearer")
         case "look_here": return qsTr("Please look here")
         case "checking": return qsTr("One moment")
-        case "welcome": return name === "" ? qsTr("Welcome") : qsTr("Welcome, %1").arg(name)
+        case "welcome": return qsTr("Welcome")
         case "not_recognised": return qsTr("Not recognised")
         case "denied": return qsTr("No entry now")
         case "try_later": return qsTr("Please try later")
-        default: return qsTr("Out of service")
+        default: return trouble === "plan" || trouble === "storage" ? qsTr("Please have patience") : qsTr("Out of service")
         }
     }
 
@@ -52,8 +52,8 @@ QtObject {
         case "": return ""
         case "away": return qsTr("The door is starting. Please use the bell.")
         case "camera": return qsTr("The camera gives no picture. Please use the bell.")
-        case "plan": return qsTr("The door is being prepared. It works, but more slowly.")
-        case "storage": return qsTr("The storage is full.")
+        case "plan": return qsTr("The door is being prepared. It works, more slowly.")
+        case "storage": return qsTr("The storage is full. The door works, but nobody can be enrolled.")
         case "key": return qsTr("The key is missing.")
         case "busy": return qsTr("One thing at a time. Please wait.")
         case "locked": return qsTr("Locked. The PIN is needed again.")

@@ -79,12 +79,12 @@ Panel {
             textFormat: Text.PlainText
             horizontalAlignment: Text.AlignHCenter
         }
-        Flow {
+        Grid {
             anchors.horizontalCenter: parent.horizontalCenter
-            width: Math.min(parent.width, window.unit * 150)
+            columns: page.wide ? 2 : 1
             spacing: window.unit * 3
-            Touch { objectName: "same"; width: page.wide ? implicitWidth : parent.width; text: qsTr("It is the same person: renew"); kind: "primary"; onPressed: door.confirm(true) }
-            Touch { objectName: "different"; width: page.wide ? implicitWidth : parent.width; text: qsTr("Somebody else who looks alike"); onPressed: door.confirm(false) }
+            Touch { objectName: "same"; width: Math.min(page.width * 0.9, Math.max(implicitWidth, window.unit * 60)); text: qsTr("It is the same person: renew"); kind: "primary"; onPressed: door.confirm(true) }
+            Touch { objectName: "different"; width: Math.min(page.width * 0.9, Math.max(implicitWidth, window.unit * 60)); text: qsTr("Somebody else who looks alike"); onPressed: door.confirm(false) }
         }
     }
 

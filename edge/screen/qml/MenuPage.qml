@@ -16,12 +16,12 @@ Panel {
             Touch {
                 required property var modelData
                 objectName: "menu_" + modelData[0]
-                width: window.unit * 58
+                width: Math.min(window.unit * 74, page.width * 0.46 + (page.wide ? 0 : page.width * 0.4))
                 height: window.unit * 28
                 icon: modelData[0]
                 text: modelData[1]
                 kind: modelData[3]
-                size: window.unit * 5
+                size: window.unit * 4.8
                 onPressed: window.go(modelData[2])
             }
         }

@@ -50,7 +50,7 @@ Rectangle {
             color: touch.ink
             font.pixelSize: touch.size
             font.weight: Font.DemiBold
-            width: Math.min(Math.ceil(metrics.advanceWidth) + 1, touch.width - touch.picture - window.unit)
+            width: Math.min(Math.ceil(Math.max(metrics.advanceWidth, metrics.boundingRect.width) * 1.04) + 4, touch.width - touch.picture - window.unit)
             elide: Text.ElideRight
             anchors.verticalCenter: parent.verticalCenter
         }

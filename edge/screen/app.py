@@ -25,6 +25,7 @@ class Screen:
         self._catalogue: Catalogue | None = None
         self.engine = QQmlApplicationEngine()
         self.bridge = Bridge(ScreenLink(settings.screen.socket), settings.screen.sound, self.speak, settings.screen.language)
+        self.bridge.setParent(self.engine)  # QML must go before what it reads
         self.engine.addImageProvider("preview", self.bridge.provider)
         self.engine.rootContext().setContextProperty("door", self.bridge)
         self.speak(settings.screen.language)

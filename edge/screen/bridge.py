@@ -83,10 +83,9 @@ class Bridge(QObject):
     @Slot()
     def poll(self) -> None:
         """Take what the door has said."""
-        was = self._link.connected
         for message, picture in self._link.poll():
             self.take(message, picture)
-        if was and not self._link.connected:
+        if self._hello is not None and not self._link.connected:
             self._hello, self._enrolment = None, Enrolment(step=Step.NONE)
             self._asked.clear()
             self._set_people((), False)

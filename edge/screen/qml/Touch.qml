@@ -18,7 +18,7 @@ Rectangle {
     radius: Math.min(height / 4, 14)
     color: door.colours.parts[kind][0]
     opacity: on ? 1 : 0.45
-    activeFocusOnTab: on
+    activeFocusOnTab: true
     border.width: activeFocus ? 4 : 0
     border.color: touch.kind === "primary" || touch.kind === "danger" ? "#13202c" : door.colours.parts.primary[0]
     scale: area.pressed && on ? 0.97 : 1
@@ -51,6 +51,7 @@ Rectangle {
             font.pixelSize: touch.size
             font.weight: Font.DemiBold
             width: Math.min(Math.ceil(Math.max(metrics.advanceWidth, metrics.boundingRect.width) * 1.04) + 4, touch.width - touch.picture - window.unit)
+            horizontalAlignment: Text.AlignHCenter
             elide: Text.ElideRight
             anchors.verticalCenter: parent.verticalCenter
         }

@@ -15,7 +15,7 @@ from edge.calibrate import Measurement, people_in, sentence, standing
 from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
-from edge.errors import EdgeError, SettingsError, SourceError
+from edge.errors import AcquisitionError, EdgeError, SettingsError, SourceError
 from edge.report import Report, outcome_facts
 from edge.settings import flatten, load_settings
 
@@ -23,6 +23,11 @@ ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
 sample; 9 no such subject; 10 screen's socket; 11 PIN; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+
+CONSENT = (
+    "The camera looks at the face for some seconds. No picture is kept: a protected code is computed from it and stored on this device, so "
+    "that this door knows the person. `edge revoke` deletes it at once and for good; whoever does not agree comes in another way."
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -48,6 +53,7 @@ def enrol(
     pictures: Pictures = None,
     source: Origin = None,
     allow_duplicate: Annotated[bool, typer.Option("--allow-duplicate", help="Also if the person looks like somebody enrolled.")] = False,
+    guided: Annotated[bool, typer.Option("--guided", help="Ask for consent, and say what to do before the camera.")] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -55,8 +61,12 @@ def enrol(
     """Enrol a person from pictures or the camera: one protected reference is stored, no picture is."""
     if Path(name).is_file():
         raise typer.BadParameter(f"'{name}' is a file, not a name; give the person's name first, then the pictures")
+    if guided and pictures:
+        raise typer.BadParameter("--guided is for the camera; leave the pictures or --guided out")
     job = appliance(config, as_json, quiet, source)
-    session = job.capture(pictures or [], may_be_demo=source is not None)
+    if guided and not typer.confirm(f"{CONSENT} Does {name} agree?", err=True):
+        raise AcquisitionError(f"{name}: did not agree. Nothing was captured; there must be another way in")
+    session = job.capture(pictures or [], may_be_demo=source is not None, guided=guided)
     with job.gallery(create=True) as gallery:
         subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
     facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples}
@@ -279,7 +289,9 @@ def screen_(
     try:
         from edge.screen.app import run as show
     except ImportError as error:
-        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+        raise SettingsError(
+            f"screen: {error}; pip install 'edge-face[screen]', and on a system without a desktop apt install libegl1 libxkbcommon0"
+        ) from error
     raise typer.Exit(show(load_settings(config), windowed))
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 from edge import build
@@ -42,9 +43,10 @@ class Appliance:
         """The open camera, folder or video of the settings, a context manager."""
         return build.source(self.settings, self.report.warn)
 
-    def capture(self, pictures: Sequence[Path] = (), *, may_be_demo: bool = False) -> Session:
+    def capture(self, pictures: Sequence[Path] = (), *, may_be_demo: bool = False, guided: bool = False) -> Session:
         """Samples of one person, from picture files or from the source. Raises AcquisitionError.
 
+        guided: with instructions, for at most ``screen.capture`` seconds.
         may_be_demo: also from the demonstration stream, where it was asked for and is not only what a fresh installation has.
         """
         if not pictures and not may_be_demo and self.settings.camera.source.startswith("demo:"):
@@ -55,8 +57,10 @@ class Appliance:
         if pictures:
             frames = (self._frame(path, number) for number, path in enumerate(pictures))
             return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency, interval=0.0))
-        with self.source() as stream, self.report.samples(rules.max_samples) as tell:
-            return self.capture_from(stream.frames(), tell)
+        seconds = self.settings.screen.capture
+        progress = self.report.guided(rules.max_samples, seconds) if guided else self.report.samples(rules.max_samples)
+        with self.source() as stream, progress as tell:
+            return self.capture_from(_within(stream.frames(), seconds) if guided else stream.frames(), tell)
 
     def capture_from(self, frames: Iterator[Frame], tell: Listener = unheard) -> Session:
         """Samples of the one person in a stream."""
@@ -186,3 +190,8 @@ def _at_most(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
         yield frame
         if count == limit:
             return
+
+
+def _within(frames: Iterator[Frame], seconds: float) -> Iterator[Frame]:
+    ends = time.monotonic() + seconds
+    return takewhile(lambda frame: time.monotonic() < ends, frames)

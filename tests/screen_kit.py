@@ -11,7 +11,6 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer
-from PySide6.QtQuick import QQuickItem
 from PySide6.QtTest import QTest
 
 from edge.screen.app import Screen, application
@@ -90,6 +89,11 @@ class Hand:
         for letter in text:
             QTest.sendText(self.window, letter) if not letter.isascii() else QTest.keyClick(self.window, letter)
 
+    def presses(self, key: str) -> None:
+        """A key by Qt's name: Tab, Escape."""
+        QTest.keyClick(self.window, getattr(Qt.Key, f"Key_{key}"))
+        pause(0.02)
+
     def unlock(self) -> None:
         self.touch("operator")
         for digit in PIN:
@@ -136,4 +140,4 @@ class Place:
             process.communicate()
 
 
-__all__ = ["PIN", "ROOT", "Hand", "Place", "QQuickItem", "pause", "until"]
+__all__ = ["PIN", "ROOT", "Hand", "Place", "pause", "until"]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("argon2", reason="PINs need pip install 'edge-face[screen]'")
+
 from edge.service.messages import Trouble
 from edge.service.pin import PinError, PinLock, set_pin
 

@@ -8,19 +8,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("PySide6", reason="the screen's packages are not installed: pip install 'edge-face[screen]'")
-pytest.importorskip("argon2", reason="the screen's packages are not installed: pip install 'edge-face[screen]'")
+try:
+    import argon2  # noqa: F401
+    import PySide6.QtQuick
+    import PySide6.QtTest  # noqa: F401
+except ImportError as error:
+    pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
 
 from PySide6.QtCore import QPointF
 
+from edge import build
 from edge.errors import EdgeError
 from edge.screen.bridge import window_of
 from edge.screen.catalogue import LANGUAGES, messages
 from edge.screen.palette import LEAST, PARTS, STATES, contrast
+from edge.screen.pictures import draw, silhouette
 from edge.service.link import Enrolment, Hello, Hint, Person, Reply, Scene, State, Step, Trouble
+from edge.settings import load_settings
+from edge.stages import Stages
 from tests.screen_kit import PIN, ROOT, Hand, Place, pause, until
 
 QML = ROOT / "edge" / "screen" / "qml"
@@ -256,3 +265,29 @@ def test_people_are_told_only_to_who_asks_and_are_forgotten_when_the_door_locks(
     assert [one["name"] for one in hand.bridge.property("people")] == ["Ada"]
     hand.bridge.lock()
     assert hand.bridge.property("people") == []
+
+
+def test_the_documents_pictures_are_drawn_small_and_show_nobody(tmp_path: Path) -> None:
+    drawn = draw(tmp_path)
+    assert all(2_000 < path.stat().st_size <= 60_000 for path in drawn)
+    assert {path.name for path in drawn} == {path.name for path in (ROOT / "docs").glob("screen-*.png")}
+    picture = cv2.imdecode(np.frombuffer(silhouette(), np.uint8), cv2.IMREAD_COLOR)
+    settings = load_settings(environment={})
+    networks = build.Networks(settings)
+    assert build.acquirer(settings, networks, Stages()).faces(picture) == []
+
+
+@pytest.mark.parametrize("key", ["\r", " "])
+def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
+    """Tab to the operator's lock, press; Tab through the PIN page goes round and comes back."""
+    hand.bridge.take(HELLO)
+    hand.bridge.take(Scene(state=State.IDLE))
+    for _ in range(12):
+        hand.presses("Tab")
+        item = hand.window.activeFocusItem()
+        if item is not None and item.objectName() == "operator":
+            break
+    hand.types(key)
+    until(lambda: hand.page == "pin")
+    hand.presses("Escape")
+    until(lambda: hand.page == "door")

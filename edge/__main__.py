@@ -2,19 +2,20 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from edge import attend, care, trail
+from edge import attend, build, care, kiosk, trail
 from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
 from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
-from edge.errors import EdgeError, SettingsError, SourceError
+from edge.errors import AcquisitionError, EdgeError, SettingsError, SourceError
 from edge.report import outcome_facts, reporter
 from edge.schema import schema_text
 from edge.settings import flatten, load_settings
@@ -22,7 +23,13 @@ from edge.settings import flatten, load_settings
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 11 an output of the door; 12 audit log; 130 interrupted. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
+sample; 9 no such subject; 11 an output of the door; 12 audit log; 13 screen's socket; 14 PIN; 130 interrupted. `edge doctor`: 0 all
+well, 10 warnings, 20 failures."""
+
+CONSENT = (
+    "The camera looks at the face for some seconds. No picture is kept: a protected code is computed from it and stored on this device, so "
+    "that this door knows the person. `edge revoke` deletes it at once and for good; whoever does not agree comes in another way."
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -34,11 +41,12 @@ Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files of th
 Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 
-def appliance(config: Path | None, as_json: bool, quiet: bool, origin: str | None = None) -> Appliance:
+def appliance(
+    config: Path | None, as_json: bool, quiet: bool, origin: str | None = None, flags: Mapping[str, Any] | None = None
+) -> Appliance:
     """The appliance of these settings."""
-    return Appliance(
-        load_settings(config, flags={} if origin is None else {"camera.source": origin}), reporter(as_json=as_json, quiet=quiet)
-    )
+    said = {**(flags or {}), **({} if origin is None else {"camera.source": origin})}
+    return Appliance(load_settings(config, flags=said), reporter(as_json=as_json, quiet=quiet))
 
 
 @app.command()
@@ -47,6 +55,7 @@ def enrol(
     pictures: Pictures = None,
     source: Origin = None,
     allow_duplicate: Annotated[bool, typer.Option("--allow-duplicate", help="Also if the person looks like somebody enrolled.")] = False,
+    guided: Annotated[bool, typer.Option("--guided", help="Ask for consent, and say what to do before the camera.")] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -54,8 +63,12 @@ def enrol(
     """Enrol a person from pictures or the camera: one protected reference is stored, no picture is."""
     if Path(name).is_file():
         raise typer.BadParameter(f"'{name}' is a file, not a name; give the person's name first, then the pictures")
+    if guided and pictures:
+        raise typer.BadParameter("--guided is for the camera; leave the pictures or --guided out")
     job = appliance(config, as_json, quiet, source)
-    session = job.capture(pictures or [], may_be_demo=source is not None)
+    if guided and not typer.confirm(f"{CONSENT} Does {name} agree?", err=True):
+        raise AcquisitionError(f"{name}: did not agree. Nothing was captured; there must be another way in")
+    session = job.capture(pictures or [], may_be_demo=source is not None, guided=guided)
     with job.gallery(create=True) as gallery:
         subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
     facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples}
@@ -97,16 +110,17 @@ def _said(face: dict[str, object]) -> str:
 def run(
     source: Origin = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
+    screen: Annotated[bool, typer.Option("--screen", help="Serve the attached screen (`edge screen`), as screen.enabled does.")] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Watch a stream and say of every approach who it is, until the stream ends or Ctrl-C."""
-    job = appliance(config, as_json, quiet, source)
+    job = appliance(config, as_json, quiet, source, {"screen.enabled": True} if screen else {})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with job.source() as stream, job.gallery(create=True) as gallery:
+    with job.source() as stream, job.gallery(create=True) as gallery, kiosk.screen(job) as watchers:
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, live=stream.live))
+        tally = job.watch(gallery, stream, frames, [*attend.watchers(job, gallery, live=stream.live), *watchers])
     job.report.summary(tally, job.stages.medians())
 
 
@@ -364,6 +378,37 @@ def audit(
     if action not in trail.ACTIONS:
         raise typer.BadParameter(f"'{action}': choose {' or '.join(trail.ACTIONS)}")
     trail.run(load_settings(config), reporter(as_json=as_json, quiet=quiet), action, since=since, last=last)
+
+
+@app.command()
+def pin(
+    action: Annotated[str, typer.Argument(help="set: choose the PIN that the screen asks an operator for.")] = "set",
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Set the operator's PIN of the attached screen: 6 to 12 digits, asked for twice, or one line of a pipe. There is no default."""
+    if action != "set":
+        raise typer.BadParameter(f"'{action}': there is only set")
+    job = appliance(config, as_json, quiet)
+    chosen = typer.prompt("PIN", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
+    build.set_pin(job.settings, chosen)
+    job.report.result({"pin": "set"}, "the PIN is set; a running door takes it at once")
+
+
+@app.command("screen")
+def screen_(
+    windowed: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of a window, in pixels; without it the whole screen.")] = None,
+    config: Config = None,
+) -> None:
+    """Show the door's face and let operators enrol: the process of the attached screen, beside `edge run --screen`."""
+    try:
+        from edge.screen.app import run as show
+    except ImportError as error:
+        raise SettingsError(
+            f"screen: {error}; pip install 'edge-face[screen]', and on a system without a desktop apt install libegl1 libxkbcommon0"
+        ) from error
+    raise typer.Exit(show(load_settings(config), windowed))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 from edge import build
@@ -48,12 +49,13 @@ class Appliance:
         """The open camera, folder or video of the settings, a context manager."""
         return build.source(self.settings, self.report.warn)
 
-    def capture(self, pictures: Sequence[Path] = (), *, may_be_demo: bool = False) -> Session:
+    def capture(self, pictures: Sequence[Path] = (), *, may_be_demo: bool = False, guided: bool = False) -> Session:
         """Samples of one person, from picture files or from the source. Raises AcquisitionError.
 
+        guided: with instructions, for at most ``screen.capture`` seconds.
         may_be_demo: also from the demonstration stream, where it was asked for and is not only what a fresh installation has.
         """
-        if not pictures and not may_be_demo and self.settings.camera.source == "demo:":
+        if not pictures and not may_be_demo and self.settings.camera.source.startswith("demo:"):
             raise SettingsError(
                 "camera.source is the demonstration stream, which shows nobody here; give pictures, or --source with a camera"
             )
@@ -61,8 +63,10 @@ class Appliance:
         if pictures:
             frames = (self._frame(path, number) for number, path in enumerate(pictures))
             return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency, interval=0.0))
-        with self.source() as stream, self.report.samples(rules.max_samples) as tell:
-            return self.capture_from(stream.frames(), tell)
+        seconds = self.settings.screen.capture
+        progress = self.report.guided(rules.max_samples, seconds) if guided else self.report.samples(rules.max_samples)
+        with self.source() as stream, progress as tell:
+            return self.capture_from(_within(stream.frames(), seconds) if guided else stream.frames(), tell)
 
     def capture_from(self, frames: Iterator[Frame], tell: Listener = unheard) -> Session:
         """Samples of the one person in a stream."""
@@ -77,7 +81,7 @@ class Appliance:
                 raise SubjectError(
                     f"{name}: somebody of this name is enrolled; choose another name, or `edge renew` to replace the references"
                 )
-            twin = self._nearest(gallery, session)
+            twin = self.nearest(gallery, session)
             if twin and not allow_duplicate:
                 way_out = f"`edge renew` replaces the references of {twin.label}, --allow-duplicate enrols somebody who only looks alike"
                 raise AcquisitionError(f"{name}: this person looks like {twin.label}, who is enrolled. Nothing was stored; {way_out}")
@@ -91,7 +95,7 @@ class Appliance:
         """Replace a subject's references: by a new session's, or with None by fresh pads. AcquisitionError for another person's face."""
 
         def check() -> None:
-            found = self._nearest(gallery, session) if session else subject
+            found = self.nearest(gallery, session) if session else subject
             if found and found.id != subject.id:
                 raise AcquisitionError(
                     f"{subject.label}: these pictures look like {found.label}, who is enrolled. Nothing was changed; check the name"
@@ -116,7 +120,7 @@ class Appliance:
         self.audit.append("revoke", subject=found.id)  # afterwards: no fault of the log may keep a revocation from happening
         return found
 
-    def _nearest(self, gallery: Gallery, session: Session) -> Subject | None:
+    def nearest(self, gallery: Gallery, session: Session) -> Subject | None:
         """The enrolled subject that this session's person is, by the door's own threshold."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
         found = duplicate(gallery.search(session.code, limit=1), threshold)
@@ -200,3 +204,8 @@ def _at_most(frames: Iterator[Frame], limit: int | None) -> Iterator[Frame]:
         yield frame
         if count == limit:
             return
+
+
+def _within(frames: Iterator[Frame], seconds: float) -> Iterator[Frame]:
+    ends = time.monotonic() + seconds
+    return takewhile(lambda frame: time.monotonic() < ends, frames)

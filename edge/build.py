@@ -1,29 +1,36 @@
 """Settings -> the parts of the appliance, put together. The command line and the evaluation build with it; nothing else does."""
 
 import atexit
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.acquire import Acquirer, DetectLimits
 from edge.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, open_source
-from edge.camera.demo import DemoSource
+from edge.camera.demo import demo
 from edge.camera.source import Source
 from edge.errors import NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery, Sampler
-from edge.inference import Accelerator, Manifest, Network, Options, Wanted, load_network, read_manifest, warn
+from edge.inference import Accelerator, Batch, Manifest, Network, Options, Outputs, Wanted, load_network, read_manifest, warn
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.rebind import RebindGallery, Rules, TwinAcquirer
 from edge.service.audit import Audit
+from edge.service.face import DoorFace, Manners, ScreenWatcher
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Policy
 from edge.template.tail import NonMatedTail
+
+if TYPE_CHECKING:
+    from edge.service.pin import PinLock  # needs argon2, which a door without a screen does not
 
 Listener = Callable[[str], None]
 
@@ -53,6 +60,21 @@ class Networks:
         self.q = conditions(settings, self.hasher.manifest).q
         self.calibration = calibration(settings, self.hasher.manifest) if calibrated else None
         self.tail = self.calibration.non_mated if self.calibration else own_tail(settings, self.hasher.manifest)
+
+
+class OneAtATime:
+    """A network that several threads use, one after the other. See ``inference.Network``."""
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._turn = network, threading.Lock()
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._network.manifest
+
+    def infer(self, batch: Batch, outputs: Sequence[str] | None = None) -> Outputs:
+        with self._turn:
+            return self._network.infer(batch, outputs)
 
 
 def hash_manifest(settings: Settings) -> Manifest:
@@ -124,7 +146,7 @@ def source(settings: Settings, on_problem: Listener) -> Source:
         max_pixels=camera.max_image_pixels,
         patience=Patience(silent=camera.silent, frozen=camera.frozen, vanished=camera.vanished),
         on_problem=on_problem,
-        schemes={"demo": lambda _: DemoSource()},
+        schemes={"demo": demo},
     )
 
 
@@ -277,3 +299,28 @@ def identifier(settings: Settings, match: Matching) -> Identifier:
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
     at = match.threshold(rules.looks)
     return Identifier(match.acquirer, match.gallery, tracker, rules, at, expiry=decision.expiry, consistency=decision.consistency)
+
+
+def screen_watcher(settings: Settings) -> ScreenWatcher:
+    """What shows the door's face; it is attached to a link by ``edge.kiosk``."""
+    ours = settings.screen
+    manners = Manners(ours.zone_size, ours.zone_width, ours.dwell, ours.hold, ours.silent, ours.privacy)
+    return ScreenWatcher(DoorFace(manners, time.monotonic()), time.monotonic, ours.preview)
+
+
+def pin_lock(settings: Settings) -> "PinLock":
+    """The operator's PIN. Raises SettingsError where argon2 is not installed."""
+    try:
+        from edge.service.pin import PinLock
+    except ImportError as error:
+        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+    return PinLock(settings.screen.pin)
+
+
+def set_pin(settings: Settings, pin: str) -> None:
+    """Store the operator's PIN as a hash. Raises PinError, and SettingsError where argon2 is not installed."""
+    try:
+        from edge.service.pin import set_pin as store
+    except ImportError as error:
+        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+    store(settings.screen.pin, pin)

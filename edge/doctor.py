@@ -151,7 +151,7 @@ def _threshold(settings: Settings) -> Check:
 
 
 def _camera(settings: Settings) -> Check:
-    if settings.camera.source == "demo:":
+    if settings.camera.source.startswith("demo:"):
         portraits()
         return Check("camera", "warn", "the demonstration stream is configured", "set camera.source to a camera, by /dev/v4l/by-id")
     if door_runs():

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
 from rich.progress import MofNCompleteColumn, Progress
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from edge.enrol import ADVICE
 from edge.records import Outcome, Reason, Verdict
 
 Item = TypeVar("Item")
@@ -85,6 +89,35 @@ class Report:
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=self.err, transient=True, disable=hidden) as progress:
             task = progress.add_task(text, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    @contextmanager
+    def guided(self, wanted: int, seconds: float) -> Iterator[Callable[[int, tuple[Reason, ...]], None]]:
+        """An enrolment at the terminal: one instruction at a time, and what is left. Without a terminal, a line for each new one."""
+        ends, said = time.monotonic() + seconds, [""]
+
+        def instruction(count: int, reasons: tuple[Reason, ...]) -> str:
+            return ADVICE[reasons[0]] if reasons else "good; turn the head slowly" if count else "look at the camera"
+
+        if not self.err.is_terminal or self.quiet:
+
+            def line(count: int, reasons: tuple[Reason, ...]) -> None:
+                text = instruction(count, reasons)
+                if text != said[0] and not self.quiet:
+                    self.err.print(text, markup=False)
+                said[0] = text
+
+            yield line
+            return
+        with Live(console=self.err, refresh_per_second=10, transient=True) as live:
+
+            def panel(count: int, reasons: tuple[Reason, ...]) -> None:
+                bar = ProgressBar(total=wanted, completed=count, width=40)
+                text = Text(instruction(count, reasons), style="bold yellow" if reasons else "bold green")
+                left = Text(f"{count} of {wanted} samples, {max(0.0, ends - time.monotonic()):.0f} s left", style="dim")
+                live.update(Panel(Group(text, bar, left), title="enrolment", width=60))
+
+            panel(0, ())
+            yield panel
 
     def progress(self, items: Sequence[Item], text: str) -> Iterator[Item]:
         """The items one by one, with a bar on a terminal."""

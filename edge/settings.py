@@ -37,6 +37,8 @@ PATHS = (
     "mqtt.certificate",
     "mqtt.private_key",
     "osdp.key_file",
+    "screen.socket",
+    "screen.pin",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -250,6 +252,24 @@ class OsdpSettings(Section):
     key_file: Path
 
 
+class ScreenSettings(Section):
+    enabled: bool
+    socket: Path
+    user: str
+    pin: Path
+    language: Literal["en", "de", "es", "zh"]
+    privacy: bool
+    sound: str
+    zone_size: Share
+    zone_width: Share
+    dwell: Annotated[float, Field(ge=0)]
+    hold: Positive
+    silent: Positive
+    preview: Annotated[int, Field(ge=80, le=640)]
+    capture: Positive
+    idle: Positive
+
+
 class Settings(Section):
     """All settings, checked. Every field stands in config/appliance.toml with its unit and its reason."""
 
@@ -273,6 +293,7 @@ class Settings(Section):
     webhook: WebhookSettings
     mqtt: MqttSettings
     osdp: OsdpSettings
+    screen: ScreenSettings
 
 
 def load_settings(

@@ -270,3 +270,31 @@ def test_a_folder_that_cannot_be_made_is_named_and_nothing_is_left_behind(desk: 
     desk.config.write_text('[gallery]\npath = "Collins.png/gallery.db"\n[keys]\nfile = "key/root.key"\n')
     assert "cannot be made" in desk.edge("enrol", COLLINS, desk.collins, code=3).stderr
     assert not (desk.folder / "key").exists()
+
+
+def test_a_guided_enrolment_asks_for_consent_says_what_to_do_and_enrols(desk: Desk) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    words = [sys.executable, "-m", "edge", "enrol", COLLINS, "--guided", "--source", "demo:live", "--config", str(desk.config)]
+    said = {
+        answer: subprocess.run(words, input=f"{answer}\n", capture_output=True, text=True, env=environment, cwd=desk.folder)
+        for answer in ("n", "y")
+    }
+    assert (said["n"].returncode, said["y"].returncode) == (8, 0), said["y"].stderr
+    assert "did not agree" in said["n"].stderr
+    assert "No picture is kept" in said["y"].stderr
+    assert "show the face to the camera" in said["y"].stderr
+    assert [one["name"] for one in desk.facts("list")[0]["subjects"]] == [COLLINS]
+
+
+def test_guided_is_for_the_camera(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins, "--guided", code=2)
+
+
+def test_the_pin_is_set_from_a_pipe_and_a_weak_one_refused(desk: Desk) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "EDGE_SCREEN_PIN": str(desk.folder / "pin")}
+    words = [sys.executable, "-m", "edge", "pin", "set", "--config", str(desk.config)]
+    codes = [
+        subprocess.run(words, input=pin + "\n", capture_output=True, text=True, env=environment).returncode for pin in ("1234", "271828")
+    ]
+    assert codes == [11, 0]
+    assert "271828" not in (desk.folder / "pin").read_text()

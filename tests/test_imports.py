@@ -11,7 +11,7 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "appliance", "__main__", "demo", "doctor")}
+BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "kiosk", "appliance", "__main__", "demo", "doctor")}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),
@@ -22,6 +22,7 @@ BEHIND = {
     # the outbox must survive kill -9, and holds no template and no name; who edits a gallery past its door is an attacker
     "sqlite3": ("edge/gallery/", "edge/door/outbox.py", "evaluation/attacks/edits.py"),
     "PySide6": ("edge/screen/",),
+    "argon2": ("edge/service/pin.py",),
     "pyrage": ("edge/gallery/backup.py",),
     "gpiod": ("edge/door/gpio.py",),
     "paho": ("edge/door/mqtt.py",),
@@ -83,6 +84,9 @@ def test_a_file_imports_only_from_where_its_room_may(path: str) -> None:
             assert within(name, (*FLOOR, own)), f"a door imports the floor and itself: {path} imports {name}"
         elif path in ("edge/acquire.py", "edge/identify.py", "edge/enrol.py", "edge/rebind.py"):
             assert within(name, (*FLOOR, "edge.acquire")), f"doors are handed in: {path} imports {name}"
+        elif within(here, ("edge.screen",)):
+            allowed = ("edge.screen", "edge.service.link", "edge.settings", "edge.errors")
+            assert within(name, allowed), f"the screen only displays: {path} imports {name}"
         elif here.split(".")[0] in WORKSHOPS:
             allowed = (here.split(".")[0], *FLOOR, "edge.inference")
             if here.startswith("evaluation"):

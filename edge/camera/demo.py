@@ -7,6 +7,7 @@ photograph of each, changed: it proves that the loop works from end to end, not 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,13 @@ STORY: tuple[Visit, ...] = (
     Visit((), 15),
     Visit(("Eileen Collins",), 26, hardship=0.9),
     Visit((), 15),
+)
+
+KIOSK: tuple[Visit, ...] = (
+    Visit((), 25),
+    Visit(("Eileen Collins",), 100, hardship=0.1),
+    Visit((), 25),
+    Visit(("Grace Hopper",), 60, hardship=0.1),
 )
 
 
@@ -107,6 +115,43 @@ class DemoSource(Source):
                 yield spoil(canvas, self._random, visit.hardship)
 
 
+class LiveDemoSource(Source):
+    """The same people over and over at the world's pace, as before a camera: long visits, for a kiosk to be tried with.
+
+    sleep: seconds to wait. A reader that is slow misses frames, as with a camera.
+    """
+
+    name = "demo:live"
+    live = True
+
+    def __init__(
+        self,
+        visits: Sequence[Visit] = KIOSK,
+        *,
+        pictures: Callable[[], dict[str, Pixels]] = portraits,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._pictures, self._visits, self._clock, self._sleep = pictures(), visits, clock, sleep
+        self._closed, self._number = False, 0
+
+    def frames(self) -> Iterator[Frame]:
+        begun, place = self._clock(), 0
+        for seed in count():
+            for frame in DemoSource(self._visits, seed=seed, pictures=lambda: self._pictures).frames():
+                due, place = begun + place / RATE, place + 1
+                if self._closed:
+                    return
+                if self._clock() > due + 1 / RATE:
+                    continue
+                self._sleep(max(0.0, due - self._clock()))
+                yield Frame(frame.image, self._clock(), self._number, self.name)
+                self._number += 1
+
+    def close(self) -> None:
+        self._closed = True
+
+
 class Walk:
     """The way of one person through a visit: nearer, across, the head turning and leaning."""
 
@@ -161,3 +206,10 @@ def spoil(canvas: Pixels, random: np.random.Generator, hardship: float) -> Pixel
         out[:, left : left + int(20 + 40 * hardship)] = random.uniform(0, 120)
     out += random.standard_normal(out.shape, np.float32) * np.float32(2 + 6 * hardship)
     return np.asarray(out.clip(0, 255), np.uint8)
+
+
+def demo(text: str) -> Source:
+    """The stream of "demo:" (played once) or "demo:live" (for ever, at the world's pace). Raises SourceError."""
+    if text not in ("", "live"):
+        raise SourceError(f"demo:{text}: there are demo: (once) and demo:live (for ever, at the world's pace)")
+    return LiveDemoSource() if text else DemoSource()

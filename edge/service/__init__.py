@@ -1,1 +1,1 @@
-"""The door to the machine that the appliance runs on: audit log, service manager, metrics, health."""
+"""The door to the machine and the processes beside the appliance: audit log, service manager, metrics, health, the screen's socket."""

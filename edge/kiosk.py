@@ -1,0 +1,173 @@
+"""The door's side of the attached screen, put together: link, watcher, operator's desk. `edge run --screen` uses it."""
+
+import os
+import pwd
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from edge import build
+from edge.appliance import Appliance
+from edge.desk import CONSENT, Desk, Patience
+from edge.enrol import EnrolmentRules, Listener, Session, capture
+from edge.errors import SettingsError
+from edge.gallery import Gallery, Subject
+from edge.inference import PlanStore
+from edge.records import Frame
+from edge.service.face import ScreenWatcher
+from edge.service.link import Command, DoorLink, Hello, Trouble
+from edge.settings import Settings
+from edge.stages import Stages
+from edge.watch import Watcher
+
+LEAST_DISK = 200 * 2**20  # bytes; below it enrolment would soon fail
+ROUND = 5.0  # seconds between two looks at disk and plans
+
+
+class ApplianceClerk:
+    """The appliance as the operator's desk uses it, in one thread; a gallery of its own is open while ``open`` is."""
+
+    def __init__(self, door: Appliance) -> None:
+        self._door = Appliance(door.settings, door.report)
+        self._door.networks = door.networks
+        self._door.acquirer = build.acquirer(door.settings, door.networks, Stages())
+        self._gallery: Gallery | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """The gallery is open within."""
+        with self._door.gallery(create=True, throwaway=True) as self._gallery:
+            try:
+                yield
+            finally:
+                self._gallery = None
+
+    @property
+    def gallery(self) -> Gallery:
+        """Raises ValueError outside ``open``."""
+        if self._gallery is None:
+            raise ValueError("the clerk's gallery is used outside of open()")
+        return self._gallery
+
+    def capture(self, frames: Iterator[Frame], tell: Listener) -> Session:
+        """See ``edge.enrol.capture``."""
+        return self._door.capture_from(frames, tell)
+
+    def probe(self, frames: Iterator[Frame]) -> Session:
+        """A few samples, to be held against an enrolment."""
+        rules, decision = self._door.settings.enrolment, self._door.settings.decision
+        few = EnrolmentRules(decision.min_samples, decision.min_samples, rules.consistency, decision.interval)
+        return capture(frames, self._door.acquirer, few)
+
+    def nearest(self, session: Session) -> Subject | None:
+        """Who is enrolled and looks alike."""
+        return self._door.nearest(self.gallery, session)
+
+    def alike(self, session: Session, probe: Session) -> bool:
+        """Whether the door would take the probe for the person of the session."""
+        settings = self._door.settings
+        threshold = build.threshold(self._door.networks.tail, settings.decision.fpir, 1)(len(self.gallery) + 1)
+        return int(np.count_nonzero(session.code.symbols != probe.code.symbols)) <= threshold
+
+    def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject:
+        """Store one reference."""
+        return self._door.enrol(self.gallery, name, session, allow_duplicate=allow_duplicate)
+
+    def people(self) -> Sequence[Subject]:
+        """Everybody enrolled."""
+        return self.gallery.subjects()
+
+    def revoke(self, subject: str) -> Subject:
+        """Delete a subject of that id. Raises SubjectError."""
+        return self._door.revoke(self.gallery, subject)
+
+    def renew(self, subject: str, session: Session | None) -> Subject:
+        """Replace the references of the subject of that id. Raises SubjectError, AcquisitionError."""
+        found = self.gallery.find(subject)
+        self._door.renew(self.gallery, found, session)
+        return found
+
+
+class Rounds:
+    """Looks every few seconds whether something stops the door's work. clock: monotonic seconds."""
+
+    def __init__(self, settings: Settings, tell: Callable[[Trouble | None], None], clock: Callable[[], float] = time.monotonic) -> None:
+        network = settings.network
+        self._folder = next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
+        names = () if network.runtime == "onnxruntime" else (network.detector, network.hash)
+        self._plans = [PlanStore(network.plans, name) for name in names]
+        self._tell, self._clock, self._next = tell, clock, 0.0
+
+    def look(self) -> None:
+        """Costs nothing between two rounds."""
+        if self._clock() >= self._next:
+            self._next = self._clock() + ROUND
+            self._tell(self._found())
+
+    def _found(self) -> Trouble | None:
+        if shutil.disk_usage(self._folder).free < LEAST_DISK:
+            return Trouble.STORAGE
+        return Trouble.PLAN if any(plan.is_building() for plan in self._plans) else None
+
+
+@contextmanager
+def screen(door: Appliance) -> Iterator[list[Watcher]]:
+    """The watchers of the attached screen while it is served: one, or none where ``screen.enabled`` is false.
+
+    Call it before the appliance is used. Raises SettingsError, LinkError.
+    """
+    if not door.settings.screen.enabled:
+        yield []
+        return
+    door.networks.detector = build.OneAtATime(door.networks.detector)
+    door.networks.hasher = build.OneAtATime(door.networks.hasher)
+    watcher = build.screen_watcher(door.settings)
+    with _served(door, watcher):
+        yield [watcher]
+
+
+@contextmanager
+def _served(door: Appliance, watcher: ScreenWatcher) -> Iterator[None]:
+    settings = door.settings.screen
+    pin, rounds = build.pin_lock(door.settings), Rounds(door.settings, watcher.trouble)
+    desks: list[Desk] = []  # the link comes first, and hears nothing before the desk is there
+
+    def command(connection: int, asked: Command) -> None:
+        for desk in desks:
+            desk.command(connection, asked)
+
+    def gone(connection: int) -> None:
+        for desk in desks:
+            desk.gone(connection)
+
+    def tick() -> None:
+        rounds.look()
+        watcher.tick()
+
+    hello = lambda: Hello(consent=CONSENT, pin=pin.is_set)  # noqa: E731 - one line says it
+    link = DoorLink(settings.socket, users(settings.user), hello, command, gone, door.report.warn, tick)
+    try:
+        patience = Patience(settings.capture, settings.idle)
+        desk = Desk(ApplianceClerk(door), pin, link, door.settings.enrolment.max_samples, patience, door.report.warn)
+        desk.start()
+        desks.append(desk)
+        watcher.tap = desk.frame
+        watcher.attach(link)
+        yield
+    finally:
+        for desk in desks:
+            desk.close()
+        link.close()
+
+
+def users(name: str) -> frozenset[int]:
+    """The user ids that a screen may have: the door's own, and that of ``name`` if it is not empty. Raises SettingsError."""
+    if not name:
+        return frozenset({os.getuid()})
+    try:
+        return frozenset({os.getuid(), pwd.getpwnam(name).pw_uid})
+    except KeyError:
+        raise SettingsError(f"screen.user = '{name}': there is no such user; create it, or leave the setting empty") from None

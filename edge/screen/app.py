@@ -1,0 +1,69 @@
+"""The screen's process: a window, QML in it, and the bridge to the door."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, Qt, QUrl
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtQml import QQmlApplicationEngine
+
+from edge.errors import SettingsError
+from edge.screen.bridge import Bridge, window_of, without_desktop
+from edge.screen.catalogue import Catalogue
+from edge.service.link import ScreenLink
+from edge.settings import Settings
+
+MAIN = Path(__file__).parent / "qml" / "Main.qml"
+
+
+class Screen:
+    """The window and what moves it; the application must exist. size: of a window in pixels, None for the whole screen."""
+
+    def __init__(self, settings: Settings, size: tuple[int, int] | None) -> None:
+        self._catalogue: Catalogue | None = None
+        self.engine = QQmlApplicationEngine()
+        self.bridge = Bridge(ScreenLink(settings.screen.socket), settings.screen.sound, self.speak, settings.screen.language)
+        self.bridge.setParent(self.engine)  # QML must go before what it reads
+        self.engine.addImageProvider("preview", self.bridge.provider)
+        self.engine.rootContext().setContextProperty("door", self.bridge)
+        self.speak(settings.screen.language)
+        self.engine.load(QUrl.fromLocalFile(str(MAIN)))
+        if not self.engine.rootObjects():
+            raise SettingsError(f"{MAIN}: Qt could not load the screen; install a complete PySide6: pip install 'edge-face[screen]'")
+        self.window: Any = self.engine.rootObjects()[0]
+        if size is None:
+            self.window.showFullScreen()
+        else:
+            self.window.resize(*size)
+            self.window.show()
+
+    def speak(self, language: str) -> None:
+        """All texts in another language."""
+        if self._catalogue is not None:
+            QCoreApplication.removeTranslator(self._catalogue)
+        self._catalogue = Catalogue(language)
+        QCoreApplication.installTranslator(self._catalogue)
+        self.engine.retranslate()
+
+
+def application() -> Any:
+    """Qt's application, made once a process."""
+    without_desktop()
+    return QGuiApplication.instance() or QGuiApplication(sys.argv[:1])
+
+
+def run(settings: Settings, windowed: str | None) -> int:
+    """Show the screen until it is closed; the exit code."""
+    size = window_of(windowed)
+    app = application()
+    if size is None:
+        app.setOverrideCursor(Qt.CursorShape.BlankCursor)
+    screen = Screen(settings, size)
+    screen.bridge.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: app.quit())
+    code = app.exec()
+    del screen
+    return int(code)

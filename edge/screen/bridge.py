@@ -1,0 +1,271 @@
+"""Between link and QML: what the door says as properties, what is touched as commands."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import Property, QObject, QProcess, QSize, QTimer, Signal, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtQuick import QQuickImageProvider
+
+from edge.screen.catalogue import LANGUAGES
+from edge.screen.palette import facts
+from edge.service.link import (
+    Command,
+    EnrolAbort,
+    EnrolConfirm,
+    Enrolment,
+    EnrolSave,
+    EnrolStart,
+    EnrolTry,
+    Hello,
+    LinkError,
+    ListPeople,
+    Lock,
+    Preview,
+    Renew,
+    Reply,
+    Revoke,
+    Scene,
+    ScreenLink,
+    State,
+    Step,
+    Told,
+    Unlock,
+)
+
+PACE = 30  # milliseconds between two looks at the link
+AWAY = "away"  # the trouble shown while the door is not there
+
+
+class PreviewProvider(QQuickImageProvider):
+    """The newest preview, for QML's Image."""
+
+    def __init__(self) -> None:
+        super().__init__(QQuickImageProvider.ImageType.Image)
+        self.image = QImage(1, 1, QImage.Format.Format_RGB32)
+        self.image.fill(0)
+
+    def requestImage(self, identity: str, size: QSize, requested: QSize) -> QImage:
+        """Called by Qt in its own thread or this one."""
+        return self.image
+
+
+class Bridge(QObject):
+    """One object for all of QML. speak: is called with a language's code to change the texts."""
+
+    changed = Signal()
+    pictured = Signal()
+    answered = Signal(str, str, float, str)  # command, trouble ("" is done), seconds to wait, receipt
+    listed = Signal()
+
+    def __init__(
+        self, link: ScreenLink, sound: str = "", speak: Callable[[str], None] = lambda language: None, language: str = "en"
+    ) -> None:
+        super().__init__()
+        self._link, self._sound, self._speak, self._language = link, sound, speak, language
+        self.provider = PreviewProvider()
+        self._scene = Scene(state=State.SERVICE)
+        self._enrolment = Enrolment(step=Step.NONE)
+        self._hello: Hello | None = None
+        self._picture, self._face = 0, (0.0, 0.0, 0.0, 0.0)
+        self._asked: dict[int, str] = {}
+        self._people: list[dict[str, Any]] = []
+        self._more = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(PACE)
+        self._timer.timeout.connect(self.poll)
+
+    def start(self) -> None:
+        """Begin to look at the link."""
+        self._timer.start()
+
+    @Slot()
+    def poll(self) -> None:
+        """Take what the door has said."""
+        for message, picture in self._link.poll():
+            self.take(message, picture)
+        if self._hello is not None and not self._link.connected:
+            self._hello, self._enrolment = None, Enrolment(step=Step.NONE)
+            self._asked.clear()
+            self._set_people((), False)
+            self.answered.emit("gone", "", 0.0, "")
+            self.changed.emit()
+
+    def take(self, message: Told, picture: bytes = b"") -> None:
+        """One message of the door."""
+        if isinstance(message, Preview):
+            self._take_picture(message, picture)
+        elif isinstance(message, Reply):
+            self._take_reply(message)
+        else:
+            before = self.state
+            if isinstance(message, Hello):
+                self._hello = message
+            elif isinstance(message, Scene):
+                self._scene = message
+            else:
+                self._enrolment = message
+            if self.state != before:
+                self._play(str(self.state))
+            self.changed.emit()
+
+    def _take_picture(self, message: Preview, picture: bytes) -> None:
+        image = QImage.fromData(picture, "JPG")
+        if not image.isNull():
+            self.provider.image = image
+            self._face = message.face or (0.0, 0.0, 0.0, 0.0)
+            self._picture += 1
+            self.pictured.emit()
+
+    def _take_reply(self, reply: Reply) -> None:
+        asked = self._asked.pop(reply.id, "")
+        if asked == "people" and reply.trouble is None:
+            self._set_people(tuple(person.model_dump() for person in reply.people), reply.more)
+        self.answered.emit(asked, reply.trouble.value if reply.trouble else "", reply.seconds, reply.receipt or "")
+
+    def _set_people(self, people: tuple[dict[str, Any], ...], more: bool) -> None:
+        self._people, self._more = list(people), more
+        self.listed.emit()
+
+    def _play(self, state: str) -> None:
+        """The sound hook: a program of the owner's choice, told the state."""
+        if self._sound:
+            QProcess.startDetached(self._sound, [state])
+
+    # what QML reads
+    @Property(bool, notify=changed)
+    def connected(self) -> bool:
+        return self._hello is not None
+
+    @Property(bool, notify=changed)
+    def pinSet(self) -> bool:
+        return self._hello is not None and self._hello.pin
+
+    @Property(str, notify=changed)
+    def state(self) -> str:
+        return self._scene.state.value if self._hello else State.SERVICE.value
+
+    @Property(str, notify=changed)
+    def name(self) -> str:
+        return self._scene.name or "" if self._hello else ""
+
+    @Property(str, notify=changed)
+    def hint(self) -> str:
+        return self._scene.hints[0].value if self._scene.hints else ""
+
+    @Property(str, notify=changed)
+    def trouble(self) -> str:
+        return AWAY if self._hello is None else self._scene.trouble.value if self._scene.trouble else ""
+
+    @Property("QVariantMap", notify=changed)
+    def enrolment(self) -> dict[str, Any]:
+        return {key: "" if value is None else value for key, value in self._enrolment.model_dump(mode="json").items()}
+
+    @Property(int, notify=pictured)
+    def picture(self) -> int:
+        return self._picture
+
+    @Property("QVariantList", notify=pictured)
+    def face(self) -> list[float]:
+        return list(self._face)
+
+    @Property("QVariantList", notify=listed)
+    def people(self) -> list[dict[str, Any]]:
+        return self._people
+
+    @Property(bool, notify=listed)
+    def more(self) -> bool:
+        return self._more
+
+    @Property("QVariantMap", constant=True)
+    def colours(self) -> dict[str, Any]:
+        return facts()
+
+    @Property("QVariantMap", constant=True)
+    def languages(self) -> dict[str, str]:
+        return dict(LANGUAGES)
+
+    @Property(str, notify=changed)
+    def language(self) -> str:
+        return self._language
+
+    # what QML does
+    @Slot(str)
+    def choose(self, language: str) -> None:
+        """Another language, for everybody who comes until it is changed again."""
+        if language in LANGUAGES:
+            self._language = language
+            self._speak(language)
+            self.changed.emit()
+
+    @Slot(str)
+    def unlock(self, pin: str) -> None:
+        self._ask(Unlock, pin=pin)
+
+    @Slot()
+    def lock(self) -> None:
+        self._set_people((), False)
+        self._ask(Lock)
+
+    @Slot(str)
+    def start_enrolment(self, consent: str) -> None:
+        self._ask(EnrolStart, consent=consent)
+
+    @Slot(bool)
+    def confirm(self, same: bool) -> None:
+        self._ask(EnrolConfirm, same=same)
+
+    @Slot()
+    def try_now(self) -> None:
+        self._ask(EnrolTry)
+
+    @Slot(str)
+    def save(self, name: str) -> None:
+        self._ask(EnrolSave, name=name.strip() or None)
+
+    @Slot()
+    def abort(self) -> None:
+        self._ask(EnrolAbort)
+
+    @Slot(str, int)
+    def list_people(self, search: str, page: int) -> None:
+        self._ask(ListPeople, search=search[:64], page=page)
+
+    @Slot(str)
+    def revoke(self, subject: str) -> None:
+        self._ask(Revoke, subject=subject)
+
+    @Slot(str)
+    def renew(self, subject: str) -> None:
+        self._ask(Renew, subject=subject)
+
+    def _ask(self, kind: Callable[..., Command], **facts: Any) -> None:
+        """Say a command; what cannot be said is answered here, as the door would."""
+        number = self._link.next_id()
+        try:
+            command = kind(id=number, **facts)
+            said = self._link.send(command)
+        except (ValueError, LinkError):
+            self.answered.emit("", "name", 0.0, "")
+            return
+        if said:
+            self._asked[number] = command.do
+        else:
+            self.answered.emit(command.do, AWAY, 0.0, "")
+
+
+def window_of(text: str | None) -> tuple[int, int] | None:
+    """ "1024x600" -> width, height in pixels; None: the whole screen. Raises LinkError for anything else."""
+    if text is None:
+        return None
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 320 <= int(width) <= 7680 and 320 <= int(height) <= 7680):
+        raise LinkError(f"--windowed {text}: expected WIDTHxHEIGHT in pixels, as in 1024x600")
+    return int(width), int(height)
+
+
+def without_desktop() -> None:
+    """Where there is neither X nor Wayland, Qt draws on the screen itself, if nobody has said otherwise."""
+    if not any(os.environ.get(name) for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")):
+        os.environ["QT_QPA_PLATFORM"] = "eglfs"

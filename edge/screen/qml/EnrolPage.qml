@@ -1,0 +1,164 @@
+// One enrolment, as far as the door says it is.
+import QtQuick
+
+Panel {
+    id: page
+    objectName: "enrolPage"
+    readonly property var now: door.enrolment
+    readonly property string step: now.step
+    readonly property bool filming: step === "capture" || step === "trying"
+    readonly property bool naming: step === "ready" || step === "tried"
+    property bool renewing: false
+    property string failure: ""
+    heading: step === "saved" ? qsTr("Done") : filming ? qsTr("Look at the camera") : qsTr("Enrolment")
+    backText: step === "saved" ? qsTr("Done") : qsTr("Cancel")
+    note: step === "tried" ? qsTr("Recognised. It can be saved.") : failure !== "" ? words.why(failure) : now.trouble !== "" ? words.why(now.trouble) : ""
+    noteKind: step === "tried" && failure === "" ? "note" : "warning"
+    onBack: { if (step !== "saved") door.abort(); window.go("menu") }
+    onNowChanged: if (step === "capture" || step === "none") { renewing = false; failure = "" } else if (step === "ready" && now.name !== "") renewing = true
+
+    Connections {
+        target: door
+        function onAnswered(command, trouble, seconds, receipt) {
+            if (trouble === "locked" || command === "gone") window.go("door")
+            else if (command === "enrol_save" || command === "") page.failure = trouble
+        }
+    }
+
+    Item {
+        visible: page.filming
+        anchors.fill: parent
+        Preview {
+            id: preview
+            width: page.wide ? parent.width * 0.62 : parent.width
+            height: page.wide ? parent.height : parent.height * 0.6
+            oval: true
+            colour: page.ink
+            progress: page.now.wanted > 0 ? page.now.samples / page.now.wanted : 0
+        }
+        Column {
+            x: page.wide ? preview.width + window.unit * 4 : 0
+            width: parent.width - x
+            y: page.wide ? (parent.height - height) / 2 : preview.height + window.unit * 3
+            spacing: window.unit * 3
+            Text {
+                objectName: "instruction"
+                width: parent.width
+                text: page.step === "trying" ? qsTr("Trying it now. Look at the camera.") : words.hint(page.now.hint)
+                color: page.ink
+                font.pixelSize: window.unit * 6.4
+                font.weight: Font.Bold
+                wrapMode: Text.Wrap
+                horizontalAlignment: page.wide ? Text.AlignLeft : Text.AlignHCenter
+                Accessible.role: Accessible.AlertMessage
+                Accessible.name: text
+            }
+            Text {
+                visible: page.step === "capture"
+                width: parent.width
+                text: qsTr("%1 of %2").arg(page.now.samples).arg(page.now.wanted) + " · " + qsTr("%1 s").arg(Math.ceil(page.now.seconds))
+                color: door.colours.parts.faint[1]
+                font.pixelSize: window.unit * 4.4
+                horizontalAlignment: page.wide ? Text.AlignLeft : Text.AlignHCenter
+            }
+        }
+    }
+
+    Column {
+        visible: page.step === "twin"
+        anchors.centerIn: parent
+        width: parent.width
+        spacing: window.unit * 4
+        Text {
+            width: parent.width
+            text: qsTr("This person looks like %1, who is enrolled.").arg(page.now.twin)
+            color: page.ink
+            font.pixelSize: window.unit * 5.4
+            font.weight: Font.Bold
+            wrapMode: Text.Wrap
+            textFormat: Text.PlainText
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Grid {
+            anchors.horizontalCenter: parent.horizontalCenter
+            columns: page.wide ? 2 : 1
+            spacing: window.unit * 3
+            Touch { objectName: "same"; width: Math.min(page.width * 0.9, Math.max(implicitWidth, window.unit * 60)); text: qsTr("It is the same person: renew"); kind: "primary"; onPressed: door.confirm(true) }
+            Touch { objectName: "different"; width: Math.min(page.width * 0.9, Math.max(implicitWidth, window.unit * 60)); text: qsTr("Somebody else who looks alike"); onPressed: door.confirm(false) }
+        }
+    }
+
+    Item {
+        visible: page.naming
+        anchors.fill: parent
+        Column {
+            id: top
+            width: parent.width
+            spacing: window.unit * 1.6
+            Text {
+                visible: page.renewing
+                text: qsTr("The references will be replaced by the new ones.")
+                color: page.ink
+                font.pixelSize: window.unit * 4.4
+                width: parent.width
+                wrapMode: Text.Wrap
+            }
+            Field {
+                id: field
+                visible: !page.renewing
+                objectName: "name"
+                width: parent.width
+                hint: qsTr("Name")
+                limit: 64
+                onAccepted: save.pressed()
+                onEdited: page.failure = ""
+            }
+            Flow {
+                width: parent.width
+                spacing: window.unit * 2
+                layoutDirection: Qt.RightToLeft
+                Touch { id: save; objectName: "save"; text: qsTr("Save"); kind: "primary"; on: page.renewing || field.text.trim() !== ""; onPressed: if (on) door.save(page.renewing ? "" : field.text) }
+                Touch { objectName: "try"; text: qsTr("Try it now"); onPressed: door.try_now() }
+                Touch { objectName: "again"; text: qsTr("Capture again"); onPressed: { door.abort(); window.go("consent") } }
+            }
+        }
+        Keyboard {
+            visible: !page.renewing
+            anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
+            height: Math.min(parent.height - top.height - window.unit * 2, Math.max(4 * 50, parent.width * 0.36))
+            field: field
+        }
+    }
+
+    Column {
+        visible: page.step === "saved" || page.step === "failed"
+        anchors.centerIn: parent
+        width: parent.width
+        spacing: window.unit * 4
+        Icon {
+            anchors.horizontalCenter: parent.horizontalCenter
+            width: window.unit * 24
+            height: width
+            kind: page.step === "saved" ? "welcome" : "not_recognised"
+            colour: page.step === "saved" ? "#0a5c2b" : page.ink
+        }
+        Text {
+            objectName: "saved"
+            width: parent.width
+            text: page.step === "saved" ? qsTr("%1 is enrolled.").arg(page.now.name) : qsTr("Nothing was stored.")
+            color: page.ink
+            font.pixelSize: window.unit * 5.4
+            font.weight: Font.Bold
+            wrapMode: Text.Wrap
+            textFormat: Text.PlainText
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Touch {
+            objectName: page.step === "saved" ? "done" : "restart"
+            anchors.horizontalCenter: parent.horizontalCenter
+            kind: "primary"
+            text: page.step === "saved" ? qsTr("Done") : qsTr("Begin again")
+            onPressed: window.go(page.step === "saved" ? "menu" : "consent")
+        }
+    }
+}

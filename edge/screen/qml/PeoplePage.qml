@@ -1,0 +1,128 @@
+// Who is enrolled. Two touches revoke or renew: the person, then the deed.
+import QtQuick
+
+Panel {
+    id: page
+    objectName: "peoplePage"
+    heading: qsTr("People")
+    property var chosen: null
+    property bool typing: false
+    property int number: 0
+    property string receipt: ""
+    onBack: chosen ? chosen = null : window.go("menu")
+    Component.onCompleted: door.list_people("", 0)
+    function look() { door.list_people(search.text, number) }
+
+    Connections {
+        target: door
+        function onAnswered(command, trouble, seconds, receipt) {
+            if (trouble === "locked" || command === "gone") { window.go("door"); return }
+            if (trouble !== "") { page.noteKind = "warning"; page.note = words.why(trouble) }
+            else if (command === "revoke" || command === "renew") {
+                page.noteKind = "note"
+                page.note = (command === "revoke" ? qsTr("Revoked. Receipt: %1") : qsTr("Renewed. Receipt: %1")).arg(receipt)
+                page.chosen = null
+                page.look()
+            }
+        }
+    }
+
+    Item {
+        visible: page.chosen === null
+        anchors.fill: parent
+        Field {
+            id: search
+            objectName: "search"
+            anchors { left: parent.left; right: keys.left; top: parent.top; rightMargin: window.unit * 2 }
+            hint: qsTr("Search")
+            limit: 64
+            onEdited: { page.number = 0; page.note = ""; page.look() }
+        }
+        Touch {
+            id: keys
+            objectName: "keys"
+            anchors { right: parent.right; top: parent.top }
+            text: page.typing ? qsTr("Hide keys") : qsTr("Show keys")
+            onPressed: page.typing = !page.typing
+        }
+        ListView {
+            id: list
+            objectName: "list"
+            anchors { left: parent.left; right: parent.right; top: search.bottom; bottom: page.typing ? board.top : pages.top; topMargin: window.unit * 1.5; bottomMargin: window.unit }
+            model: door.people
+            clip: true
+            spacing: window.unit
+            delegate: Touch {
+                required property var modelData
+                required property int index
+                objectName: "person_" + index
+                width: list.width
+                label: modelData.name
+                onPressed: page.chosen = modelData
+                Text {
+                    anchors { left: parent.left; leftMargin: window.unit * 3; right: date.left; verticalCenter: parent.verticalCenter }
+                    text: modelData.name; color: parent.ink; font.pixelSize: window.unit * 4; font.weight: Font.DemiBold; elide: Text.ElideRight; textFormat: Text.PlainText
+                }
+                Text {
+                    id: date
+                    anchors { right: parent.right; rightMargin: window.unit * 3; verticalCenter: parent.verticalCenter }
+                    text: modelData.enrolled.slice(0, 10); color: parent.ink; font.pixelSize: window.unit * 3.2
+                }
+            }
+            Text {
+                visible: list.count === 0
+                anchors.centerIn: parent
+                text: qsTr("Nobody is found.")
+                color: door.colours.parts.faint[1]
+                font.pixelSize: window.unit * 4
+            }
+        }
+        Row {
+            id: pages
+            visible: page.number > 0 || door.more
+            height: visible ? implicitHeight : 0
+            anchors { horizontalCenter: parent.horizontalCenter; bottom: parent.bottom }
+            spacing: window.unit * 3
+            Touch { objectName: "previous"; text: qsTr("Previous"); on: page.number > 0; onPressed: { page.number -= 1; page.look() } }
+            Touch { objectName: "next"; text: qsTr("Next"); on: door.more; onPressed: { page.number += 1; page.look() } }
+        }
+        Keyboard {
+            id: board
+            visible: page.typing
+            anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
+            height: visible ? Math.max(4 * 50, parent.height * 0.5) : 0
+            field: search
+        }
+    }
+
+    Column {
+        visible: page.chosen !== null
+        anchors.centerIn: parent
+        width: parent.width
+        spacing: window.unit * 4
+        Text {
+            width: parent.width
+            text: page.chosen ? page.chosen.name : ""
+            color: page.ink
+            font.pixelSize: window.unit * 7
+            font.weight: Font.Bold
+            wrapMode: Text.Wrap
+            textFormat: Text.PlainText
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Text {
+            width: parent.width
+            text: page.chosen ? qsTr("Enrolled %1").arg(page.chosen.enrolled.slice(0, 10)) : ""
+            color: page.ink
+            font.pixelSize: window.unit * 4
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Flow {
+            width: page.wide ? childrenRect.width : parent.width
+            anchors.horizontalCenter: parent.horizontalCenter
+            spacing: window.unit * 3
+            Touch { objectName: "renew"; text: qsTr("Renew the protection"); onPressed: door.renew(page.chosen.id) }
+            Touch { objectName: "revoke"; text: qsTr("Revoke for good"); kind: "danger"; onPressed: door.revoke(page.chosen.id) }
+        }
+    }
+}

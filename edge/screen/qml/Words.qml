@@ -1,0 +1,74 @@
+// Every text that stands for a word of the door. One place, so that none is forgotten in a language.
+import QtQml
+
+QtObject {
+    function title(state, trouble) {
+        switch (state) {
+        case "idle": return qsTr("Please come nearer")
+        case "look_here": return qsTr("Please look here")
+        case "checking": return qsTr("One moment")
+        case "welcome": return qsTr("Welcome")
+        case "not_recognised": return qsTr("Not recognised")
+        case "denied": return qsTr("No entry now")
+        case "try_later": return qsTr("Please try later")
+        default: return trouble === "plan" || trouble === "storage" ? qsTr("Please have patience") : qsTr("Out of service")
+        }
+    }
+
+    function line(state, trouble, hintCode) {
+        switch (state) {
+        case "look_here": return hint(hintCode)
+        case "checking": return qsTr("Please stay where you are.")
+        case "not_recognised": return qsTr("Please ring, or ask at the desk.")
+        case "denied": return qsTr("You are known, but may not enter at this time. Please ask at the desk.")
+        case "try_later": return qsTr("There were too many attempts. Please ask at the desk.")
+        case "service": return why(trouble)
+        default: return ""
+        }
+    }
+
+    function hint(code) {
+        switch (code) {
+        case "show_face": return qsTr("Show your face to the camera.")
+        case "one_person": return qsTr("One person at a time, please.")
+        case "come_nearer": return qsTr("Come a little nearer.")
+        case "step_back": return qsTr("Step back a little.")
+        case "move_left": return qsTr("Move to your left.")
+        case "move_right": return qsTr("Move to your right.")
+        case "move_up": return qsTr("Move up a little.")
+        case "move_down": return qsTr("Move down a little.")
+        case "face_camera": return qsTr("Look straight at the camera.")
+        case "hold_upright": return qsTr("Hold your head upright.")
+        case "more_light": return qsTr("More light on your face, please.")
+        case "less_light": return qsTr("Too much light on your face.")
+        case "hold_still": return qsTr("Hold still.")
+        case "turn_a_little": return qsTr("Good. Turn your head slowly.")
+        default: return qsTr("Look at the camera.")
+        }
+    }
+
+    function why(code) {
+        switch (code) {
+        case "": return ""
+        case "away": return qsTr("The door is starting. Please use the bell.")
+        case "camera": return qsTr("The camera gives no picture. Please use the bell.")
+        case "plan": return qsTr("The door is being prepared. It works, more slowly.")
+        case "storage": return qsTr("The storage is full. The door works, but nobody can be enrolled.")
+        case "key": return qsTr("The key is missing.")
+        case "busy": return qsTr("One thing at a time. Please wait.")
+        case "locked": return qsTr("Locked. The PIN is needed again.")
+        case "no_pin": return qsTr("No PIN is set yet. Set one on the device: edge pin set")
+        case "wrong_pin": return qsTr("That is not the PIN.")
+        case "wait": return qsTr("Too many attempts. Please wait.")
+        case "consent": return qsTr("The consent text has changed. Begin again.")
+        case "no_samples": return qsTr("There were too few good pictures. More light and a calm head help.")
+        case "inconsistent": return qsTr("The pictures were not of one person. One at a time, please.")
+        case "not_alike": return qsTr("Not recognised. Capture again, or try once more.")
+        case "name": return qsTr("A name is needed: 1 to 64 letters.")
+        case "name_taken": return qsTr("Somebody of this name is enrolled. Choose another.")
+        case "no_subject": return qsTr("This person is no longer enrolled.")
+        case "out_of_order": return qsTr("Please begin again.")
+        default: return qsTr("That did not work. Nothing was stored.")
+        }
+    }
+}

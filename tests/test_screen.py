@@ -1,0 +1,293 @@
+"""The screen as people use it: real QML, real clicks, a real door's process on the demonstration stream."""
+
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+try:
+    import argon2  # noqa: F401
+    import PySide6.QtQuick
+    import PySide6.QtTest  # noqa: F401
+except ImportError as error:
+    pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
+
+from PySide6.QtCore import QPointF
+
+from edge import build
+from edge.errors import EdgeError
+from edge.screen.bridge import window_of
+from edge.screen.catalogue import LANGUAGES, messages
+from edge.screen.palette import LEAST, PARTS, STATES, contrast
+from edge.screen.pictures import draw, silhouette
+from edge.service.link import Enrolment, Hello, Hint, Person, Reply, Scene, State, Step, Trouble
+from edge.settings import load_settings
+from edge.stages import Stages
+from tests.screen_kit import PIN, ROOT, Hand, Place, pause, until
+
+QML = ROOT / "edge" / "screen" / "qml"
+SIZES = [(1024, 600), (1280, 800), (1920, 1080), (600, 1024), (1080, 1920)]
+HELLO = Hello(consent="1", pin=True)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hand(place: Place) -> Iterator[Hand]:
+    made = Hand(place.settings)
+    yield made
+    made.close()
+
+
+def test_every_colour_of_a_text_stands_out_from_its_ground() -> None:
+    pairs = {name: (ground, ink) for name, (ground, *inks) in STATES.items() for ink in inks} | PARTS
+    assert {name: round(contrast(*pair), 1) for name, pair in pairs.items() if contrast(*pair) < LEAST} == {}
+    assert set(STATES) == {state.value for state in State}
+
+
+@pytest.mark.parametrize(("a", "b", "ratio"), [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.48), ("#123456", "#123456", 1.0)])
+def test_contrast_is_that_of_wcag(a: str, b: str, ratio: float) -> None:
+    assert contrast(a, b) == contrast(b, a) == pytest.approx(ratio, abs=0.01)
+
+
+def sources() -> set[tuple[str, str]]:
+    return {(path.stem, text) for path in QML.glob("*.qml") for text in re.findall(r'qsTr\("([^"]*)"\)', path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
+def test_every_text_is_translated_and_no_translation_is_left_over(language: str) -> None:
+    translated = messages(language)
+    assert set(translated) == sources()
+    assert [source for source, text in translated.items() if not text] == []
+    assert [source for source, text in translated.items() if text.count("%") != source[1].count("%")] == []
+
+
+def test_every_word_of_the_door_has_its_own_text() -> None:
+    words = (QML / "Words.qml").read_text(encoding="utf-8")
+    spoken = {word.value for kind in (State, Hint, Trouble) for word in kind} - {"idle", "service", "look", "defect"}
+    assert [word for word in sorted(spoken) if f'case "{word}"' not in words] == []
+
+
+@pytest.mark.parametrize(("text", "size"), [(None, None), ("1024x600", (1024, 600))])
+def test_the_window_s_size_is_read(text: str | None, size: tuple[int, int] | None) -> None:
+    assert window_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "1024", "10x10", "1024x600x3", "99999x600", "-1x600"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(EdgeError, match="WIDTHxHEIGHT"):
+        window_of(text)
+
+
+@pytest.mark.parametrize("state", list(State), ids=lambda state: state.value)
+def test_every_state_has_its_own_ground_and_words(hand: Hand, state: State) -> None:
+    hand.bridge.take(HELLO)
+    hand.bridge.take(Scene(state=state, name="Ada" if state is State.WELCOME else None, trouble=Trouble.CAMERA))
+    pause(0.1)
+    picture = hand.window.grabWindow()
+    assert picture.pixelColor(picture.width() - 3, 3).name() == STATES[state.value][0]
+    assert hand.text("title")
+    assert hand.text("who") == ("Ada" if state is State.WELCOME else "")
+
+
+def test_without_a_door_the_screen_says_so_and_lets_nobody_unlock(hand: Hand) -> None:
+    hand.bridge.start()
+    pause(0.1)
+    assert hand.text("title") == "Out of service"
+    assert hand.find("operator") is None
+
+
+def shown(hand: Hand) -> Iterator[str]:
+    """Every page and step, one after the other."""
+    hand.bridge.take(HELLO)
+    for state in State:
+        name = "Maximiliana Wolfeschlegelstein" if state is State.WELCOME else None
+        hand.bridge.take(Scene(state=state, name=name, hints=(Hint.MORE_LIGHT,)))
+        yield f"door {state.value}"
+    for page in ("pin", "menu", "consent", "people"):
+        hand.window.setProperty("page", page)
+        yield page
+    hand.window.setProperty("page", "enrol")
+    for step in Step:
+        name = "Ada Lovelace" if step is Step.SAVED else None
+        hand.bridge.take(Enrolment(step=step, samples=3, wanted=12, hint=Hint.MORE_LIGHT, twin="Ada Lovelace", name=name))
+        yield f"enrol {step.value}"
+
+
+def wrong_with(item: Any, size: tuple[int, int]) -> str:
+    """What is wrong with an item of a screen of that size: cut off, outside, or too small for a finger; nothing: empty."""
+    kind = item.metaObject().className().split("_QML")[0]
+    if not item.isVisible() or not item.width() or kind not in ("Touch", "Corner", "QQuickText"):
+        return ""
+    corner = item.mapToScene(QPointF(0, 0))
+    inside = -1 <= corner.x() <= size[0] + 1 - item.width() and -1 <= corner.y() <= size[1] + 1 - item.height()
+    if kind == "QQuickText":
+        cut = item.property("truncated") or item.property("paintedWidth") > item.width() + 2
+        return f"'{item.property('text')}' is cut" if cut or not inside else ""
+    small = min(item.width(), item.height()) < 48
+    return (
+        f"{item.objectName()} {item.width():.0f} x {item.height():.0f} at {corner.x():.0f}, {corner.y():.0f}" if small or not inside else ""
+    )
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_on_every_screen_nothing_is_cut_off_and_every_target_is_large_enough(place: Place, size: tuple[int, int]) -> None:
+    hand, wrong = Hand(place.settings, size), []
+    for language in LANGUAGES:
+        hand.bridge.choose(language)
+        for where in shown(hand):
+            pause(0.03)
+            wrong += [f"{language} {where}: {found}" for item in hand.items() if (found := wrong_with(item, size))]
+    hand.close()
+    assert wrong == []
+
+
+def test_a_whole_enrolment_by_touch_then_recognised_at_the_door_then_revoked(place: Place, hand: Hand) -> None:
+    """Operator, PIN, consent, capture, name on the screen's keys, try it now, save; the same person comes again and is welcomed by name."""
+    place.door()
+    hand.bridge.start()
+    until(lambda: hand.bridge.property("connected"), 30)
+    hand.unlock()
+    hand.touch("menu_enrol")
+    assert not (place.folder / "gallery.db").exists() or stored(place) == 0
+    hand.touch("agree")
+    until(lambda: hand.bridge.property("enrolment")["step"] in ("ready", "failed"), 60)
+    assert hand.bridge.property("enrolment")["step"] == "ready"
+    for key in "ada":
+        hand.touch(f"key_{key}")
+    assert hand.text("name") == "Ada"
+    hand.touch("save")
+    until(lambda: hand.text("saved") == "Ada is enrolled.")
+    assert stored(place) == 1
+    hand.touch("done")
+    hand.touch("back")
+    assert hand.page == "door"
+    until(lambda: hand.text("who") == "Ada", 60)
+    assert hand.text("title") == "Welcome"
+    revoke_first(hand)
+    until(lambda: stored(place) == 0)
+
+
+def revoke_first(hand: Hand) -> None:
+    """People, the first, revoke: two touches after the PIN."""
+    hand.unlock()
+    hand.touch("menu_people")
+    hand.touch("person_0")
+    hand.touch("revoke")
+    until(lambda: "Receipt" in hand.text("note"))
+    assert "Ada" not in hand.text("note")
+
+
+def stored(place: Place) -> int:
+    with sqlite3.connect(place.folder / "gallery.db") as db:
+        return int(db.execute("SELECT count(*) FROM subjects").fetchone()[0])
+
+
+def test_an_enrolment_that_is_cancelled_or_whose_screen_goes_leaves_nothing(place: Place, hand: Hand) -> None:
+    door = place.door()
+    hand.bridge.start()
+    until(lambda: hand.bridge.property("connected"), 30)
+    hand.unlock()
+    hand.touch("menu_enrol")
+    hand.touch("decline")
+    assert hand.page == "menu"
+    hand.touch("menu_enrol")
+    hand.touch("agree")
+    until(lambda: hand.bridge.property("enrolment")["step"] != "none")
+    hand.touch("back")
+    until(lambda: hand.bridge.property("enrolment")["step"] == "none")
+    hand.touch("menu_enrol")
+    hand.touch("agree")
+    until(lambda: hand.bridge.property("enrolment")["step"] != "none")
+    hand.bridge._link.close()
+    until(lambda: hand.page == "door" and hand.bridge.property("connected"))
+    assert hand.bridge.property("enrolment")["step"] == "none"
+    assert stored(place) == 0
+    assert door.poll() is None
+
+
+def test_a_wrong_pin_does_not_unlock_and_the_third_makes_wait(place: Place, hand: Hand) -> None:
+    place.door()
+    hand.bridge.start()
+    until(lambda: hand.bridge.property("connected"), 30)
+    hand.touch("operator")
+    for attempt in range(3):
+        hand.types("314159\r" if attempt else "314159")
+        if not attempt:
+            hand.touch("pin_ok")
+        until(lambda: "not the PIN" in hand.text("note"))
+        hand.find("note").setProperty("text", "")
+    hand.types(PIN + "\r")
+    until(lambda: "wait" in hand.text("note"))
+    assert hand.page == "pin"
+
+
+def test_the_screen_survives_the_door_s_death_at_any_moment_and_comes_back_by_itself(place: Place, hand: Hand) -> None:
+    hand.bridge.start()
+    random = np.random.default_rng(5)
+    for _ in range(3):
+        door = place.door()
+        until(lambda: hand.bridge.property("connected"), 30)
+        pause(float(random.uniform(0, 3)))
+        door.kill()
+        until(lambda: hand.bridge.property("trouble") == "away", 5)
+        assert hand.text("title") == "Out of service"
+
+
+def test_the_door_survives_the_screen_s_death_at_any_moment(place: Place) -> None:
+    """Four screens are killed while the door watches; it sees its frames to the end."""
+    door, random = place.door("--frames", "140"), np.random.default_rng(6)
+    while door.poll() is None:
+        screen = place.starts("screen", "--windowed", "1024x600")
+        pause(float(random.uniform(0.2, 4)))
+        screen.send_signal(signal.SIGKILL)
+    said, complained = door.communicate()
+    assert door.returncode == 0, complained
+    assert json.loads(said.splitlines()[-1])["summary"]["frames"] == 140
+
+
+def test_people_are_told_only_to_who_asks_and_are_forgotten_when_the_door_locks(hand: Hand) -> None:
+    hand.bridge.take(HELLO)
+    hand.bridge._asked[1] = "people"
+    hand.bridge.take(Reply(id=1, people=(Person(id="a" * 32, name="Ada", enrolled="2026-01-01T00:00:00Z", references=1),)))
+    assert [one["name"] for one in hand.bridge.property("people")] == ["Ada"]
+    hand.bridge.lock()
+    assert hand.bridge.property("people") == []
+
+
+def test_the_documents_pictures_are_drawn_small_and_show_nobody(tmp_path: Path) -> None:
+    drawn = draw(tmp_path)
+    assert all(2_000 < path.stat().st_size <= 60_000 for path in drawn)
+    assert {path.name for path in drawn} == {path.name for path in (ROOT / "docs").glob("screen-*.png")}
+    picture = cv2.imdecode(np.frombuffer(silhouette(), np.uint8), cv2.IMREAD_COLOR)
+    settings = load_settings(environment={})
+    networks = build.Networks(settings)
+    assert build.acquirer(settings, networks, Stages()).faces(picture) == []
+
+
+@pytest.mark.parametrize("key", ["\r", " "])
+def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
+    """Tab to the operator's lock, press; Tab through the PIN page goes round and comes back."""
+    hand.bridge.take(HELLO)
+    hand.bridge.take(Scene(state=State.IDLE))
+    for _ in range(12):
+        hand.presses("Tab")
+        item = hand.window.activeFocusItem()
+        if item is not None and item.objectName() == "operator":
+            break
+    hand.types(key)
+    until(lambda: hand.page == "pin")
+    hand.presses("Escape")
+    until(lambda: hand.page == "door")

@@ -188,6 +188,33 @@ def test_every_change_of_references_counts_and_nothing_else_does(path: Path) -> 
         assert (gallery.altered, gallery.counter) == (None, 5)
 
 
+LIES: dict[str, str | None] = {
+    "true": None,
+    "nothing": "DELETE FROM changes",
+    "somebody else": "UPDATE changes SET subject = (SELECT id FROM subjects ORDER BY id LIMIT 1)",
+    "nobody": "UPDATE changes SET subject = 'nobody'",
+    "other numbers": "UPDATE changes SET counter = counter + 7",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_whatever_the_file_tells_of_its_changes_they_are_followed_rightly(path: Path, lie: str) -> None:
+    cleo = code()
+    with opened(path) as door, opened(path) as operator:
+        ana = operator.find("Ana").id
+        operator.enrol("Cleo", [cleo])
+        operator.renew(operator.find("Ben").id, [cleo, BEN])
+        operator.revoke(ana)
+        if sql := LIES[lie]:
+            altered(path, sql)
+        assert door.refresh()
+        assert door.altered is None
+        assert [subject.label for subject in door.subjects()] == ["Ben", "Cleo"]
+        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN, cleo)] == [False, True, True]
+        assert len(door) == 3
+        assert not door.refresh()
+
+
 def test_a_process_that_ended_between_change_and_witness_is_made_up_for(path: Path) -> None:
     witness = path.with_name("gallery.head")
     before = witness.read_bytes()
@@ -214,7 +241,7 @@ def test_a_witness_that_cannot_be_written_stops_no_change_and_is_made_up_for(tmp
 
 
 def test_a_gallery_of_version_1_is_signed_by_its_operator_once(path: Path) -> None:
-    for table in ("head", "former", "facts"):
+    for table in ("head", "changes", "former", "facts"):
         altered(path, f"DROP TABLE {table}")
     altered(path, "DELETE FROM _sqlite_migrations WHERE name = 'signed_head'")
     altered(path, "PRAGMA user_version = 1")

@@ -163,7 +163,7 @@ class Gallery:
             if subject_id is None:
                 db.execute("INSERT INTO subjects (id, sealed) VALUES (?, ?)", (identity, sealed))
             added = self._state.insert(db, identity, self._state.live.sealer.planes(codes))
-            self._state.integrity.sign(db, came=[row.reference for row in added])
+            self._state.integrity.sign(db, came=[row.reference for row in added], subject=identity)
             self._state.log(db, "enrolled", identity)
         if subject_id is None:
             self._state.live.know(identity, sealed, facts)
@@ -184,7 +184,7 @@ class Gallery:
                 _require_subject(db, subject_id)
             delete(db, gone)
             db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
-            self._state.integrity.sign(db, went=gone)
+            self._state.integrity.sign(db, went=gone, subject=subject_id)
             sealed = self._state.live.sealer.seal_facts("revocation", subject_id, {"time": now_text()})
             db.execute("INSERT OR REPLACE INTO revocations (subject, sealed) VALUES (?, ?)", (subject_id, sealed))
             self._state.log(db, "revoked", subject_id)
@@ -215,7 +215,7 @@ class Gallery:
                 raise GalleryError(f"gallery {self.path}: no reference of subject {subject_id} can be opened: enrol again")
             delete(db, gone)
             added = self._state.insert(db, subject_id, planes)
-            self._state.integrity.sign(db, came=[row.reference for row in added], went=gone)
+            self._state.integrity.sign(db, came=[row.reference for row in added], went=gone, subject=subject_id)
             self._state.log(db, "renewed", subject_id)
         self._state.forget(gone)
         self._state.live.append(added)

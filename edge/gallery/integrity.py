@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge.gallery.head import EMPTY, Head, Signer, xor
@@ -10,6 +10,7 @@ from edge.gallery.witness import Witness
 from edge.template.protect import TemplateError
 
 _PLACE = "gallery"
+KEPT = 64  # changes whose subject is told; who missed more looks at everything
 # in the order of the tables themselves: SQLite would read an index alone, and a damaged one must hide nobody
 _IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM former NOT INDEXED ORDER BY id")
 
@@ -84,8 +85,8 @@ class Integrity:
         self.witness_pending = seen.counter < head.counter  # its process ended between the change and the witness
         return None
 
-    def sign(self, db: sqlite3.Connection, *, came: Iterable[str] = (), went: Iterable[str] = ()) -> None:
-        """The head after a change within the open transaction. came, went: ids of references.
+    def sign(self, db: sqlite3.Connection, *, came: Sequence[str] = (), went: Sequence[str] = (), subject: str | None = None) -> None:
+        """The head after a change within the open transaction. came, went: ids of references. subject: whose, if all are of one.
 
         In an altered gallery only removals come here: it is whole again once exactly what did not belong to it is gone.
         """
@@ -95,7 +96,35 @@ class Integrity:
         following = self._head.next(change)
         if self.altered and _members(db, self.signer) == self._head.members:
             following = self._head.next(EMPTY)
+        elif subject is not None and not self.altered:
+            db.execute("INSERT OR REPLACE INTO changes (counter, subject) VALUES (?, ?)", (following.counter, subject))
+            db.execute("DELETE FROM changes WHERE counter <= ?", (following.counter - KEPT,))
         self._store(db, following)
+
+    def changed_since(self, db: sqlite3.Connection) -> tuple[Head, list[str]] | None:
+        """The head of the file, and the subjects that were changed since the head known here; None where the file does not tell all.
+
+        What it tells is not signed: believe it only if ``accept_change`` does.
+        """
+        before, sealed = self._head, db.execute("SELECT sealed FROM head").fetchone()
+        if before is None or self.altered or sealed is None:
+            return None
+        try:
+            head = self.signer.open(sealed[0], _PLACE)
+        except TemplateError:
+            return None
+        told = db.execute("SELECT counter, subject FROM changes WHERE counter > ? ORDER BY counter", (before.counter,)).fetchall()
+        counters = list(range(before.counter + 1, head.counter + 1))
+        if head.gallery != before.gallery or not told or [counter for counter, _ in told] != counters or self._unwitnessed(head):
+            return None
+        return head, list(dict.fromkeys(subject for _, subject in told))
+
+    def accept_change(self, head: Head, moved: Sequence[str]) -> bool:
+        """Whether the ids that came and went lead from the head known here to this one; then this one is known."""
+        if self._head is None or xor(self._head.members, self.signer.members(moved)) != head.members:
+            return False
+        self._head = head
+        return True
 
     def accept(self, db: sqlite3.Connection) -> None:
         """Signs the references as they are. Counts on from the newest change that file or witness has seen."""

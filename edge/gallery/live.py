@@ -22,6 +22,7 @@ _TEMPLATES = {table: f"SELECT {_IDS}, template FROM {table}" for table in TABLES
 _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id" for table in TABLES}  # noqa: S608 - fixed names
 
 _CHUNK = 4096
+_PUT_BACK = "subject {}: is revoked, yet somebody put it back: revoke it again"
 
 Stored = tuple[bytes | str, bytes | str, bytes]
 """Reference, subject and template of a row of the file; an id is a str only if it is no text there."""
@@ -60,12 +61,36 @@ class Live:
         for reference in stored.keys() - self.matrix.references - self.damaged.keys():
             self.damaged[reference] = Damage(reference, stored[reference], f"reference {reference}: its id is damaged: restore a backup")
 
+    def moved(self, db: sqlite3.Connection, subject: str) -> tuple[list[str], list[str]]:
+        """The references of a subject that came to the file and that went from it since it was followed."""
+        here = set(self.matrix.of_subject(subject))
+        here |= {reference for reference, damage in self.damaged.items() if damage.subject == subject}
+        there = {reference for (reference,) in db.execute(f"SELECT id FROM {self.table} WHERE subject = ?", (subject,))}  # noqa: S608
+        return sorted(there - here), sorted(here - there)
+
+    def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
+        """Takes over what ``moved`` found."""
+        self._load_subject(db, subject)
+        self.forget(went)
+        for reference in came:
+            for row in db.execute(f"{_TEMPLATES[self.table]} WHERE id = ?", (reference,)):
+                self._take(row)
+
+    def _load_subject(self, db: sqlite3.Connection, subject: str) -> None:
+        self._people.pop(subject, None)
+        self.problems.pop(subject, None)
+        found = db.execute("SELECT sealed FROM subjects WHERE id = ?", (subject,)).fetchone()
+        if found and db.execute("SELECT 1 FROM revocations WHERE subject = ?", (subject,)).fetchone():
+            self.problems[subject] = _PUT_BACK.format(subject)
+        elif found:
+            self._open_subject(subject, found[0])
+
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
         before, self._people, self.problems = self._people, {}, {}
         for subject, sealed in db.execute("SELECT id, sealed FROM subjects"):
             if subject in revoked:
-                self.problems[subject] = f"subject {subject}: is revoked, yet somebody put it back: revoke it again"
+                self.problems[subject] = _PUT_BACK.format(subject)
             elif subject in before and before[subject][0] == sealed:
                 self._people[subject] = before[subject]
             else:

@@ -31,11 +31,13 @@ def first_light(db: Any) -> None:
 
 
 def signed_head(db: Any) -> None:
-    """head (one row: the signature over the references), former (references of the network before, while people are renewed), facts."""
+    """head (one row: the signature over the references), changes (whose the newest of them were), former (references of the network before,
+    while people are renewed), facts."""
     strict = ["STRICT"] if sqlite3.sqlite_version_info >= (3, 37) else []
     by_id = ", ".join(["WITHOUT ROWID", *strict])
     statements = (
         f"CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL) {by_id}",
+        f"CREATE TABLE changes (counter INTEGER PRIMARY KEY, subject TEXT NOT NULL) {', '.join(strict)}",
         f"""CREATE TABLE former (
             id TEXT PRIMARY KEY NOT NULL, subject TEXT NOT NULL REFERENCES subjects (id), template BLOB NOT NULL) {by_id}""",
         "CREATE INDEX former_subject ON former (subject)",

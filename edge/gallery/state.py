@@ -75,6 +75,9 @@ class State:
         meta = read_meta(db, self.file.path)
         require_fit(self.file.path, meta, self._expected)  # another process may have moved it to another network, key or device
         epochs = (meta.transform_epoch, meta.row_epoch)
+        if self._caught_up(db, epochs):
+            self._version = self.file.data_version()
+            return
         if epochs != self.live.sealer.epochs:
             self.live.matrix.wipe()
             self.live = Live(self.live.sealer.at(epochs))
@@ -82,6 +85,21 @@ class State:
         self.former = load_former(db, self.live.sealer, self.former)
         self.integrity.check(db)
         self._version = self.file.data_version()
+
+    def _caught_up(self, db: sqlite3.Connection, epochs: tuple[int, int]) -> bool:
+        """Follows changes of single subjects, where those are all that happened: it costs nothing that grows with the gallery."""
+        moving = self.former is not None or db.execute("SELECT 1 FROM facts WHERE name = 'former'").fetchone() is not None
+        if self._version < 0 or moving or epochs != self.live.sealer.epochs:
+            return False
+        if (found := self.integrity.changed_since(db)) is None:
+            return False
+        head, subjects = found
+        moves = {subject: self.live.moved(db, subject) for subject in subjects}
+        if not self.integrity.accept_change(head, [each for came, went in moves.values() for each in (*came, *went)]):
+            return False
+        for subject, (came, went) in moves.items():
+            self.live.follow(db, subject, came, went)
+        return True
 
     def adopt(self, expected: Meta, sealer: Sealer, integrity: Integrity | None = None) -> None:
         """Follows the file, which was just moved to another network, key or device."""

@@ -159,6 +159,11 @@ def test_the_command_fails_when_the_gate_does(make: schemes.Make, code: int, cap
     assert json.loads(capsys.readouterr().out)["gate"]["holds"] == (code == 0)
 
 
+def test_too_few_people_are_told_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--synthetic", "--people", "12"]) == 4
+    assert "the bench needs 40, so take more with --people" in " ".join(capsys.readouterr().err.split())
+
+
 def test_known_pairs_of_rows_and_codes_give_the_transform_away() -> None:
     codes = np.random.default_rng(0).integers(0, 8, (120, 64), np.uint8)
     rows = schemes.PerPosition(64, 8).transform(codes)

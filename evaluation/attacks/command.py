@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.progress import track
 
+from edge.errors import SourceError
 from edge.settings import load_settings
 from evaluation.attacks import bench, climbing, edits, known_faces, linking, other_network, parsers, preimage, strangers
 from evaluation.attacks.bench import Result
@@ -20,6 +21,8 @@ from evaluation.schemes import Make, Whole
 
 ATTACKED = 200
 """People enrolled at a door under attack."""
+LEAST = 40
+"""People with two pictures without whom the attacks have too few trials."""
 SEALED_ROWS = 50_000
 MUTATIONS = 200
 """For each parser; `python -m evaluation.attacks.parsers` goes on for longer."""
@@ -73,6 +76,8 @@ def measure(options: argparse.Namespace, make: Make, attacks: Mapping[str, Attac
     """Tables and facts."""
     rule = rule_of(load_settings(options.config))
     faces = faces_of(options, rule)
+    if len(faces.first) < LEAST:
+        raise SourceError(f"{faces.name}: {len(faces.first)} people with two pictures; the bench needs {LEAST}, so take more with --people")
     results = run(make, attacks, faces, rule)
     facts: dict[str, Any] = {"faces": faces.name, "people": len(faces.first), "strangers": len(faces.strangers), **bench.facts_of(results)}
     return [] if options.json else bench.tables(results, faces.name), facts

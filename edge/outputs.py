@@ -10,17 +10,19 @@ from edge.door import gpio
 from edge.door.access import Access, Rules
 from edge.door.contact import Contact, LeafWatch, Wiring
 from edge.door.door import Door
-from edge.door.events import Output, OutputError
+from edge.door.events import Output, OutputError, Unlock
 from edge.door.lane import Tell
 from edge.door.mqtt import Broker, Mqtt, Topics, load_paho
 from edge.door.osdp import Bus, Osdp, base_key, load_osdp
 from edge.door.outbox import Outbox
+from edge.door.reach import reach
 from edge.door.relay import Relay, Strike
 from edge.door.schedule import parse
 from edge.door.secret import Place, read_secret
 from edge.door.webhook import Address, Webhook, checked_key
 from edge.settings import Settings
 
+PATIENCE = 3.0  # seconds that the doctor waits for a server
 NAMES = ("relay", "contact", "webhook", "mqtt", "osdp")
 
 
@@ -45,7 +47,7 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
     if wiring is not None:
         watch = LeafWatch(settings.contact.grace, settings.contact.held_open)
         contact = Contact(wiring, watch, door.leaf, door.exit_pressed, tell)
-        door.on_unlock(lambda event: contact.unlocked())
+        door.listen(lambda event: contact.unlocked() if isinstance(event, Unlock) else None)
         door.on_close(contact.close)
     return door
 
@@ -142,14 +144,22 @@ def _file(text: str) -> Path | None:
 
 
 def examine(settings: Settings) -> tuple[list[str], list[str]]:
-    """Problems and warnings of the outputs that are enabled, each with its way out after "; ". Takes, sends and switches nothing."""
-    problems = []
+    """Problems and warnings of the outputs that are enabled, each with its way out after "; ". Takes, sends and switches nothing.
+
+    A server that is away is a warning: the door works without it.
+    """
+    problems, warnings = [], _warnings(settings)
     for name in enabled(settings):
         try:
             CHECKS[name](settings)
         except OutputError as error:
             problems.append(str(error))
-    return problems, _warnings(settings)
+            continue
+        try:
+            SERVERS.get(name, _no_server)(settings)
+        except OutputError as error:
+            warnings.append(str(error))
+    return problems, warnings
 
 
 def _check_relay(settings: Settings) -> None:
@@ -191,6 +201,23 @@ CHECKS: dict[str, Callable[[Settings], None]] = {
     "mqtt": _check_mqtt,
     "osdp": _check_osdp,
 }
+
+
+def _reach_webhook(settings: Settings) -> None:
+    address = webhook_address(settings)
+    reach("webhook", *address.place, address.context() if address.secure else None, PATIENCE)
+
+
+def _reach_mqtt(settings: Settings) -> None:
+    broker = mqtt_broker(settings)
+    reach("mqtt", broker.host, broker.port, broker.context(), PATIENCE)
+
+
+def _no_server(settings: Settings) -> None:
+    return
+
+
+SERVERS: dict[str, Callable[[Settings], None]] = {"webhook": _reach_webhook, "mqtt": _reach_mqtt}
 
 
 def _warnings(settings: Settings) -> list[str]:

@@ -71,6 +71,22 @@ def test_states_are_told_at_the_start_and_when_something_changes_only() -> None:
     ]
 
 
+def test_a_listener_hears_every_event_and_one_that_fails_keeps_nothing_from_happening() -> None:
+    output, told, heard = Recorder(), list[str](), list[object]()
+    opened = door(output, told=told)
+
+    def broken(event: object) -> None:
+        raise OSError("the screen is gone")
+
+    opened.listen(broken)
+    opened.listen(heard.append)
+    opened.decided(now(Verdict.IDENTIFIED, 1), None)
+    opened.leaf(Leaf.OPEN)
+    opened.close()
+    assert [type(event).__name__ for event in heard] == ["Unlock", "State"]
+    assert (len(output.unlocks), output.states[-1].leaf, len(told)) == (1, Leaf.OPEN, 2)
+
+
 def test_one_output_that_hangs_and_one_that_fails_delay_neither_the_loop_nor_the_third() -> None:
     hanging, failing, good, told = Recorder("hanging"), Recorder("failing", fails=True), Recorder("good"), list[str]()
     hanging.go.clear()

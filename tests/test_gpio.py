@@ -18,6 +18,7 @@ def test_the_twin_offers_no_more_than_the_real_package() -> None:
     for kind in ("Direction", "Value", "Bias", "Edge"):
         real, ours = getattr(gpiod.line, kind), getattr(gpio_twin, kind)
         assert {member.name for member in ours} <= {member.name for member in real}, kind
+    assert {"used", "consumer", "offset"} <= set(gpiod.LineInfo.__dataclass_fields__)
     assert set(BIASES.values()) <= {member.name for member in gpiod.line.Bias}
     pairs = [(gpio_twin.request_lines, gpiod.request_lines), (gpio_twin.LineSettings, gpiod.LineSettings)]
     pairs += [(getattr(gpio_twin.Chip, name), getattr(gpiod.Chip, name)) for name in ("__init__", "get_info", "get_line_info")]
@@ -102,4 +103,9 @@ def test_probing_takes_nothing(tmp_path: Path) -> None:
     assert probe(str(chip), ["17"], twin) == "twin"
     with pytest.raises(OutputError, match="line 18 not found"):
         probe(str(chip), ["18"], twin)
+    (chip / "17.consumer").write_text("edge-door")
+    assert probe(str(chip), ["17"], twin) == "twin", "the running door itself"
+    (chip / "17.consumer").write_text("w1-gpio")
+    with pytest.raises(OutputError, match="held by 'w1-gpio'"):
+        probe(str(chip), ["17"], twin)
     line.release()

@@ -12,6 +12,7 @@ from edge.records import Frame, Outcome, Sighting
 EXIT_LIFE = 1.0  # seconds within which a press of the exit button opens
 
 Clock = Callable[[], float]
+Listener = Callable[[Unlock | Denied | State], None]
 
 
 class Door:
@@ -31,11 +32,11 @@ class Door:
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
     ) -> None:
-        self._access, self._recorded, self._clock, self._wall = access, recorded, clock, wall
+        self._access, self._recorded, self._clock, self._wall, self._tell = access, recorded, clock, wall, tell
         self._lanes = [Lane(output, tell, clock) for output in outputs]
         self._lock = threading.Lock()  # the contact's thread tells too
         self._leaf, self._try_later = Leaf.NOT_WATCHED, False
-        self._listeners: list[Callable[[Unlock], None]] = []
+        self._listeners: list[Listener] = []
         self._closers: list[Callable[[], None]] = []
         self._access.look_at_clock(clock(), wall())
         self._tell_state()
@@ -53,19 +54,19 @@ class Door:
         with self._lock:
             event = self._access.judge(outcome, now, self._wall())
         if event is not None:
-            self._put(event)
+            self._spread(event)
         self._update(self._leaf)
 
     def exit_pressed(self) -> None:
         """The button inside: it always opens, whatever the hours."""
-        self._put(Unlock(Cause.EXIT_BUTTON, None, self._clock() + EXIT_LIFE, self._wall()))
+        self._spread(Unlock(Cause.EXIT_BUTTON, None, self._clock() + EXIT_LIFE, self._wall()))
 
     def leaf(self, leaf: Leaf) -> None:
         """The contact says something new of the door leaf."""
         self._update(leaf)
 
-    def on_unlock(self, listener: Callable[[Unlock], None]) -> None:
-        """Who must know of every unlock at once; the listener returns at once."""
+    def listen(self, listener: Listener) -> None:
+        """Who wants to know of every event in the moment it happens: a screen, an audit. Called from several threads; returns at once."""
         self._listeners.append(listener)
 
     def on_close(self, closer: Callable[[], None]) -> None:
@@ -82,10 +83,12 @@ class Door:
         for lane in self._lanes:
             lane.join(until - time.monotonic())
 
-    def _put(self, event: Unlock | Denied) -> None:
-        if isinstance(event, Unlock):
-            for listener in self._listeners:
+    def _spread(self, event: Unlock | Denied | State) -> None:
+        for listener in self._listeners:
+            try:
                 listener(event)
+            except Exception as error:  # whoever listens does not keep the door from opening, or from staying shut
+                self._tell(f"a listener of the door failed: {error!r}")
         for lane in self._lanes:
             lane.put(event)
 
@@ -98,9 +101,7 @@ class Door:
             self._tell_state()
 
     def _tell_state(self) -> None:
-        state = State(self._try_later, self._leaf, self._wall())
-        for lane in self._lanes:
-            lane.put(state)
+        self._spread(State(self._try_later, self._leaf, self._wall()))
 
 
 def _at(outcome: Outcome, now: float) -> Outcome:

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from edge.door.events import Denied, OutputError, State, Unlock
 from edge.door.lane import Tell
@@ -123,7 +125,12 @@ class Relay:
         try:
             # a session of its own: signals for the door's terminal are not for the guard, who must end after it
             guard = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                **_surroundings(),
             )
         except OSError as error:
             return f"the guard of the line does not start: {error.strerror}", 1
@@ -168,9 +175,16 @@ class Relay:
     def _make_safe(self) -> None:
         """The last guard ended badly: another one makes the line inactive."""
         try:
-            subprocess.run([*self._command, "--safe"], stdin=subprocess.DEVNULL, capture_output=True, timeout=CLOSING, check=True)
+            subprocess.run(
+                [*self._command, "--safe"], stdin=subprocess.DEVNULL, capture_output=True, timeout=CLOSING, check=True, **_surroundings()
+            )
         except (OSError, subprocess.SubprocessError):
             self._tell("relay: the line may still be active; take the power from the strike")
+
+
+def _surroundings() -> dict[str, Any]:
+    """The guard runs this very package, whatever folder the door was started in and whatever lies there."""
+    return {"cwd": "/", "env": {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}}
 
 
 def _end(guard: "subprocess.Popen[bytes]") -> int:

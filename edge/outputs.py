@@ -8,6 +8,7 @@ from pathlib import Path
 from edge import build
 from edge.door import gpio
 from edge.door.access import Access, Rules
+from edge.door.clock import synchronised
 from edge.door.contact import Contact, LeafWatch, Wiring
 from edge.door.door import Door
 from edge.door.events import Output, OutputError, Unlock
@@ -54,8 +55,11 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
 
 def access(settings: Settings) -> Access:
     """The access rules."""
-    rules = settings.access
-    return Access(Rules(settings.decision.expiry, rules.failures, rules.window, rules.pause, parse(rules.schedule)), _local)
+    given = settings.access
+    rules = Rules(
+        settings.decision.expiry, given.failures, given.window, given.pause, parse(given.schedule), synchronised=given.synchronised
+    )
+    return Access(rules, _local)
 
 
 def _local(wall: float) -> tuple[int, int]:
@@ -205,7 +209,7 @@ CHECKS: dict[str, Callable[[Settings], None]] = {
 
 def _reach_webhook(settings: Settings) -> None:
     address = webhook_address(settings)
-    reach("webhook", *address.place, address.context() if address.secure else None, PATIENCE)
+    reach("webhook", *address.place, address.context if address.secure else None, PATIENCE)
 
 
 def _reach_mqtt(settings: Settings) -> None:
@@ -224,6 +228,11 @@ def _warnings(settings: Settings) -> list[str]:
     warnings = []
     if settings.mqtt.enabled and not settings.mqtt.tls and settings.mqtt.host not in ("localhost", "127.0.0.1", "::1"):
         warnings.append("mqtt.tls = false: whoever is on the wire reads the password and who comes and goes; give the broker a certificate")
+    if settings.access.schedule not in ("always", "never") and not synchronised():
+        shut = "a face opens nothing until then" if settings.access.synchronised else "the schedule believes it all the same"
+        warnings.append(
+            f"access.schedule: the kernel says that nobody keeps its clock right, and {shut}; enable NTP (timedatectl set-ntp true)"
+        )
     if settings.access.recordings:
         warnings.append("access.recordings = true: a video opens the door; set it to false once the outputs have been tried out")
     return warnings

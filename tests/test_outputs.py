@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edge.door.clock import synchronised
 from edge.door.events import OutputError
 from edge.errors import SettingsError
 from edge.outputs import enabled, examine, open_door
@@ -117,6 +118,13 @@ def test_the_doctor_warns_of_a_wire_without_tls_and_of_recordings_that_open(tmp_
     assert tls.startswith("mqtt.tls = false")
     assert recordings.startswith("access.recordings = true")
     assert unreachable.startswith("mqtt broker.example:8883: cannot be reached")
+
+
+def test_the_doctor_warns_of_a_schedule_by_a_clock_that_nobody_keeps_right(tmp_path: Path) -> None:
+    secret(tmp_path, "webhook.key")
+    receiver = Receiver()
+    found = examine(settings(tmp_path, webhook(receiver.port) + '[access]\nschedule = "mon 07:00-19:00"\n'))[1]
+    assert [warning.split(":")[0] for warning in found] == ([] if synchronised() else ["access.schedule"])
 
 
 def test_the_doctor_shakes_hands_with_the_server_and_sends_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from edge.door import clock
 from edge.door.access import Access
 from edge.door.events import Cause, Denied, Leaf, Output, State, Unlock
 from edge.door.lane import CLOSING, Lane, Tell
@@ -18,8 +19,8 @@ Listener = Callable[[Unlock | Denied | State], None]
 class Door:
     """Tells every output, each in its own lane; no call waits for any of them.
 
-    clock: monotonic seconds. wall: wall-clock seconds since 1970. recorded: the stream is a recording, whose times are its own: an outcome
-    is then as old as its own two times say.
+    monotonic: seconds. wall: wall-clock seconds since 1970. synchronised: whether the kernel says so of that clock. recorded: the stream is
+    a recording, whose times are its own: an outcome is then as old as its own two times say.
     """
 
     def __init__(
@@ -29,21 +30,23 @@ class Door:
         tell: Tell,
         *,
         recorded: bool = False,
-        clock: Clock = time.monotonic,
+        monotonic: Clock = time.monotonic,
         wall: Clock = time.time,
+        synchronised: Callable[[], bool] = clock.synchronised,
     ) -> None:
-        self._access, self._recorded, self._clock, self._wall, self._tell = access, recorded, clock, wall, tell
-        self._lanes = [Lane(output, tell, clock) for output in outputs]
+        self._access, self._recorded, self._tell = access, recorded, tell
+        self._clock, self._wall, self._synchronised = monotonic, wall, synchronised
+        self._lanes = [Lane(output, tell, monotonic) for output in outputs]
         self._lock = threading.Lock()  # the contact's thread tells too
         self._leaf, self._try_later = Leaf.NOT_WATCHED, False
         self._listeners: list[Listener] = []
         self._closers: list[Callable[[], None]] = []
-        self._access.look_at_clock(clock(), wall())
+        self._look_at_clock()
         self._tell_state()
 
     def seen(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
         """See ``edge.watch.Watcher``. A pause of the throttle ends here too."""
-        self._access.look_at_clock(self._clock(), self._wall())
+        self._look_at_clock()
         self._update(self._leaf)
 
     def decided(self, outcome: Outcome, name: str | None) -> None:
@@ -52,7 +55,7 @@ class Door:
         if self._recorded:
             outcome = _at(outcome, now)
         with self._lock:
-            event = self._access.judge(outcome, now, self._wall())
+            event = self._access.judge(outcome, now, self._wall(), self._synchronised())
         if event is not None:
             self._spread(event)
         self._update(self._leaf)
@@ -82,6 +85,10 @@ class Door:
         until = time.monotonic() + CLOSING
         for lane in self._lanes:
             lane.join(until - time.monotonic())
+
+    def _look_at_clock(self) -> None:
+        with self._lock:
+            self._access.look_at_clock(self._clock(), self._wall(), self._synchronised())
 
     def _spread(self, event: Unlock | Denied | State) -> None:
         for listener in self._listeners:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +52,9 @@ class Address:
             _ = parts.port
         except ValueError as error:
             raise OutputError("webhook.url: the port is no number up to 65535; mend it") from error
-        self.context()
+        if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise OutputError("webhook.url: holds a blank or a letter that no address has; write it as the server's people do (%20, xn--)")
+        _ = self.context
 
     @property
     def place(self) -> tuple[str, int]:
@@ -64,6 +67,7 @@ class Address:
     def secure(self) -> bool:
         return self.url.lower().startswith("https:")
 
+    @cached_property
     def context(self) -> ssl.SSLContext:
         """What checks the server. Raises OutputError where the file of authorities cannot be read."""
         try:
@@ -243,7 +247,7 @@ def _post(address: Address, headers: Mapping[str, str], body: bytes) -> int:
     cut.start()
     connection = http.client.HTTPConnection(host, port, timeout=address.timeout)
     try:
-        connection.sock = address.context().wrap_socket(plain, server_hostname=host) if address.secure else plain
+        connection.sock = address.context.wrap_socket(plain, server_hostname=host) if address.secure else plain
         connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, dict(headers))
         status = connection.getresponse().status
         if over.is_set():

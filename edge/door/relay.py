@@ -60,9 +60,9 @@ class Relay:
     def unlock(self, event: Unlock) -> None:
         """See ``Output``. Raises OutputError where the line did not become active."""
         self._answered.clear()
-        self._write(f"on {event.deadline!r} {self._strike.pulse!r}\n")
+        guard = self._write(f"on {event.deadline!r} {self._strike.pulse!r}\n")
         if not self._answered.wait(ANSWER):
-            self._kill()
+            guard.kill()
             raise OutputError("the guard of the line does not answer and is replaced; the door may not have opened")
         if self._answer == b"late":
             raise OutputError("the unlock came too late and was dropped")
@@ -80,11 +80,12 @@ class Relay:
         if guard is not None:
             self._close_pipe(guard)
         self._thread.join(CLOSING)
-        if self._thread.is_alive():
-            self._kill()
+        if self._thread.is_alive() and guard is not None:
+            guard.kill()
             self._thread.join(2 * CLOSING)
 
-    def _write(self, command: str) -> None:
+    def _write(self, command: str) -> "subprocess.Popen[bytes]":
+        """The guard that was told."""
         with self._pipe:
             guard = self._guard
             if guard is None or guard.stdin is None or guard.stdin.closed or not self.ready.is_set():
@@ -93,16 +94,12 @@ class Relay:
                 os.write(guard.stdin.fileno(), command.encode())
             except OSError as error:
                 raise OutputError("the guard of the line has gone, so that the door does not open") from error
+            return guard
 
     def _close_pipe(self, guard: "subprocess.Popen[bytes]") -> None:
         with self._pipe:
             if guard.stdin is not None:
                 guard.stdin.close()
-
-    def _kill(self) -> None:
-        guard = self._guard
-        if guard is not None:
-            guard.kill()
 
     def _keep(self) -> None:
         """Runs a guard, and another one when it has ended, until closed."""
@@ -140,7 +137,7 @@ class Relay:
         if self._closing.is_set():
             self._close_pipe(guard)
         try:
-            why = self._listen(guard.stdout.fileno())
+            why = self._listen(guard)
             self._close_pipe(guard)
             ended = _end(guard)
             complaint = guard.stderr.read(4096).decode("utf-8", "replace").strip().splitlines()
@@ -151,14 +148,15 @@ class Relay:
             guard.stdout.close()
             guard.stderr.close()
 
-    def _listen(self, source: int) -> str:
-        """Follows what the guard says until it ends; a reason to kill it, or empty."""
-        off_by: float | None = None
+    def _listen(self, guard: "subprocess.Popen[bytes]") -> str:
+        """Follows what the guard says until it ends; a reason for which it was killed, or empty."""
+        assert guard.stdout is not None
+        source, off_by = guard.stdout.fileno(), None
         while True:
             patience = None if off_by is None else max(off_by - time.monotonic(), 0.0)
             readable, _, _ = select.select([source], [], [], patience)
             if not readable:
-                self._kill()
+                guard.kill()
                 return "the guard did not let go of the line in time and was killed"
             said = os.read(source, 4096).split()
             if not said:

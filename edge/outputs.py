@@ -8,19 +8,22 @@ from pathlib import Path
 from edge import build
 from edge.door import gpio
 from edge.door.access import Access, Rules
+from edge.door.clock import synchronised
 from edge.door.contact import Contact, LeafWatch, Wiring
 from edge.door.door import Door
-from edge.door.events import Output, OutputError
+from edge.door.events import Output, OutputError, Unlock
 from edge.door.lane import Tell
 from edge.door.mqtt import Broker, Mqtt, Topics, load_paho
 from edge.door.osdp import Bus, Osdp, base_key, load_osdp
 from edge.door.outbox import Outbox
+from edge.door.reach import reach
 from edge.door.relay import Relay, Strike
 from edge.door.schedule import parse
 from edge.door.secret import Place, read_secret
 from edge.door.webhook import Address, Webhook, checked_key
 from edge.settings import Settings
 
+PATIENCE = 3.0  # seconds that the doctor waits for a server
 NAMES = ("relay", "contact", "webhook", "mqtt", "osdp")
 
 
@@ -45,15 +48,18 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
     if wiring is not None:
         watch = LeafWatch(settings.contact.grace, settings.contact.held_open)
         contact = Contact(wiring, watch, door.leaf, door.exit_pressed, tell)
-        door.on_unlock(lambda event: contact.unlocked())
+        door.listen(lambda event: contact.unlocked() if isinstance(event, Unlock) else None)
         door.on_close(contact.close)
     return door
 
 
 def access(settings: Settings) -> Access:
     """The access rules."""
-    rules = settings.access
-    return Access(Rules(settings.decision.expiry, rules.failures, rules.window, rules.pause, parse(rules.schedule)), _local)
+    given = settings.access
+    rules = Rules(
+        settings.decision.expiry, given.failures, given.window, given.pause, parse(given.schedule), synchronised=given.synchronised
+    )
+    return Access(rules, _local)
 
 
 def _local(wall: float) -> tuple[int, int]:
@@ -142,14 +148,22 @@ def _file(text: str) -> Path | None:
 
 
 def examine(settings: Settings) -> tuple[list[str], list[str]]:
-    """Problems and warnings of the outputs that are enabled, each with its way out after "; ". Takes, sends and switches nothing."""
-    problems = []
+    """Problems and warnings of the outputs that are enabled, each with its way out after "; ". Takes, sends and switches nothing.
+
+    A server that is away is a warning: the door works without it.
+    """
+    problems, warnings = [], _warnings(settings)
     for name in enabled(settings):
         try:
             CHECKS[name](settings)
         except OutputError as error:
             problems.append(str(error))
-    return problems, _warnings(settings)
+            continue
+        try:
+            SERVERS.get(name, _no_server)(settings)
+        except OutputError as error:
+            warnings.append(str(error))
+    return problems, warnings
 
 
 def _check_relay(settings: Settings) -> None:
@@ -193,10 +207,32 @@ CHECKS: dict[str, Callable[[Settings], None]] = {
 }
 
 
+def _reach_webhook(settings: Settings) -> None:
+    address = webhook_address(settings)
+    reach("webhook", *address.place, address.context if address.secure else None, PATIENCE)
+
+
+def _reach_mqtt(settings: Settings) -> None:
+    broker = mqtt_broker(settings)
+    reach("mqtt", broker.host, broker.port, broker.context(), PATIENCE)
+
+
+def _no_server(settings: Settings) -> None:
+    return
+
+
+SERVERS: dict[str, Callable[[Settings], None]] = {"webhook": _reach_webhook, "mqtt": _reach_mqtt}
+
+
 def _warnings(settings: Settings) -> list[str]:
     warnings = []
     if settings.mqtt.enabled and not settings.mqtt.tls and settings.mqtt.host not in ("localhost", "127.0.0.1", "::1"):
         warnings.append("mqtt.tls = false: whoever is on the wire reads the password and who comes and goes; give the broker a certificate")
+    if settings.access.schedule not in ("always", "never") and not synchronised():
+        shut = "a face opens nothing until then" if settings.access.synchronised else "the schedule believes it all the same"
+        warnings.append(
+            f"access.schedule: the kernel says that nobody keeps its clock right, and {shut}; enable NTP (timedatectl set-ntp true)"
+        )
     if settings.access.recordings:
         warnings.append("access.recordings = true: a video opens the door; set it to false once the outputs have been tried out")
     return warnings

@@ -187,6 +187,7 @@ class KeySettings(Section):
 
 class AccessSettings(Section):
     schedule: Annotated[str, AfterValidator(_schedule)]
+    synchronised: bool
     failures: Annotated[int, Field(ge=0)]
     window: Positive
     pause: Positive

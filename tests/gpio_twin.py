@@ -131,7 +131,8 @@ class Chip:
     def get_line_info(self, line: int | str) -> SimpleNamespace:
         if not (self._path / str(line)).exists():
             raise ValueError(f"line {line} not found")
-        return SimpleNamespace(offset=line)
+        held = self._path / f"{line}.consumer"
+        return SimpleNamespace(offset=line, used=held.exists(), consumer=held.read_text() if held.exists() else "")
 
 
 def request_lines(path: str, config: dict[int | str, LineSettings], consumer: str | None = None) -> Request:

@@ -1,10 +1,13 @@
 """Who is let in. Times in seconds; the wall clock is a Monday noon of local time unless a test says otherwise."""
 
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.door.access import NEVER_SET, Access, Rules
+from edge.door.clock import synchronised as kernel_synchronised
 from edge.door.events import Denied, Refusal, Unlock
 from edge.door.schedule import parse
 from edge.records import Outcome, Verdict
@@ -19,8 +22,8 @@ def local(wall: float) -> tuple[int, int]:
     return minutes // 1440 % 7, minutes % 1440
 
 
-def access(schedule: str = "always", failures: int = 3) -> Access:
-    return Access(Rules(expiry=1.5, failures=failures, window=60.0, pause=30.0, schedule=parse(schedule)), local)
+def access(schedule: str = "always", failures: int = 3, synchronised: bool = False) -> Access:
+    return Access(Rules(1.5, failures, window=60.0, pause=30.0, schedule=parse(schedule), synchronised=synchronised), local)
 
 
 def ada(track: int, captured: float) -> Outcome:
@@ -119,6 +122,40 @@ def test_a_jump_of_the_wall_clock_out_of_the_hours_shuts_at_once() -> None:
     rules = access(OFFICE)
     assert verdict(rules.judge(ada(1, 0.0), 0.0, NOON)) == "unlock"
     assert verdict(rules.judge(ada(2, 1.0), 1.0, NIGHT)) == "outside_hours"
+
+
+def test_a_board_without_a_clock_of_its_own_starts_with_an_old_time_and_is_believed_anew_when_first_synchronised() -> None:
+    """It went down in the evening and comes up in the morning; NTP sets its clock twelve hours on."""
+    rules = access(OFFICE)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, NIGHT, False)) == "outside_hours"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NOON, True)) == "unlock"
+    assert verdict(rules.judge(ada(3, 2.0), 2.0, NIGHT, True)) == "outside_hours"
+
+
+def test_after_the_first_synchronisation_no_jump_is_believed() -> None:
+    rules = access(OFFICE)
+    for track, synchronised in enumerate((True, False, True, False)):
+        assert verdict(rules.judge(ada(track, 0.0), 0.0, NIGHT, synchronised)) == "outside_hours"
+        assert verdict(rules.judge(ada(track + 10, 1.0), 1.0, NOON, synchronised)) == "clock_unsure"
+
+
+def test_where_a_synchronised_clock_is_asked_for_the_schedule_is_shut_until_then_and_stays_open_after_the_network_is_gone() -> None:
+    rules = access(OFFICE, synchronised=True)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, NOON, False)) == "clock_unsure"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NOON, True)) == "unlock"
+    assert verdict(rules.judge(ada(3, 2.0), 2.0, NOON, False)) == "unlock"
+
+
+def test_a_clock_that_is_synchronised_before_it_is_set_is_not_believed() -> None:
+    rules = access(OFFICE, synchronised=True)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, 12 * 3600.0, True)) == "clock_unsure"
+
+
+def test_the_kernel_is_asked_whether_its_clock_is_synchronised() -> None:
+    said = subprocess.run(["timedatectl", "show", "-p", "NTPSynchronized", "--value"], capture_output=True, text=True)
+    if said.returncode != 0:
+        pytest.skip("timedatectl cannot be asked here, so that there is nothing to compare with")
+    assert kernel_synchronised() is (said.stdout.strip() == "yes")
 
 
 WALL = st.floats(min_value=0, max_value=4e9)

@@ -8,7 +8,7 @@ import pytest
 from edge.door.access import Access, Rules
 from edge.door.contact import Button, Contact, LeafWatch, Wiring
 from edge.door.door import Door
-from edge.door.events import Cause, Leaf, OutputError
+from edge.door.events import Cause, Leaf, OutputError, Unlock
 from edge.door.schedule import parse
 from tests.door_twins import Recorder, soon
 from tests.gpio_twin import board, drive, twin
@@ -79,7 +79,7 @@ def test_the_button_opens_the_contact_tells_and_neither_needs_the_loop(tmp_path:
     drive(chip, "6", 1)  # the button's line is pulled up
     door = door_with(output)
     contact = Contact(wiring(chip), LeafWatch(grace=5.0, held=0.3), door.leaf, door.exit_pressed, print, twin)
-    door.on_unlock(lambda event: contact.unlocked())
+    door.listen(lambda event: contact.unlocked() if isinstance(event, Unlock) else None)
     assert soon(lambda: last(output) is Leaf.CLOSED)
     drive(chip, "6", 0)
     assert soon(lambda: [event.cause for event in output.unlocks] == [Cause.EXIT_BUTTON])

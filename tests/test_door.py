@@ -1,11 +1,15 @@
 """The door: outcomes to outputs, none of which can hold up the loop."""
 
+import threading
 import time
+from pathlib import Path
 
 from edge.door.access import Access, Rules
 from edge.door.door import Door
 from edge.door.events import Cause, Leaf, Output, Refusal
+from edge.door.outbox import Outbox
 from edge.door.schedule import parse
+from edge.door.webhook import Address, Webhook
 from edge.face.track import Tracker
 from edge.identify import Identifier, run
 from edge.records import Outcome, Verdict
@@ -71,6 +75,22 @@ def test_states_are_told_at_the_start_and_when_something_changes_only() -> None:
     ]
 
 
+def test_a_listener_hears_every_event_and_one_that_fails_keeps_nothing_from_happening() -> None:
+    output, told, heard = Recorder(), list[str](), list[object]()
+    opened = door(output, told=told)
+
+    def broken(event: object) -> None:
+        raise OSError("the screen is gone")
+
+    opened.listen(broken)
+    opened.listen(heard.append)
+    opened.decided(now(Verdict.IDENTIFIED, 1), None)
+    opened.leaf(Leaf.OPEN)
+    opened.close()
+    assert [type(event).__name__ for event in heard] == ["Unlock", "State"]
+    assert (len(output.unlocks), output.states[-1].leaf, len(told)) == (1, Leaf.OPEN, 2)
+
+
 def test_one_output_that_hangs_and_one_that_fails_delay_neither_the_loop_nor_the_third() -> None:
     hanging, failing, good, told = Recorder("hanging"), Recorder("failing", fails=True), Recorder("good"), list[str]()
     hanging.go.clear()
@@ -83,6 +103,23 @@ def test_one_output_that_hangs_and_one_that_fails_delay_neither_the_loop_nor_the
     assert any("failing: the wire is cut" in text for text in told)
     assert any("hanging does not come to an end" in text for text in told)
     hanging.go.set()
+
+
+def test_ten_thousand_approaches_with_a_server_that_is_gone_leave_threads_files_and_the_outbox_as_they_were(tmp_path: Path) -> None:
+    address = Address("http://127.0.0.1:1/", None, 1.0)
+    hook = Webhook(address, "k" * 32, Outbox(tmp_path / "outbox.db", 100), lambda problem: None, device="d", longest_pause=1.0)
+    opened = door(hook, Recorder())
+    for track in range(200):
+        opened.decided(now(Verdict.UNKNOWN, track), None)
+    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    for track in range(200, 10_200):
+        opened.decided(now(Verdict.IDENTIFIED if track % 2 else Verdict.UNKNOWN, track), None)
+        if track % 100 == 0:
+            time.sleep(0.01)
+    assert len(hook._outbox) <= 100
+    assert soon(lambda: threading.active_count() <= before[0])
+    assert soon(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before[1] + 1), "one connection may be under way"
+    opened.close()
 
 
 def test_a_recording_s_times_are_its_own_and_open_only_where_recordings_may() -> None:

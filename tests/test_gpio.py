@@ -2,6 +2,8 @@
 
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ def test_the_twin_offers_no_more_than_the_real_package() -> None:
     for kind in ("Direction", "Value", "Bias", "Edge"):
         real, ours = getattr(gpiod.line, kind), getattr(gpio_twin, kind)
         assert {member.name for member in ours} <= {member.name for member in real}, kind
+    assert {"used", "consumer", "offset"} <= set(gpiod.LineInfo.__dataclass_fields__)
     assert set(BIASES.values()) <= {member.name for member in gpiod.line.Bias}
     pairs = [(gpio_twin.request_lines, gpiod.request_lines), (gpio_twin.LineSettings, gpiod.LineSettings)]
     pairs += [(getattr(gpio_twin.Chip, name), getattr(gpiod.Chip, name)) for name in ("__init__", "get_info", "get_line_info")]
@@ -25,6 +28,31 @@ def test_the_twin_offers_no_more_than_the_real_package() -> None:
     pairs += [(getattr(gpio_twin.Request, name), getattr(gpiod.LineRequest, name)) for name in requests]
     for ours, real in pairs:
         assert set(inspect.signature(ours).parameters) <= set(inspect.signature(real).parameters), real
+
+
+def test_the_real_package_takes_the_settings_that_are_asked_of_it() -> None:
+    """As far as its native code; only the kernel is missing."""
+    gpiod = pytest.importorskip("gpiod", reason="the real package is not installed: pip install 'edge-face[door]'")
+    from gpiod.line_settings import _line_settings_to_ext
+
+    asked: list[Any] = []
+
+    def request_lines(path: str, config: dict[int | str, Any], consumer: str) -> SimpleNamespace:
+        asked.extend((line, settings, _line_settings_to_ext(settings)) for line, settings in config.items())
+        return SimpleNamespace()
+
+    real = SimpleNamespace(line=gpiod.line, LineSettings=gpiod.LineSettings, request_lines=request_lines)
+    OutputLine("/dev/gpiochip0", "17", active_low=True, load=lambda: real)
+    InputLines("/dev/gpiochip0", {"DOOR": True}, bias="pull-up", debounce=0.02, load=lambda: real)
+    (line, out, _), (name, inward, _) = asked
+    assert (line, out.direction, out.output_value, out.active_low) == (
+        17,
+        gpiod.line.Direction.OUTPUT,
+        gpiod.line.Value.INACTIVE,
+        True,
+    )
+    assert (name, inward.direction, inward.bias) == ("DOOR", gpiod.line.Direction.INPUT, gpiod.line.Bias.PULL_UP)
+    assert (inward.edge_detection, inward.debounce_period.total_seconds()) == (gpiod.line.Edge.BOTH, 0.02)
 
 
 def test_the_real_package_refuses_a_chip_that_is_not_there_with_the_way_out() -> None:
@@ -102,4 +130,9 @@ def test_probing_takes_nothing(tmp_path: Path) -> None:
     assert probe(str(chip), ["17"], twin) == "twin"
     with pytest.raises(OutputError, match="line 18 not found"):
         probe(str(chip), ["18"], twin)
+    (chip / "17.consumer").write_text("edge-door")
+    assert probe(str(chip), ["17"], twin) == "twin", "the running door itself"
+    (chip / "17.consumer").write_text("w1-gpio")
+    with pytest.raises(OutputError, match="held by 'w1-gpio'"):
+        probe(str(chip), ["17"], twin)
     line.release()

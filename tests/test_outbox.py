@@ -81,6 +81,21 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(tmp_path: Path, content: byt
     assert (tmp_path / "outbox.db.damaged").read_bytes() == content
 
 
+def test_damage_in_the_middle_is_found_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    box = Outbox(path, 1000)
+    for number in range(300):
+        box.add(Letter(f"{number:032x}", "denied", "x" * 200))
+    box.close()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    box = Outbox(path, 1000)
+    box.add(letter(1))
+    assert len(box) == 1
+    assert (tmp_path / "outbox.db.damaged").exists()
+
+
 def test_a_file_of_another_form_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     with sqlite3.connect(path) as other:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from edge.door.clock import synchronised
 from edge.door.events import OutputError
 from edge.errors import SettingsError
 from edge.outputs import enabled, examine, open_door
 from edge.settings import Settings, load_settings
 from tests.door_twins import soon
-from tests.http_twins import KEY, Receiver
+from tests.http_twins import KEY, Receiver, certificate
 from tests.test_cli import COLLINS, Desk, desk
 
 __all__ = ["desk"]
@@ -113,7 +114,31 @@ def test_a_path_that_is_named_is_relative_to_its_file_and_an_empty_one_stays_emp
 
 def test_the_doctor_warns_of_a_wire_without_tls_and_of_recordings_that_open(tmp_path: Path) -> None:
     text = '[mqtt]\nenabled = true\ntls = false\nhost = "broker.example"\n[access]\nrecordings = true\n'
-    assert [warning.partition(" = ")[0] for warning in examine(settings(tmp_path, text))[1]] == ["mqtt.tls", "access.recordings"]
+    tls, recordings, unreachable = examine(settings(tmp_path, text))[1]
+    assert tls.startswith("mqtt.tls = false")
+    assert recordings.startswith("access.recordings = true")
+    assert unreachable.startswith("mqtt broker.example:8883: cannot be reached")
+
+
+def test_the_doctor_warns_of_a_schedule_by_a_clock_that_nobody_keeps_right(tmp_path: Path) -> None:
+    secret(tmp_path, "webhook.key")
+    receiver = Receiver()
+    found = examine(settings(tmp_path, webhook(receiver.port) + '[access]\nschedule = "mon 07:00-19:00"\n'))[1]
+    assert [warning.split(":")[0] for warning in found] == ([] if synchronised() else ["access.schedule"])
+
+
+def test_the_doctor_shakes_hands_with_the_server_and_sends_nothing(tmp_path: Path) -> None:
+    ca, tls = certificate(tmp_path)
+    receiver = Receiver(tls=tls)
+    secret(tmp_path, "webhook.key")
+    url = f'[webhook]\nenabled = true\nurl = "https://localhost:{receiver.port}/"\nkey_file = "webhook.key"\n'
+    assert examine(settings(tmp_path, url + f'ca = "{ca}"\n')) == ([], [])
+    (untrusted,) = examine(settings(tmp_path, url))[1]
+    assert "its certificate is not trusted" in untrusted
+    receiver.close()
+    (gone,) = examine(settings(tmp_path, url + f'ca = "{ca}"\n'))[1]
+    assert f"webhook localhost:{receiver.port}: cannot be reached" in gone
+    assert receiver.bodies == []
 
 
 def checks(place: Desk, code: int) -> dict[str, Any]:

@@ -124,6 +124,22 @@ def test_a_door_killed_in_the_middle_of_a_pulse_leaves_the_line_inactive(chip: P
         door.wait()
 
 
+def test_a_door_killed_again_and_again_at_any_moment_never_leaves_the_line_active(chip: Path) -> None:
+    """From before the guard has started to the middle of a pulse; the guard of one life must not be in the way of the next."""
+    for number in range(12):
+        with subprocess.Popen([sys.executable, "-c", DOOR, str(chip)], stdout=subprocess.DEVNULL, cwd=ROOT) as door:
+            time.sleep(0.1 * number)
+            door.send_signal(signal.SIGKILL)
+            door.wait()
+            assert soon(lambda: level(chip, LINE) == 0)
+            time.sleep(0.3)
+            assert level(chip, LINE) == 0
+    made = relay(strike(chip))
+    made.unlock(unlock())
+    assert level(chip, LINE) == 1
+    made.close()
+
+
 def test_a_door_that_hangs_leaves_the_line_inactive_when_the_pulse_is_over(chip: Path) -> None:
     text = DOOR.replace("30.0, 30.0", "0.5, 0.8")
     with subprocess.Popen([sys.executable, "-c", text, str(chip)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as door:

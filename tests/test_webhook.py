@@ -216,6 +216,9 @@ def test_tls_checks_the_server_against_the_authority_named(tmp_path: Path) -> No
         "https://example.org:99999/",
         "https://example.org/#top",
         "http://localhost.example.org/",
+        "https://example.org/a b",
+        "https://example.org/ä",
+        "https://example.org/\x7f",
     ],
 )
 def test_only_https_or_this_machine_itself_is_an_address(url: str) -> None:

@@ -1,8 +1,9 @@
 """Who is let in: pure rules over outcomes, without I/O. Nothing opens by error; whatever is not sure stays shut.
 
 Ages and pauses are monotonic seconds, so that no change of the wall clock opens anything or keeps it open. Only the weekly schedule needs
-the wall clock, and asks two of them: the one in force, and the one that this program found when it first saw a clock that was set, carried
-on by the monotonic clock. Both must lie within the schedule.
+the wall clock, and asks two of them: the one in force, and a witness, the first one that this program saw set, carried on by the monotonic
+clock. Both must lie within the schedule. The witness is replaced once, when the kernel first says that its clock is synchronised: a board
+without a clock of its own starts with the time of its last shutdown.
 """
 
 from collections import deque
@@ -22,13 +23,15 @@ LocalTime = Callable[[float], tuple[int, int]]  # wall-clock seconds -> (weekday
 @dataclass(frozen=True)
 class Rules:
     """expiry: seconds from capture within which the door may open. failures unknown approaches within ``window`` seconds: nobody is let in
-    for ``pause`` seconds; 0 failures: never. Raises ValueError for impossible values."""
+    for ``pause`` seconds; 0 failures: never. synchronised: the schedule opens only once the kernel's clock has been synchronised since the
+    start. Raises ValueError for impossible values."""
 
     expiry: float
     failures: int
     window: float
     pause: float
     schedule: Schedule
+    synchronised: bool = False
 
     def __post_init__(self) -> None:
         if not (self.expiry > 0 and self.failures >= 0 and self.window > 0 and self.pause > 0):
@@ -36,23 +39,25 @@ class Rules:
 
 
 class Hours:
-    """The schedule against two wall clocks; see above."""
+    """The schedule against two wall clocks; see above. required: whether a synchronised clock is asked for."""
 
-    def __init__(self, schedule: Schedule, local: LocalTime) -> None:
-        self._schedule, self._local = schedule, local
-        self._offset: float | None = None  # wall clock minus monotonic clock when the clock was first seen set
+    def __init__(self, schedule: Schedule, local: LocalTime, required: bool) -> None:
+        self._schedule, self._local, self._required = schedule, local, required
+        self._offset: float | None = None  # the witness: wall clock minus monotonic clock
+        self._synchronised = False  # has been, since the start
 
-    def look(self, now: float, wall: float) -> None:
-        """Remember the first wall clock that was set. now: monotonic seconds; wall: wall-clock seconds since 1970."""
-        if self._offset is None and wall >= NEVER_SET:
+    def look(self, now: float, wall: float, synchronised: bool) -> None:
+        """Take the witness. now: monotonic seconds; wall: wall-clock seconds since 1970; synchronised: as the kernel says."""
+        first = synchronised and not self._synchronised
+        if wall >= NEVER_SET and (self._offset is None or first):
             self._offset = wall - now
+            self._synchronised = synchronised
 
     def refusal(self, now: float, wall: float) -> Refusal | None:
         """None: open. Units as above."""
         if self._schedule.always:
             return None
-        self.look(now, wall)
-        if wall < NEVER_SET or self._offset is None:
+        if wall < NEVER_SET or self._offset is None or (self._required and not self._synchronised):
             return Refusal.CLOCK_UNSURE
         if not self._open(wall):
             return Refusal.OUTSIDE_HOURS
@@ -89,15 +94,16 @@ class Access:
 
     def __init__(self, rules: Rules, local: LocalTime) -> None:
         self._rules = rules
-        self._hours = Hours(rules.schedule, local)
+        self._hours = Hours(rules.schedule, local, rules.synchronised)
         self._throttle = Throttle(rules.failures, rules.window, rules.pause)
         self._let_in: deque[int] = deque(maxlen=KEPT_APPROACHES)
 
-    def judge(self, outcome: Outcome, now: float, wall: float) -> Unlock | Denied | None:
+    def judge(self, outcome: Outcome, now: float, wall: float, synchronised: bool = False) -> Unlock | Denied | None:
         """What an outcome comes to; None for an approach of which no usable sample was had.
 
-        now: seconds of the clock that the outcome's own times are of. wall: wall-clock seconds since 1970.
+        now: monotonic seconds. wall: wall-clock seconds since 1970. synchronised: whether the kernel says so of that clock.
         """
+        self._hours.look(now, wall, synchronised)
         if outcome.verdict is Verdict.NOT_ACQUIRED:
             return None
         if outcome.verdict is not Verdict.IDENTIFIED or outcome.subject is None:
@@ -110,9 +116,9 @@ class Access:
         self._let_in.append(outcome.track)
         return Unlock(Cause.FACE, outcome.subject, outcome.captured + self._rules.expiry, wall)
 
-    def look_at_clock(self, now: float, wall: float) -> None:
+    def look_at_clock(self, now: float, wall: float, synchronised: bool) -> None:
         """Tell it the time early, so that a clock set to something else later is noticed. Units as in ``judge``."""
-        self._hours.look(now, wall)
+        self._hours.look(now, wall, synchronised)
 
     def try_later(self, now: float) -> bool:
         """Whether nobody is let in at this moment because too many approaches failed."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from edge.door import clock
 from edge.door.access import Access
 from edge.door.events import Cause, Denied, Leaf, Output, State, Unlock
 from edge.door.lane import CLOSING, Lane, Tell
@@ -12,13 +13,14 @@ from edge.records import Frame, Outcome, Sighting
 EXIT_LIFE = 1.0  # seconds within which a press of the exit button opens
 
 Clock = Callable[[], float]
+Listener = Callable[[Unlock | Denied | State], None]
 
 
 class Door:
     """Tells every output, each in its own lane; no call waits for any of them.
 
-    clock: monotonic seconds. wall: wall-clock seconds since 1970. recorded: the stream is a recording, whose times are its own: an outcome
-    is then as old as its own two times say.
+    monotonic: seconds. wall: wall-clock seconds since 1970. synchronised: whether the kernel says so of that clock. recorded: the stream is
+    a recording, whose times are its own: an outcome is then as old as its own two times say.
     """
 
     def __init__(
@@ -28,21 +30,23 @@ class Door:
         tell: Tell,
         *,
         recorded: bool = False,
-        clock: Clock = time.monotonic,
+        monotonic: Clock = time.monotonic,
         wall: Clock = time.time,
+        synchronised: Callable[[], bool] = clock.synchronised,
     ) -> None:
-        self._access, self._recorded, self._clock, self._wall = access, recorded, clock, wall
-        self._lanes = [Lane(output, tell, clock) for output in outputs]
+        self._access, self._recorded, self._tell = access, recorded, tell
+        self._clock, self._wall, self._synchronised = monotonic, wall, synchronised
+        self._lanes = [Lane(output, tell, monotonic) for output in outputs]
         self._lock = threading.Lock()  # the contact's thread tells too
         self._leaf, self._try_later = Leaf.NOT_WATCHED, False
-        self._listeners: list[Callable[[Unlock], None]] = []
+        self._listeners: list[Listener] = []
         self._closers: list[Callable[[], None]] = []
-        self._access.look_at_clock(clock(), wall())
+        self._look_at_clock()
         self._tell_state()
 
     def seen(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
         """See ``edge.watch.Watcher``. A pause of the throttle ends here too."""
-        self._access.look_at_clock(self._clock(), self._wall())
+        self._look_at_clock()
         self._update(self._leaf)
 
     def decided(self, outcome: Outcome, name: str | None) -> None:
@@ -51,21 +55,21 @@ class Door:
         if self._recorded:
             outcome = _at(outcome, now)
         with self._lock:
-            event = self._access.judge(outcome, now, self._wall())
+            event = self._access.judge(outcome, now, self._wall(), self._synchronised())
         if event is not None:
-            self._put(event)
+            self._spread(event)
         self._update(self._leaf)
 
     def exit_pressed(self) -> None:
         """The button inside: it always opens, whatever the hours."""
-        self._put(Unlock(Cause.EXIT_BUTTON, None, self._clock() + EXIT_LIFE, self._wall()))
+        self._spread(Unlock(Cause.EXIT_BUTTON, None, self._clock() + EXIT_LIFE, self._wall()))
 
     def leaf(self, leaf: Leaf) -> None:
         """The contact says something new of the door leaf."""
         self._update(leaf)
 
-    def on_unlock(self, listener: Callable[[Unlock], None]) -> None:
-        """Who must know of every unlock at once; the listener returns at once."""
+    def listen(self, listener: Listener) -> None:
+        """Who wants to know of every event in the moment it happens: a screen, an audit. Called from several threads; returns at once."""
         self._listeners.append(listener)
 
     def on_close(self, closer: Callable[[], None]) -> None:
@@ -82,10 +86,16 @@ class Door:
         for lane in self._lanes:
             lane.join(until - time.monotonic())
 
-    def _put(self, event: Unlock | Denied) -> None:
-        if isinstance(event, Unlock):
-            for listener in self._listeners:
+    def _look_at_clock(self) -> None:
+        with self._lock:
+            self._access.look_at_clock(self._clock(), self._wall(), self._synchronised())
+
+    def _spread(self, event: Unlock | Denied | State) -> None:
+        for listener in self._listeners:
+            try:
                 listener(event)
+            except Exception as error:  # whoever listens does not keep the door from opening, or from staying shut
+                self._tell(f"a listener of the door failed: {error!r}")
         for lane in self._lanes:
             lane.put(event)
 
@@ -98,9 +108,7 @@ class Door:
             self._tell_state()
 
     def _tell_state(self) -> None:
-        state = State(self._try_later, self._leaf, self._wall())
-        for lane in self._lanes:
-            lane.put(state)
+        self._spread(State(self._try_later, self._leaf, self._wall()))
 
 
 def _at(outcome: Outcome, now: float) -> Outcome:

@@ -105,12 +105,14 @@ class InputLines:
 
 
 def probe(chip: str, lines: list[str], load: Load = load_gpiod) -> str:
-    """Looks without taking anything: the chip's name, and that it has these lines. Raises OutputError."""
+    """Looks without taking anything: the chip's name, and that it has these lines and no other program holds them. Raises OutputError."""
     gpiod = load()
     try:
         with gpiod.Chip(chip) as opened:
             for line in lines:
-                opened.get_line_info(line_id(line))
+                info = opened.get_line_info(line_id(line))
+                if info.used and info.consumer != CONSUMER:
+                    raise ValueError(f"held by '{info.consumer}'")
             return str(opened.get_info().label)
     except (OSError, ValueError) as error:
         raise OutputError(_why(chip, lines, error)) from error

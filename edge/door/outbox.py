@@ -94,6 +94,8 @@ class Outbox:
             with opened:
                 opened.execute(SCHEMA)
                 opened.execute("SELECT place, id, kind, facts FROM waiting LIMIT 1").fetchone()
+            if opened.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("damaged")
         except sqlite3.Error:
             opened.close()
             raise

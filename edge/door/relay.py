@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from edge.door.events import Denied, OutputError, State, Unlock
 from edge.door.lane import Tell
@@ -58,9 +60,9 @@ class Relay:
     def unlock(self, event: Unlock) -> None:
         """See ``Output``. Raises OutputError where the line did not become active."""
         self._answered.clear()
-        self._write(f"on {event.deadline!r} {self._strike.pulse!r}\n")
+        guard = self._write(f"on {event.deadline!r} {self._strike.pulse!r}\n")
         if not self._answered.wait(ANSWER):
-            self._kill()
+            guard.kill()
             raise OutputError("the guard of the line does not answer and is replaced; the door may not have opened")
         if self._answer == b"late":
             raise OutputError("the unlock came too late and was dropped")
@@ -78,11 +80,12 @@ class Relay:
         if guard is not None:
             self._close_pipe(guard)
         self._thread.join(CLOSING)
-        if self._thread.is_alive():
-            self._kill()
+        if self._thread.is_alive() and guard is not None:
+            guard.kill()
             self._thread.join(2 * CLOSING)
 
-    def _write(self, command: str) -> None:
+    def _write(self, command: str) -> "subprocess.Popen[bytes]":
+        """The guard that was told."""
         with self._pipe:
             guard = self._guard
             if guard is None or guard.stdin is None or guard.stdin.closed or not self.ready.is_set():
@@ -91,16 +94,12 @@ class Relay:
                 os.write(guard.stdin.fileno(), command.encode())
             except OSError as error:
                 raise OutputError("the guard of the line has gone, so that the door does not open") from error
+            return guard
 
     def _close_pipe(self, guard: "subprocess.Popen[bytes]") -> None:
         with self._pipe:
             if guard.stdin is not None:
                 guard.stdin.close()
-
-    def _kill(self) -> None:
-        guard = self._guard
-        if guard is not None:
-            guard.kill()
 
     def _keep(self) -> None:
         """Runs a guard, and another one when it has ended, until closed."""
@@ -123,7 +122,12 @@ class Relay:
         try:
             # a session of its own: signals for the door's terminal are not for the guard, who must end after it
             guard = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                **_surroundings(),
             )
         except OSError as error:
             return f"the guard of the line does not start: {error.strerror}", 1
@@ -133,7 +137,7 @@ class Relay:
         if self._closing.is_set():
             self._close_pipe(guard)
         try:
-            why = self._listen(guard.stdout.fileno())
+            why = self._listen(guard)
             self._close_pipe(guard)
             ended = _end(guard)
             complaint = guard.stderr.read(4096).decode("utf-8", "replace").strip().splitlines()
@@ -144,14 +148,15 @@ class Relay:
             guard.stdout.close()
             guard.stderr.close()
 
-    def _listen(self, source: int) -> str:
-        """Follows what the guard says until it ends; a reason to kill it, or empty."""
-        off_by: float | None = None
+    def _listen(self, guard: "subprocess.Popen[bytes]") -> str:
+        """Follows what the guard says until it ends; a reason for which it was killed, or empty."""
+        assert guard.stdout is not None
+        source, off_by = guard.stdout.fileno(), None
         while True:
             patience = None if off_by is None else max(off_by - time.monotonic(), 0.0)
             readable, _, _ = select.select([source], [], [], patience)
             if not readable:
-                self._kill()
+                guard.kill()
                 return "the guard did not let go of the line in time and was killed"
             said = os.read(source, 4096).split()
             if not said:
@@ -168,9 +173,16 @@ class Relay:
     def _make_safe(self) -> None:
         """The last guard ended badly: another one makes the line inactive."""
         try:
-            subprocess.run([*self._command, "--safe"], stdin=subprocess.DEVNULL, capture_output=True, timeout=CLOSING, check=True)
+            subprocess.run(
+                [*self._command, "--safe"], stdin=subprocess.DEVNULL, capture_output=True, timeout=CLOSING, check=True, **_surroundings()
+            )
         except (OSError, subprocess.SubprocessError):
             self._tell("relay: the line may still be active; take the power from the strike")
+
+
+def _surroundings() -> dict[str, Any]:
+    """The guard runs this very package, whatever folder the door was started in and whatever lies there."""
+    return {"cwd": "/", "env": {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}}
 
 
 def _end(guard: "subprocess.Popen[bytes]") -> int:

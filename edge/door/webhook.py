@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,8 +52,22 @@ class Address:
             _ = parts.port
         except ValueError as error:
             raise OutputError("webhook.url: the port is no number up to 65535; mend it") from error
-        self.context()
+        if not self.url.isascii() or not self.url.isprintable() or " " in self.url:
+            raise OutputError("webhook.url: holds a blank or a letter that no address has; write it as the server's people do (%20, xn--)")
+        _ = self.context
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.url)
+        assert parts.hostname is not None
+        return parts.hostname, parts.port or (443 if self.secure else 80)
+
+    @property
+    def secure(self) -> bool:
+        return self.url.lower().startswith("https:")
+
+    @cached_property
     def context(self) -> ssl.SSLContext:
         """What checks the server. Raises OutputError where the file of authorities cannot be read."""
         try:
@@ -223,19 +238,16 @@ class Webhook:
 def _post(address: Address, headers: Mapping[str, str], body: bytes) -> int:
     """The status of one request. Redirects are not followed and the answer's body is not read. The whole takes ``timeout`` seconds at most,
     however slowly the other side drips. Raises OSError or HTTPException."""
-    parts = urlsplit(address.url)
-    assert parts.hostname is not None
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    plain = socket.create_connection((parts.hostname, port), address.timeout)
+    parts, (host, port) = urlsplit(address.url), address.place
+    plain = socket.create_connection((host, port), address.timeout)
     handle = plain.dup()
     over = threading.Event()
     cut = threading.Timer(address.timeout, _shut, [handle, over])
     cut.daemon = True
     cut.start()
-    connection = http.client.HTTPConnection(parts.hostname, port, timeout=address.timeout)
+    connection = http.client.HTTPConnection(host, port, timeout=address.timeout)
     try:
-        connection.sock = address.context().wrap_socket(plain, server_hostname=parts.hostname) if secure else plain
+        connection.sock = address.context.wrap_socket(plain, server_hostname=host) if address.secure else plain
         connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, dict(headers))
         status = connection.getresponse().status
         if over.is_set():

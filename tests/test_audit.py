@@ -1,5 +1,6 @@
 """The audit log: what is in it cannot be changed unnoticed, what was promised is in it, and nothing about a face or a name is."""
 
+import fcntl
 import json
 import random
 import subprocess
@@ -279,6 +280,35 @@ def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     found = [line.facts["number"] for line in lines(tmp_path, KEY) if line.kind == "outcome"]
     assert sorted(found) == sorted([*range(40)] * 3)
+    assert problems(tmp_path) == ""
+
+
+def test_a_log_that_is_written_to_meanwhile_verifies(tmp_path: Path) -> None:
+    writer = start(tmp_path, 10_000)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "ready\n"
+    found = []
+    for _ in range(30):
+        found.append(verify(tmp_path, KEY))
+        time.sleep(0.03)
+    writer.kill()
+    writer.communicate()
+    assert {one.problems for one in found} == {()}
+    assert found[-1].lines > found[0].lines
+
+
+def test_a_log_held_by_a_process_that_hangs_is_an_error_and_not_a_wait_for_ever(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, KEY, max_bytes=10_000, keep_days=9, patience=0.05)
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(AuditError, match="another process holds it"):
+            audit.append("outcome", verdict="unknown")
+    audit.append("outcome", verdict="unknown")
+
+
+def test_a_copy_of_a_log_is_verified_without_its_lock(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / "lock").unlink()
     assert problems(tmp_path) == ""
 
 

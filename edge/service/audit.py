@@ -112,23 +112,12 @@ class Audit:
         except OSError as error:
             raise self._refusal(error) from error
         try:
-            self._take(lock)
+            _take(self.folder, lock, fcntl.LOCK_EX, self._patience)
             yield
         except OSError as error:
             raise self._refusal(error) from error
         finally:
             os.close(lock)
-
-    def _take(self, lock: int) -> None:
-        until = time.monotonic() + self._patience
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise AuditError(f"audit log {self.folder}: another process holds it; end that one, then try again") from None
-                time.sleep(0.01)
 
     def _refusal(self, error: OSError) -> AuditError:
         way_out = "check its owner, its rights and the room on the disk"
@@ -202,6 +191,35 @@ class Audit:
         _append(end.path, raw, end.size)
         end.number, end.mac, end.size = number, unchecked(raw[:-1]).mac, end.size + len(raw)
         write_head(self.folder, self._key, end.number, end.mac, self._now())
+
+
+@contextmanager
+def unchanging(folder: Path) -> Iterator[None]:
+    """Nothing is appended meanwhile. A copy of a log that has no lock is read as it is. AuditError if another process holds the log."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    except OSError as error:
+        raise AuditError(f"audit log {folder}: cannot be read ({error.strerror}); check its owner and its rights") from error
+    try:
+        _take(folder, lock, fcntl.LOCK_SH, PATIENCE)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(folder: Path, lock: int, how: int, patience: float) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise AuditError(f"audit log {folder}: another process holds it; end that one, then try again") from None
+            time.sleep(0.01)
 
 
 def read_head(folder: Path, key: bytes) -> Line | None:

@@ -269,10 +269,9 @@ def test_a_full_disk_is_an_error_and_leaves_the_log_sound(tmp_path: Path) -> Non
     assert verify(tmp_path, KEY).last.facts == {"number": 99}
 
 
-def start(folder: Path, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.twin_auditor", str(folder), str(count)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+def start(folder: Path, count: int, pause: float = 0.0) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tests.twin_auditor", str(folder), str(count), str(pause)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
@@ -284,15 +283,13 @@ def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_written_to_meanwhile_verifies(tmp_path: Path) -> None:
-    writer = start(tmp_path, 10_000)
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "ready\n"
-    found = []
-    for _ in range(30):
-        found.append(verify(tmp_path, KEY))
-        time.sleep(0.03)
-    writer.kill()
-    writer.communicate()
+    with start(tmp_path, 10_000, 0.01) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        try:
+            found = [verify(tmp_path, KEY) for _ in range(30) if time.sleep(0.02) is None]
+        finally:
+            writer.kill()
     assert {one.problems for one in found} == {()}
     assert found[-1].lines > found[0].lines
 

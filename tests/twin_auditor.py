@@ -1,6 +1,7 @@
-"""Appends to an audit log until it is killed, and says after each line that it is there: FOLDER COUNT."""
+"""Appends to an audit log until it is killed, and says after each line that it is there: FOLDER COUNT PAUSE (seconds)."""
 
 import sys
+import time
 from pathlib import Path
 
 from edge.service.audit import Audit
@@ -11,3 +12,4 @@ if __name__ == "__main__":
     for number in range(int(sys.argv[2])):
         audit.append("outcome", verdict="unknown", number=number)
         print(number, flush=True)
+        time.sleep(float(sys.argv[3]))

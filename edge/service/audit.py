@@ -219,7 +219,7 @@ def _take(folder: Path, lock: int, how: int, patience: float) -> None:
         except BlockingIOError:
             if time.monotonic() > until:
                 raise AuditError(f"audit log {folder}: another process holds it; end that one, then try again") from None
-            time.sleep(0.01)
+            time.sleep(0.002)
 
 
 def read_head(folder: Path, key: bytes) -> Line | None:

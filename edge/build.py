@@ -273,7 +273,8 @@ def audit_key(settings: Settings, *, may_create: bool) -> bytes:
 def audit(settings: Settings) -> Audit:
     """The audit log, made where there is none; a root key too, as ``root_key`` says. Raises AuditError."""
     key = audit_key(settings, may_create=True)
-    return Audit(audit_folder(settings), key, max_bytes=settings.audit.max_bytes, keep_days=settings.audit.keep_days)
+    limits = settings.audit
+    return Audit(audit_folder(settings), key, max_bytes=limits.max_bytes, max_total=limits.max_total, keep_days=limits.keep_days)
 
 
 def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:

@@ -169,6 +169,7 @@ class BackupSettings(Section):
 class AuditSettings(Section):
     folder: str
     max_bytes: Annotated[int, Field(ge=8192)]
+    max_total: Annotated[int, Field(ge=65536)]
     keep_days: Count
 
 

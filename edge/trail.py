@@ -1,7 +1,6 @@
 """`edge audit`: the log held against its key, or shown."""
 
 import re
-from collections import deque
 
 from edge import build
 from edge.errors import AuditError, SettingsError
@@ -17,7 +16,7 @@ def run(settings: Settings, report: Report, action: str, *, since: str | None, l
     noted = _noted(since)
     folder, key = build.audit_folder(settings), build.audit_key(settings, may_create=False)
     if action == "show":
-        shown = [line.shown() for line in deque(lines(folder, key), last)]
+        shown = [line.shown() for line in lines(folder, key, last)]
         for line in shown if report.as_json else ():
             report.result(line)
         report.table(

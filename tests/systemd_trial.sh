@@ -21,8 +21,9 @@ read -ra SETTINGS <<< "${TRIAL_ENVIRONMENT:-}" # likewise NAME=VALUE for what ru
 if [ ! -e "$TREE/usr/bin/systemctl" ]; then
     debootstrap --variant=minbase --components=main,universe --include="$PACKAGES" "$RELEASE" "$TREE" "$MIRROR" || exit 1
 fi
+rm -f "$TREE/etc/resolv.conf"
 cp -L /etc/resolv.conf "$TREE/etc/resolv.conf"
-SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$TREE" --register=no --keep-unit --boot --console=pipe \
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$TREE" --register=no --keep-unit --boot --console=pipe --resolv-conf=off \
     --bind-ro="$HERE:/src" "${BINDS[@]}" < /dev/null > "$TREE.log" 2>&1 &
 CONTAINER=$!
 trap 'kill "$CONTAINER" 2> /dev/null; wait "$CONTAINER" 2> /dev/null || true' EXIT

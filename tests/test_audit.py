@@ -1,5 +1,6 @@
 """The audit log: what is in it cannot be changed unnoticed, what was promised is in it, and nothing about a face or a name is."""
 
+import fcntl
 import json
 import random
 import subprocess
@@ -29,8 +30,10 @@ class Clock:
         return self.now
 
 
-def log(folder: Path, clock: Callable[[], float] = time.time, *, key: bytes = KEY, size: int = 100_000, days: int = 30) -> Audit:
-    return Audit(folder, key, max_bytes=size, keep_days=days, clock=clock)
+def log(
+    folder: Path, clock: Callable[[], float] = time.time, *, key: bytes = KEY, size: int = 10**5, total: int = 10**9, days: int = 30
+) -> Audit:
+    return Audit(folder, key, max_bytes=size, max_total=total, keep_days=days, clock=clock)
 
 
 def filled(folder: Path, count: int = 10, *, size: int = 100_000) -> Audit:
@@ -169,6 +172,17 @@ def test_what_is_older_than_is_kept_goes_and_the_rest_stays_verifiable(tmp_path:
     assert "and not because they were too old" in problems(tmp_path)
 
 
+def test_all_files_together_stay_below_their_limit_and_verifiable(tmp_path: Path) -> None:
+    audit = log(tmp_path, size=1500, total=8000)
+    for number in range(150):
+        audit.append("outcome", number=number)
+        assert sum(path.stat().st_size for path in files(tmp_path)) < 8000 + 2 * 1500
+    left = [line.facts["number"] for line in lines(tmp_path, KEY) if line.kind == "outcome"]
+    assert 15 < len(left) < 150
+    assert left == list(range(left[0], 150))
+    assert problems(tmp_path) == ""
+
+
 def test_a_clock_that_jumps_ahead_does_not_empty_the_log(tmp_path: Path) -> None:
     clock = Clock()
     audit = log(tmp_path, clock)
@@ -253,7 +267,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_log_sound(tmp_path: Path) -> Non
     code = (
         "import resource, signal, sys; from pathlib import Path; from edge.service.audit import Audit; from edge.errors import AuditError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "audit = Audit(Path(sys.argv[1]), bytes(range(32)), max_bytes=100000, keep_days=9)\n"
+        "audit = Audit(Path(sys.argv[1]), bytes(range(32)), max_bytes=100000, max_total=10**9, keep_days=9)\n"
         "audit.append('outcome', number=0)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))\n"
         "for number in range(9):\n"
@@ -268,10 +282,9 @@ def test_a_full_disk_is_an_error_and_leaves_the_log_sound(tmp_path: Path) -> Non
     assert verify(tmp_path, KEY).last.facts == {"number": 99}
 
 
-def start(folder: Path, count: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.twin_auditor", str(folder), str(count)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+def start(folder: Path, count: int, pause: float = 0.0) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "tests.twin_auditor", str(folder), str(count), str(pause)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
@@ -279,6 +292,33 @@ def test_several_processes_append_to_one_chain(tmp_path: Path) -> None:
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     found = [line.facts["number"] for line in lines(tmp_path, KEY) if line.kind == "outcome"]
     assert sorted(found) == sorted([*range(40)] * 3)
+    assert problems(tmp_path) == ""
+
+
+def test_a_log_that_is_written_to_meanwhile_verifies(tmp_path: Path) -> None:
+    with start(tmp_path, 10_000, 0.01) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        try:
+            found = [verify(tmp_path, KEY) for _ in range(30) if time.sleep(0.02) is None]
+        finally:
+            writer.kill()
+    assert {one.problems for one in found} == {()}
+    assert found[-1].lines > found[0].lines
+
+
+def test_a_log_held_by_a_process_that_hangs_is_an_error_and_not_a_wait_for_ever(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, KEY, max_bytes=10_000, max_total=10**9, keep_days=9, patience=0.05)
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(AuditError, match="another process holds it"):
+            audit.append("outcome", verdict="unknown")
+    audit.append("outcome", verdict="unknown")
+
+
+def test_a_copy_of_a_log_is_verified_without_its_lock(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / "lock").unlink()
     assert problems(tmp_path) == ""
 
 

@@ -2,7 +2,7 @@
 
 A folder of files ``audit-<number of the first line>.jsonl``; the last is written to. Beside them ``head``, the number and code of the
 newest line, and ``lock``. A file is closed at the end of its day (UTC) or when it is full, and deleted when all its lines are older than
-is kept; a ``pruned`` line says up to which line that went. Several processes may append.
+is kept, or all files together take more than they may; a ``pruned`` line says up to which line that went. Several processes may append.
 
 What is found: a line changed, moved, removed, put in or written with another key; files missing at the front, in the middle or at the end;
 lines cut from the end. What is not: the whole folder, ``head`` too, put back as it once was; for that give `edge audit verify --since` a
@@ -65,7 +65,8 @@ class _End:
 
 
 class Audit:
-    """One log. key: 32 bytes (``Keyring.audit_key``). max_bytes: of one file. keep_days: after which lines are deleted."""
+    """One log. key: 32 bytes (``Keyring.audit_key``). max_bytes: of one file. max_total: bytes of all.
+    keep_days: after which lines are deleted."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Audit:
         key: bytes,
         *,
         max_bytes: int,
+        max_total: int,
         keep_days: int,
         clock: Callable[[], float] = time.time,
         patience: float = PATIENCE,
@@ -81,7 +83,8 @@ class Audit:
         if len(key) != MAC_BYTES:
             raise ValueError(f"audit key: expected {MAC_BYTES} bytes, got {len(key)}")
         self.folder, self._key = folder, key
-        self._max_bytes, self._keep_days, self._clock, self._patience = max_bytes, keep_days, clock, patience
+        self._max_bytes, self._max_total, self._keep_days = max_bytes, max_total, keep_days
+        self._clock, self._patience = clock, patience
         with self._locked():
             pass
 
@@ -112,23 +115,12 @@ class Audit:
         except OSError as error:
             raise self._refusal(error) from error
         try:
-            self._take(lock)
+            _take(self.folder, lock, fcntl.LOCK_EX, self._patience)
             yield
         except OSError as error:
             raise self._refusal(error) from error
         finally:
             os.close(lock)
-
-    def _take(self, lock: int) -> None:
-        until = time.monotonic() + self._patience
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise AuditError(f"audit log {self.folder}: another process holds it; end that one, then try again") from None
-                time.sleep(0.01)
 
     def _refusal(self, error: OSError) -> AuditError:
         way_out = "check its owner, its rights and the room on the disk"
@@ -177,16 +169,18 @@ class Audit:
         self._prune(end)
 
     def _prune(self, end: _End) -> None:
-        """Deletes the oldest files whose lines are all too old; the line that says so is written first."""
+        """Deletes the oldest files if all their lines are too old, or all files together too large; the line that says so goes first."""
         limit = stamp(self._clock() - self._keep_days * 86400)
         paths, old, follower = files(self.folder), [], None
+        total = sum(path.stat().st_size for path in paths)
         for path, successor in pairwise(paths[: PRUNED_AT_ONCE + 1]):
             try:
                 line = first_of_file(self._key, _first(successor))
             except ValueError:
                 break
-            if line.time >= limit:
+            if line.time >= limit and total <= self._max_total:
                 break
+            total -= path.stat().st_size
             old.append(path)
             follower = line
         if follower:
@@ -202,6 +196,35 @@ class Audit:
         _append(end.path, raw, end.size)
         end.number, end.mac, end.size = number, unchecked(raw[:-1]).mac, end.size + len(raw)
         write_head(self.folder, self._key, end.number, end.mac, self._now())
+
+
+@contextmanager
+def unchanging(folder: Path) -> Iterator[None]:
+    """Nothing is appended meanwhile. A copy of a log that has no lock is read as it is. AuditError if another process holds the log."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield
+        return
+    except OSError as error:
+        raise AuditError(f"audit log {folder}: cannot be read ({error.strerror}); check its owner and its rights") from error
+    try:
+        _take(folder, lock, fcntl.LOCK_SH, PATIENCE)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(folder: Path, lock: int, how: int, patience: float) -> None:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise AuditError(f"audit log {folder}: another process holds it; end that one, then try again") from None
+            time.sleep(0.002)
 
 
 def read_head(folder: Path, key: bytes) -> Line | None:

@@ -1,11 +1,14 @@
 """The audit log held against its key, line by line, and against what was noted of its end."""
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.service.audit import files, read_head
+from edge.errors import AuditError
+from edge.service.audit import files, read_head, unchanging
 from edge.service.chain import MOST_BYTES, PRUNED, Line, first_of_file, opened, previous
 
 MOST_PROBLEMS = 20
@@ -113,13 +116,27 @@ class _Walk:
 
 
 def verify(folder: Path, key: bytes, since: tuple[int, str] | None = None) -> Verified:
-    """Everything that can be told about a log. since: number and code (hex) of a line that must still be there, unless it grew too old."""
+    """Everything that can be told about a log, while nothing is appended to it. AuditError if it cannot be read.
+
+    since: number and code (hex) of a line that must still be there, unless it grew too old.
+    """
     walk = _Walk(folder, key, since)
-    for _ in walk.lines():
-        pass
-    return Verified(len(files(folder)), walk.count, walk.first, walk.last, walk.torn, tuple(walk.problems))
+    with _readable(folder):
+        for _ in walk.lines():
+            pass
+        return Verified(len(files(folder)), walk.count, walk.first, walk.last, walk.torn, tuple(walk.problems))
 
 
-def lines(folder: Path, key: bytes) -> Iterator[Line]:
-    """The sound lines of a log, oldest first."""
-    return _Walk(folder, key, None).lines()
+def lines(folder: Path, key: bytes, last: int | None = None) -> list[Line]:
+    """The sound lines of a log, oldest first; the last so many. AuditError if it cannot be read."""
+    with _readable(folder):
+        return list(deque(_Walk(folder, key, None).lines(), last))
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        with unchanging(folder):
+            yield
+    except OSError as error:
+        raise AuditError(f"audit log {folder}: cannot be read ({error.strerror}); check its owner and its rights") from error

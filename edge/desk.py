@@ -7,7 +7,7 @@ lies in RAM until it is saved; aborting, locking, losing the screen or waiting t
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -66,6 +66,8 @@ class Clerk(Protocol):
     def probe(self, frames: Iterator[Frame]) -> Session: ...
     def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject: ...
     def people(self) -> Sequence[Subject]: ...
+    def seen(self) -> Mapping[str, str]: ...
+    def confusable(self) -> tuple[str, str] | None: ...
     def revoke(self, subject: str) -> Subject: ...
     def renew(self, subject: str, session: Session | None) -> Subject: ...
 
@@ -198,14 +200,21 @@ class Desk:
 
     def _people(self, command: ListPeople | Revoke | Renew) -> Reply:
         if isinstance(command, ListPeople):
-            wanted = command.search.casefold().strip()
-            found = [one for one in self._clerk.people() if wanted in one.label.casefold()]
-            shown = found[command.page * PAGE : (command.page + 1) * PAGE]
-            people = tuple(Person(id=one.id, name=one.label, enrolled=one.created, references=one.references) for one in shown)
-            return Reply(id=command.id, people=people, more=len(found) > (command.page + 1) * PAGE)
+            return self._list(command)
         if isinstance(command, Revoke):
             return Reply(id=command.id, receipt=_receipt(self._clerk.revoke(command.subject)))
         return Reply(id=command.id, receipt=_receipt(self._clerk.renew(command.subject, None)))
+
+    def _list(self, command: ListPeople) -> Reply:
+        """One page; beside the whole list's first page also who is confusable."""
+        wanted = command.search.casefold().strip()
+        found = [one for one in self._clerk.people() if wanted in one.label.casefold()]
+        shown, seen = found[command.page * PAGE : (command.page + 1) * PAGE], self._clerk.seen()
+        people = tuple(
+            Person(id=one.id, name=one.label, enrolled=one.created, seen=seen.get(one.id, ""), references=one.references) for one in shown
+        )
+        alike = None if wanted or command.page else self._clerk.confusable()
+        return Reply(id=command.id, people=people, more=len(found) > (command.page + 1) * PAGE, alike=alike)
 
     def _enrolment(self, connection: int, command: Command) -> Trouble | None:
         """One step of an enrolment; what came of it. The screen is shown where it stands."""

@@ -4,19 +4,20 @@ import os
 import pwd
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
 from edge import build
 from edge.appliance import Appliance
+from edge.calibrate import CONFUSABLE, standing
 from edge.desk import CONSENT, Desk, Patience
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import SettingsError
 from edge.gallery import Gallery, Subject
 from edge.inference import PlanStore
-from edge.records import Frame
+from edge.records import Frame, Verdict
 from edge.service.face import ScreenWatcher
 from edge.service.link import Command, DoorLink, Hello, Trouble
 from edge.settings import Settings
@@ -24,6 +25,8 @@ from edge.stages import Stages
 from edge.watch import Watcher
 
 LEAST_DISK = 200 * 2**20  # bytes; below it enrolment would soon fail
+RECENT = 2_000  # events in which "last seen" is looked up
+MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits
 ROUND = 5.0  # seconds between two looks at disk and plans
 
 
@@ -79,6 +82,18 @@ class ApplianceClerk:
     def people(self) -> Sequence[Subject]:
         """Everybody enrolled."""
         return self.gallery.subjects()
+
+    def seen(self) -> Mapping[str, str]:
+        """Subject's id -> when it was identified last (ISO 8601, UTC), as far back as the newest events tell."""
+        events = reversed(self.gallery.events(RECENT))
+        return {event.subject: event.time for event in events if event.subject is not None and event.kind == Verdict.IDENTIFIED.value}
+
+    def confusable(self) -> tuple[str, str] | None:
+        """The two enrolled people who are closest, if the door may take one for the other; not looked for among very many."""
+        if len(self.gallery) > MOST_COMPARED:
+            return None
+        pair = standing(self._door.settings, lambda warning: None).closest
+        return (pair[0], pair[1]) if pair and pair[2] == CONFUSABLE else None
 
     def revoke(self, subject: str) -> Subject:
         """Delete a subject of that id. Raises SubjectError."""

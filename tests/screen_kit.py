@@ -54,6 +54,16 @@ class Hand:
         self.screen = Screen(settings, size)
         self.window, self.bridge = self.screen.window, self.screen.bridge
         self.window.setProperty("still", True)
+        self.answers: list[tuple[str, str]] = []
+        self.bridge.answered.connect(lambda command, trouble, seconds, receipt: self.answers.append((command, trouble)))
+
+    def comes(self, what: Callable[[], object], seconds: float = 20.0) -> None:
+        """Waits until that is so; a failure tells where the screen stands."""
+        try:
+            until(what, seconds)
+        except AssertionError as error:
+            facts = f"page {self.page}, {self.bridge.property('enrolment')}, note '{self.text('note')}', answers {self.answers}"
+            raise AssertionError(f"{error}: {facts}") from None
 
     @property
     def page(self) -> str:
@@ -78,7 +88,7 @@ class Hand:
 
     def touch(self, name: str) -> None:
         """A finger on the middle of that item."""
-        until(lambda: self.find(name) is not None)
+        self.comes(lambda: self.find(name) is not None)
         item = self.find(name)
         middle = item.mapToScene(QPointF(item.width() / 2, item.height() / 2)).toPoint()
         QTest.mouseClick(self.window, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(middle))
@@ -99,10 +109,10 @@ class Hand:
         for digit in PIN:
             self.touch(f"pin_{digit}")
         self.touch("pin_ok")
-        until(lambda: self.page == "menu")
+        self.comes(lambda: self.page == "menu")
 
     def close(self) -> None:
-        self.window.close()
+        self.screen.close()
         self.screen.engine.deleteLater()
         pause(0.05)
 

@@ -73,6 +73,12 @@ class Clerk:
     def people(self) -> Sequence[Subject]:
         return [subject for subject, _ in self.stored.values()]
 
+    def seen(self) -> dict[str, str]:
+        return {IDS[0]: "2026-02-02T12:00:00Z"}
+
+    def confusable(self) -> tuple[str, str] | None:
+        return ("Ada", "Eve") if len(self.stored) > 1 else None
+
     def revoke(self, subject: str) -> Subject:
         if subject not in self.stored:
             raise SubjectError(f"subject {subject}: nobody has that name or id")
@@ -327,7 +333,9 @@ def test_people_are_listed_by_page_and_search_and_revoked_with_a_receipt_without
     enrol(open_desk, "Ada")
     open_desk.person = (2, EVE, 280.0, ())
     enrol(open_desk, "Eve")
-    assert [one.name for one in open_desk.says(ListPeople(id=5)).people] == ["Ada", "Eve"]
+    listed = open_desk.says(ListPeople(id=5))
+    assert [(one.name, one.seen) for one in listed.people] == [("Ada", "2026-02-02T12:00:00Z"), ("Eve", "")]
+    assert listed.alike == ("Ada", "Eve")
     assert [one.name for one in open_desk.says(ListPeople(id=5, search="ev")).people] == ["Eve"]
     assert open_desk.says(ListPeople(id=5, page=1)).people == ()
     receipt = open_desk.says(Revoke(id=6, subject=IDS[0])).receipt

@@ -1,5 +1,6 @@
 """The screen as people use it: real QML, real clicks, a real door's process on the demonstration stream."""
 
+import contextlib
 import json
 import re
 import signal
@@ -30,7 +31,7 @@ from edge.screen.pictures import draw, silhouette
 from edge.service.link import Enrolment, Hello, Hint, Person, Reply, Scene, State, Step, Trouble
 from edge.settings import load_settings
 from edge.stages import Stages
-from tests.screen_kit import PIN, ROOT, Hand, Place, pause, until
+from tests.screen_kit import PIN, ROOT, Hand, Place, pause
 
 QML = ROOT / "edge" / "screen" / "qml"
 SIZES = [(1024, 600), (1280, 800), (1920, 1080), (600, 1024), (1080, 1920)]
@@ -158,26 +159,26 @@ def test_a_whole_enrolment_by_touch_then_recognised_at_the_door_then_revoked(pla
     """Operator, PIN, consent, capture, name on the screen's keys, try it now, save; the same person comes again and is welcomed by name."""
     place.door()
     hand.bridge.start()
-    until(lambda: hand.bridge.property("connected"), 30)
+    hand.comes(lambda: hand.bridge.property("connected"), 30)
     hand.unlock()
     hand.touch("menu_enrol")
     assert not (place.folder / "gallery.db").exists() or stored(place) == 0
     hand.touch("agree")
-    until(lambda: hand.bridge.property("enrolment")["step"] in ("ready", "failed"), 60)
+    hand.comes(lambda: hand.bridge.property("enrolment")["step"] in ("ready", "failed"), 60)
     assert hand.bridge.property("enrolment")["step"] == "ready"
     for key in "ada":
         hand.touch(f"key_{key}")
     assert hand.text("name") == "Ada"
     hand.touch("save")
-    until(lambda: hand.text("saved") == "Ada is enrolled.")
+    hand.comes(lambda: hand.text("saved") == "Ada is enrolled.")
     assert stored(place) == 1
     hand.touch("done")
     hand.touch("back")
     assert hand.page == "door"
-    until(lambda: hand.text("who") == "Ada", 60)
+    hand.comes(lambda: hand.text("who") == "Ada", 60)
     assert hand.text("title") == "Welcome"
     revoke_first(hand)
-    until(lambda: stored(place) == 0)
+    hand.comes(lambda: stored(place) == 0)
 
 
 def revoke_first(hand: Hand) -> None:
@@ -186,33 +187,33 @@ def revoke_first(hand: Hand) -> None:
     hand.touch("menu_people")
     hand.touch("person_0")
     hand.touch("revoke")
-    until(lambda: "Receipt" in hand.text("note"))
+    hand.comes(lambda: "Receipt" in hand.text("note"))
     assert "Ada" not in hand.text("note")
 
 
 def stored(place: Place) -> int:
-    with sqlite3.connect(place.folder / "gallery.db") as db:
+    with contextlib.closing(sqlite3.connect(place.folder / "gallery.db")) as db:
         return int(db.execute("SELECT count(*) FROM subjects").fetchone()[0])
 
 
 def test_an_enrolment_that_is_cancelled_or_whose_screen_goes_leaves_nothing(place: Place, hand: Hand) -> None:
     door = place.door()
     hand.bridge.start()
-    until(lambda: hand.bridge.property("connected"), 30)
+    hand.comes(lambda: hand.bridge.property("connected"), 30)
     hand.unlock()
     hand.touch("menu_enrol")
     hand.touch("decline")
     assert hand.page == "menu"
     hand.touch("menu_enrol")
     hand.touch("agree")
-    until(lambda: hand.bridge.property("enrolment")["step"] != "none")
+    hand.comes(lambda: hand.bridge.property("enrolment")["step"] != "none")
     hand.touch("back")
-    until(lambda: hand.bridge.property("enrolment")["step"] == "none")
+    hand.comes(lambda: hand.bridge.property("enrolment")["step"] == "none")
     hand.touch("menu_enrol")
     hand.touch("agree")
-    until(lambda: hand.bridge.property("enrolment")["step"] != "none")
+    hand.comes(lambda: hand.bridge.property("enrolment")["step"] != "none")
     hand.bridge._link.close()
-    until(lambda: hand.page == "door" and hand.bridge.property("connected"))
+    hand.comes(lambda: hand.page == "door" and hand.bridge.property("connected"))
     assert hand.bridge.property("enrolment")["step"] == "none"
     assert stored(place) == 0
     assert door.poll() is None
@@ -221,16 +222,16 @@ def test_an_enrolment_that_is_cancelled_or_whose_screen_goes_leaves_nothing(plac
 def test_a_wrong_pin_does_not_unlock_and_the_third_makes_wait(place: Place, hand: Hand) -> None:
     place.door()
     hand.bridge.start()
-    until(lambda: hand.bridge.property("connected"), 30)
+    hand.comes(lambda: hand.bridge.property("connected"), 30)
     hand.touch("operator")
     for attempt in range(3):
         hand.types("314159\r" if attempt else "314159")
         if not attempt:
             hand.touch("pin_ok")
-        until(lambda: "not the PIN" in hand.text("note"))
+        hand.comes(lambda: "not the PIN" in hand.text("note"))
         hand.find("note").setProperty("text", "")
     hand.types(PIN + "\r")
-    until(lambda: "wait" in hand.text("note"))
+    hand.comes(lambda: "wait" in hand.text("note"))
     assert hand.page == "pin"
 
 
@@ -239,10 +240,10 @@ def test_the_screen_survives_the_door_s_death_at_any_moment_and_comes_back_by_it
     random = np.random.default_rng(5)
     for _ in range(3):
         door = place.door()
-        until(lambda: hand.bridge.property("connected"), 30)
+        hand.comes(lambda: hand.bridge.property("connected"), 30)
         pause(float(random.uniform(0, 3)))
         door.kill()
-        until(lambda: hand.bridge.property("trouble") == "away", 5)
+        hand.comes(lambda: hand.bridge.property("trouble") == "away", 5)
         assert hand.text("title") == "Out of service"
 
 
@@ -288,6 +289,6 @@ def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
         if item is not None and item.objectName() == "operator":
             break
     hand.types(key)
-    until(lambda: hand.page == "pin")
+    hand.comes(lambda: hand.page == "pin")
     hand.presses("Escape")
-    until(lambda: hand.page == "door")
+    hand.comes(lambda: hand.page == "door")

@@ -23,6 +23,7 @@ from edge.gallery.errors import (
     WrongKeyError,
     translated,
 )
+from edge.gallery.header import first_bytes
 from edge.gallery.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
 from edge.gallery.witness import sync_folder
 from edge.template.protect import require_sha256
@@ -176,8 +177,7 @@ def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience
 def _check_header(path: Path) -> None:
     """Refuses, without opening a database, what is no gallery, one of a newer program, and one cut short."""
     try:
-        with path.open("rb") as file:
-            header, size = file.read(_HEADER_BYTES), os.fstat(file.fileno()).st_size
+        header, size = first_bytes(path, _HEADER_BYTES)
     except FileNotFoundError as error:
         raise MissingGalleryError(f"gallery {path}: does not exist: check the path, or enrol somebody to make it") from error
     except OSError as error:

@@ -39,6 +39,14 @@ class Screen:
             self.window.resize(*size)
             self.window.show()
 
+    def close(self) -> None:
+        """Close the window, let go of the door, and of Qt's texts."""
+        self.window.close()
+        self.bridge.stop()
+        if self._catalogue is not None:
+            QCoreApplication.removeTranslator(self._catalogue)
+        self._catalogue = None
+
     def speak(self, language: str) -> None:
         """All texts in another language."""
         if self._catalogue is not None:
@@ -65,5 +73,5 @@ def run(settings: Settings, windowed: str | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: app.quit())
     code = app.exec()
-    del screen
+    screen.close()
     return int(code)

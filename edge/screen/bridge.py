@@ -72,6 +72,7 @@ class Bridge(QObject):
         self._asked: dict[int, str] = {}
         self._people: list[dict[str, Any]] = []
         self._more = False
+        self._alike: tuple[str, str] | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(PACE)
         self._timer.timeout.connect(self.poll)
@@ -79,6 +80,11 @@ class Bridge(QObject):
     def start(self) -> None:
         """Begin to look at the link."""
         self._timer.start()
+
+    def stop(self) -> None:
+        """Look no more, and hang up."""
+        self._timer.stop()
+        self._link.close()
 
     @Slot()
     def poll(self) -> None:
@@ -88,7 +94,7 @@ class Bridge(QObject):
         if self._hello is not None and not self._link.connected:
             self._hello, self._enrolment = None, Enrolment(step=Step.NONE)
             self._asked.clear()
-            self._set_people((), False)
+            self._set_people()
             self.answered.emit("gone", "", 0.0, "")
             self.changed.emit()
 
@@ -121,11 +127,11 @@ class Bridge(QObject):
     def _take_reply(self, reply: Reply) -> None:
         asked = self._asked.pop(reply.id, "")
         if asked == "people" and reply.trouble is None:
-            self._set_people(tuple(person.model_dump() for person in reply.people), reply.more)
+            self._set_people(tuple(person.model_dump() for person in reply.people), reply.more, reply.alike or self._alike)
         self.answered.emit(asked, reply.trouble.value if reply.trouble else "", reply.seconds, reply.receipt or "")
 
-    def _set_people(self, people: tuple[dict[str, Any], ...], more: bool) -> None:
-        self._people, self._more = list(people), more
+    def _set_people(self, people: tuple[dict[str, Any], ...] = (), more: bool = False, alike: tuple[str, str] | None = None) -> None:
+        self._people, self._more, self._alike = list(people), more, alike
         self.listed.emit()
 
     def _play(self, state: str) -> None:
@@ -178,6 +184,10 @@ class Bridge(QObject):
     def more(self) -> bool:
         return self._more
 
+    @Property("QVariantList", notify=listed)
+    def alike(self) -> list[str]:
+        return list(self._alike or ())
+
     @Property("QVariantMap", constant=True)
     def colours(self) -> dict[str, Any]:
         return facts()
@@ -205,7 +215,7 @@ class Bridge(QObject):
 
     @Slot()
     def lock(self) -> None:
-        self._set_people((), False)
+        self._set_people()
         self._ask(Lock)
 
     @Slot(str)

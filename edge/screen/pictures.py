@@ -59,7 +59,7 @@ def draw(folder: Path) -> list[Path]:
         screen.window.setProperty("page", page)
         take(message)
         shown.append(_save(screen, folder / f"screen-{name}.png"))
-    screen.window.close()
+    screen.close()
     return shown
 
 

@@ -148,16 +148,21 @@ class Enrolment(_Message):
 
 
 class Person(_Message):
-    """One line of the list. enrolled: ISO 8601, UTC."""
+    """One line of the list. enrolled, seen (identified last; empty: not lately): ISO 8601, UTC."""
 
     id: SubjectId
     name: Name
     enrolled: Time
+    seen: Time = ""
     references: Count
 
 
 class Reply(_Message):
-    """The answer to the command of that number. trouble: why not; None: done. seconds: to wait. receipt: of a revocation or renewal."""
+    """The answer to the command of that number.
+
+    trouble: why not; None: done. seconds: to wait. people, more: a page of the list, and whether another follows. alike: two people whom
+    the door may take for one another. receipt: of a revocation or renewal.
+    """
 
     type: Literal["reply"] = "reply"
     id: Count
@@ -165,6 +170,7 @@ class Reply(_Message):
     seconds: Seconds = 0.0
     people: Annotated[tuple[Person, ...], Field(max_length=PAGE)] = ()
     more: bool = False
+    alike: tuple[Name, Name] | None = None
     receipt: Annotated[str, Field(max_length=200)] | None = None
 
 

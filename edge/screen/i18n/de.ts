@@ -198,6 +198,10 @@
         <translation>Personen</translation>
     </message>
     <message>
+        <source>%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.</source>
+        <translation>%1 und %2 sehen sich so ähnlich, dass die Tür sie verwechseln kann. Bitte eine der beiden neu aufnehmen.</translation>
+    </message>
+    <message>
         <source>Revoked. Receipt: %1</source>
         <translation>Widerrufen. Beleg: %1</translation>
     </message>
@@ -232,6 +236,14 @@
     <message>
         <source>Enrolled %1</source>
         <translation>Aufgenommen am %1</translation>
+    </message>
+    <message>
+        <source>not seen lately</source>
+        <translation>länger nicht gesehen</translation>
+    </message>
+    <message>
+        <source>last seen %1</source>
+        <translation>zuletzt gesehen %1</translation>
     </message>
     <message>
         <source>Renew the protection</source>

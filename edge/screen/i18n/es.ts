@@ -198,6 +198,10 @@
         <translation>Personas</translation>
     </message>
     <message>
+        <source>%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.</source>
+        <translation>%1 y %2 se parecen tanto que la puerta puede confundirlos. Dé de alta a uno de nuevo.</translation>
+    </message>
+    <message>
         <source>Revoked. Receipt: %1</source>
         <translation>Revocado. Comprobante: %1</translation>
     </message>
@@ -232,6 +236,14 @@
     <message>
         <source>Enrolled %1</source>
         <translation>De alta desde %1</translation>
+    </message>
+    <message>
+        <source>not seen lately</source>
+        <translation>no visto últimamente</translation>
+    </message>
+    <message>
+        <source>last seen %1</source>
+        <translation>visto por última vez %1</translation>
     </message>
     <message>
         <source>Renew the protection</source>

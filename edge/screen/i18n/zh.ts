@@ -198,6 +198,10 @@
         <translation>人员</translation>
     </message>
     <message>
+        <source>%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.</source>
+        <translation>%1 与 %2 非常相像，门禁可能混淆。请为其中一人重新登记。</translation>
+    </message>
+    <message>
         <source>Revoked. Receipt: %1</source>
         <translation>已撤销。回执：%1</translation>
     </message>
@@ -232,6 +236,14 @@
     <message>
         <source>Enrolled %1</source>
         <translation>登记于 %1</translation>
+    </message>
+    <message>
+        <source>not seen lately</source>
+        <translation>近期未见</translation>
+    </message>
+    <message>
+        <source>last seen %1</source>
+        <translation>最近一次 %1</translation>
     </message>
     <message>
         <source>Renew the protection</source>

@@ -25,7 +25,7 @@ Rectangle {
         focus: true
         activeFocusOnTab: true
         onAccepted: box.accepted()
-        onTextChanged: box.edited()
+        onTextChanged: { window.stir(); box.edited() }
         Accessible.role: Accessible.EditableText
         Accessible.name: box.hint
     }

@@ -15,6 +15,7 @@ Window {
     readonly property bool rightToLeft: Application.layoutDirection === Qt.RightToLeft
 
     function go(name) { page = name; rest.restart() }
+    function stir() { rest.restart() }
 
     Words { id: words }
     Component { id: pinPage; PinPage {} }

@@ -9,6 +9,9 @@ Panel {
     property bool typing: false
     property int number: 0
     property string receipt: ""
+    note: said !== "" ? said : door.alike.length === 2 && chosen === null
+        ? qsTr("%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.").arg(door.alike[0]).arg(door.alike[1]) : ""
+    property string said: ""
     onBack: chosen ? chosen = null : window.go("menu")
     Component.onCompleted: door.list_people("", 0)
     function look() { door.list_people(search.text, number) }
@@ -17,10 +20,10 @@ Panel {
         target: door
         function onAnswered(command, trouble, seconds, receipt) {
             if (trouble === "locked" || command === "gone") { window.go("door"); return }
-            if (trouble !== "") { page.noteKind = "warning"; page.note = words.why(trouble) }
+            if (trouble !== "") { page.noteKind = "warning"; page.said = words.why(trouble) }
             else if (command === "revoke" || command === "renew") {
                 page.noteKind = "note"
-                page.note = (command === "revoke" ? qsTr("Revoked. Receipt: %1") : qsTr("Renewed. Receipt: %1")).arg(receipt)
+                page.said = (command === "revoke" ? qsTr("Revoked. Receipt: %1") : qsTr("Renewed. Receipt: %1")).arg(receipt)
                 page.chosen = null
                 page.look()
             }
@@ -36,7 +39,7 @@ Panel {
             anchors { left: parent.left; right: keys.left; top: parent.top; rightMargin: window.unit * 2 }
             hint: qsTr("Search")
             limit: 64
-            onEdited: { page.number = 0; page.note = ""; page.look() }
+            onEdited: { page.number = 0; page.said = ""; page.noteKind = "warning"; page.look() }
         }
         Touch {
             id: keys
@@ -112,7 +115,9 @@ Panel {
         }
         Text {
             width: parent.width
-            text: page.chosen ? qsTr("Enrolled %1").arg(page.chosen.enrolled.slice(0, 10)) : ""
+            text: !page.chosen ? "" : qsTr("Enrolled %1").arg(page.chosen.enrolled.slice(0, 10)) + " · "
+                + (page.chosen.seen === "" ? qsTr("not seen lately") : qsTr("last seen %1").arg(page.chosen.seen.slice(0, 16).replace("T", " ") + " UTC"))
+            wrapMode: Text.Wrap
             color: page.ink
             font.pixelSize: window.unit * 4
             horizontalAlignment: Text.AlignHCenter

@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> Answer:
     """Measure everything asked for; write the page if wanted."""
     facts = {
         **circumstances(),
-        "command": "python -m evaluation.bench " + " ".join(options.words),
+        "command": "python -m evaluation.bench " + " ".join(word for word in options.words if word != "--json"),
         "row_bytes": compare.row_bytes(contenders.SYMBOLS, contenders.Q),
         "rounds": options.rounds,
         "sizes": [compared(rows, options.rounds) for rows in sorted(options.rows)],

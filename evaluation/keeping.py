@@ -22,7 +22,7 @@ from edge.template import compare
 from evaluation.contenders import SYMBOLS, Q
 from evaluation.pictures import CONSOLE
 
-SUBJECTS, LOADS, CHANGES, PART = 10_000, 5, 9, 4096
+SUBJECTS, LOADS, CHANGES, MOVES, PART = 10_000, 5, 5, 25, 4096
 NETWORK = NetworkId("ab" * 32, SYMBOLS, Q)
 PACKED = ("*/edge/gallery/matrix.py", "*/edge/template/compare.py")
 """Where the memory is asked for that a search reads, or that says whose a row is."""
@@ -118,18 +118,22 @@ def _visible(path: Path) -> dict[str, Any]:
 
 def _moves(references: int) -> dict[str, float]:
     """Median microseconds of adding one row to those in memory, and of removing one."""
-    matrix = Matrix(compare.row_bytes(SYMBOLS, Q), references + CHANGES)
-    matrix.fill([f"{number:032x}" for number in range(SUBJECTS)])
-    for start in range(0, references, PART):
-        numbers = range(start, min(start + PART, references))
-        matrix.extend([b"%032x" % number for number in numbers], [number % SUBJECTS for number in numbers], [bytes(192)] * len(numbers))
+    matrix = Matrix(compare.row_bytes(SYMBOLS, Q), references + MOVES)
+    random = np.random.default_rng(3)
+    ids = sorted({random.bytes(16).hex() for _ in range(references + MOVES)})
+    newcomers, ids = ids[:MOVES], ids[MOVES:]
+    matrix.fill(ids[:SUBJECTS])
+    for start in range(0, len(ids), PART):
+        part = ids[start : start + PART]
+        owners = [number % min(SUBJECTS, len(ids)) for number in range(len(part))]
+        matrix.extend([each.encode() for each in part], owners, [bytes(192)] * len(part))
     added, removed = [], []
-    for number in range(CHANGES):
+    for newcomer, leaver in zip(newcomers, ids, strict=False):
         begun = time.perf_counter()
-        matrix.append(f"{references + number:032x}", f"{number:032x}", bytes(192))
+        matrix.append(newcomer, ids[0], bytes(192))
         added.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        matrix.remove(f"{number:032x}")
+        matrix.remove(leaver)
         removed.append(time.perf_counter() - begun)
     return {name: round(1e6 * statistics.median(each), 1) for name, each in (("append", added), ("remove", removed))}
 

@@ -194,7 +194,6 @@ def _place(ids: Ids, identity: object) -> int | None:
     if not isinstance(identity, str) or not is_id(identity):
         return None
     first, second = _words(identity)
-    for place in np.flatnonzero(ids[0] == first).tolist():
-        if ids[1, place] == second:
-            return int(place)
-    return None
+    places = np.flatnonzero(ids[0] == first)
+    places = places[ids[1, places] == second]
+    return int(places[0]) if len(places) else None

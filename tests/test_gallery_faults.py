@@ -367,6 +367,8 @@ def test_a_read_only_folder_or_file_is_refused_by_name(reachable: Path) -> None:
         reachable.chmod(0o400)
         with pytest.raises(UnwritableGalleryError, match=rf"{reachable} is read-only"):
             opened(reachable)
+        closed = reachable.rename(reachable.with_name("never opened.db"))
+        shutil.copy(closed, reachable)
         reachable.chmod(0o000)
         with pytest.raises(UnwritableGalleryError, match="cannot be read"):
             opened(reachable)

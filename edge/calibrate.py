@@ -21,10 +21,10 @@ from edge.errors import AcquisitionError, SourceError
 from edge.records import Code, Features
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.template.compare import Bytes, bits_of, pack, unequal
+from edge.template.compare import Bytes, bits_of, unequal
 from edge.template.decide import Approach
 from edge.template.fuse import fuse
-from edge.template.tail import LEAST_TAIL, SHARE, NonMatedTail, Promise, fit_tail
+from edge.template.tail import LEAST_TAIL, SHARE, NonMatedTail, Promise, fit_tail, taking_turns
 
 AT_ONCE = 8  # probes of one comparison: see ``compare.unequal``
 FAR, NEAR, CONFUSABLE = "far apart", "near", "confusable"
@@ -252,21 +252,9 @@ def least_people() -> int:
 
 
 def comparisons(people: Sequence[Person]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Unequal symbols of one look of each person with each other person's reference, (n (n-1),), and who was compared, (n (n-1), 2).
-
-    Only one look of an approach meets one reference, its looks taking turns: looks of an approach are nearly the same, so more of them
-    would count the same comparison several times.
-    """
-    q = people[0].reference.q
-    references = pack(np.stack([person.reference.symbols for person in people]), q)
-    counts, who, places = [], [], np.arange(len(people))
-    for place, person in enumerate(people):
-        looks = pack(np.stack([look.symbols for look in person.looks]), q)
-        found = unequal(references, looks, bits_of(q))[(place + places) % len(looks), places]
-        others = places != place
-        counts.append(found[others].astype(np.int64))
-        who.append(np.column_stack([np.full(len(people) - 1, place), places[others]]))
-    return np.concatenate(counts), np.concatenate(who)
+    """See ``edge.template.tail.taking_turns``."""
+    looks = [np.stack([look.symbols for look in person.looks]) for person in people]
+    return taking_turns(looks, np.stack([person.reference.symbols for person in people]), people[0].reference.q)
 
 
 def people_in(source: Path) -> list[Path]:

@@ -263,7 +263,7 @@ class Gallery:
 
     def copy_to(self, path: Path) -> None:
         """A compact copy of the file, sealed as it is, in a new private file. AlteredGalleryError for one that was not signed as it is."""
-        self._state.follow()
+        self._state.look_at_everything()
         self._state.require_unaltered()
         self._state.file.copy_to(path)
 

@@ -67,6 +67,11 @@ class State:
         with self.file.reading() as db:
             self._load(db)
 
+    def look_at_everything(self) -> None:
+        """The same, holding every reference against the signed head, whatever the file tells of its changes."""
+        self._version = -1
+        self.follow()
+
     def stale(self) -> bool:
         """Whether somebody has changed the file since it was followed."""
         return self.file.data_version() != self._version

@@ -4,7 +4,7 @@ Dissimilarities are unequal symbols, 0..m; smaller is more alike. The one thresh
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import SettingsError
+from edge.records import Symbols
+from edge.template import compare
 
 # Probability-weighted moments need a shape below 0.5 (Hosking & Wallis 1987, section 3). At 0 the tail is exponential. Normal-like counts
 # fit shapes of -0.2..-0.1 at a share of 1 %, and such a law, which ends, claims a hundredth of the true rate and less four decades further
@@ -176,6 +178,23 @@ def fit_tail(
     names, who = np.unique(people, return_inverse=True)
     laws = np.array(list(_drawn_again(depth, inside, who.reshape(people.shape), names.size, seed)))
     return replace(tail, people=int(names.size), bounds=tuple(_bounds(tail, *laws.T)))
+
+
+def taking_turns(looks: Sequence[Symbols], references: Symbols, q: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Unequal symbols of one look of each person with each other person's reference, (n (n-1),), and who was compared, (n (n-1), 2).
+
+    looks: of each person the codes of an approach's searches, (k, m). references: (n, m). Only one look of an approach meets one
+    reference, its looks taking turns: looks of an approach are nearly the same, so more of them would count the same comparison several
+    times.
+    """
+    rows, bits = compare.pack(references, q), compare.bits_of(q)
+    counts, who, places = [], [], np.arange(len(looks))
+    for place, own in enumerate(looks):
+        found = compare.unequal(rows, compare.pack(own, q), bits)[(place + places) % len(own), places]
+        others = places != place
+        counts.append(found[others].astype(np.int64))
+        who.append(np.column_stack([np.full(len(looks) - 1, place), places[others]]))
+    return np.concatenate(counts), np.concatenate(who)
 
 
 def _moments(histogram: npt.NDArray[np.integer]) -> tuple[np.float64, np.float64]:

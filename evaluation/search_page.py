@@ -164,9 +164,11 @@ def _reasons(facts: Facts) -> Iterator[str]:
             alone = gallery["load"]["blobs_alone"]["ratio"]
             yield (
                 f"Load of {gallery['references']:,} references: SQLite alone, giving one blob a row and nothing else, takes {alone:.2f} of "
-                "the rows by sqlite-utils; the rest is the subject, the id and the tag of each row. Only rows stored in blocks would be "
-                "faster, and the file has one row a reference, so that each can be revoked, renewed and lost by itself."
+                "the rows by sqlite-utils; the rest is the id, the subject and the tag of each row, which are read and checked one by one. "
+                "Fewer, larger blobs would be faster; one row a reference lets each be revoked, renewed and lost by itself."
             )
+    if "followed by another program" in missed:
+        yield "Following: when the file has changed, the other program compares the ids of all references, which grows with their number."
 
 
 PLOTTED = (OURS, OURS_TWO, OURS_BATCH, FAISS, FAISS_BATCH, "usearch", "simsimd", "edge without its extension (numpy)")

@@ -64,10 +64,10 @@ class Wire:
 class Panel:
     """libosdp's control panel with one reader."""
 
-    def __init__(self, wire: Wire, key: bytes = KEY) -> None:
+    def __init__(self, wire: Wire, key: bytes | None = KEY) -> None:
         self.events: list[dict[str, Any]] = []
         self.completed: list[tuple[int, int]] = []
-        info = osdp.PDInfo(ADDRESS, wire.channel(), scbk=key, flags=[osdp.LibFlag.EnforceSecure])
+        info = osdp.PDInfo(ADDRESS, wire.channel(), scbk=key, flags=[osdp.LibFlag.EnforceSecure] if key else [])
         self.panel = osdp.ControlPanel(
             [info],
             log_level=osdp.LogLevel.Emergency,
@@ -135,6 +135,16 @@ def test_a_controller_with_another_key_hears_nothing(wire: Wire, reader: Osdp) -
     panel = Panel(wire, key=bytes(range(1, 17)))
     time.sleep(3.0)
     assert not panel.secure
+    with pytest.raises(OutputError, match="secure channel"):
+        reader.unlock(unlock())
+    panel.close()
+    assert panel.events == []
+
+
+def test_a_controller_that_speaks_in_the_clear_is_not_answered(wire: Wire, reader: Osdp) -> None:
+    panel = Panel(wire, key=None)
+    time.sleep(3.0)
+    assert not panel.panel.is_online(ADDRESS)
     with pytest.raises(OutputError, match="secure channel"):
         reader.unlock(unlock())
     panel.close()

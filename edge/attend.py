@@ -17,22 +17,23 @@ from edge.watch import Watcher
 def watchers(job: Appliance, gallery: Gallery, *, live: bool) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
-    live: of the source. What cannot be set up is told, and does not keep the door shut.
+    live: of the source. What cannot be set up is told, and does not keep the door shut. The audit log comes last: at the end it waits for
+    the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
     found: list[Watcher] = []
     try:
-        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
-    except EdgeError as error:
-        job.report.warn(f"{error}. The door runs unaudited until its next start")
-    try:
         found += metrics(job, gallery)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs without metrics until its next start")
+    try:
+        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+    except EdgeError as error:
+        job.report.warn(f"{error}. The door runs unaudited until its next start")
     if manager := notifier():
         alive = Alive(manager, watchdog_interval(), live=live)
         alive.ready("watching")
-        found.append(alive)
+        found.insert(0, alive)
     return found
 
 

@@ -60,9 +60,11 @@ put() {
     fi
     if [ -n "$DRY" ]; then rm -f "$new"; else
         mkdir -p "$(dirname "$path")"
-        if [ "$(id -u)" = 0 ] && live; then chown "root:$3" "$new"; fi
-        chmod "$2" "$new"
-        mv -f "$new" "$path"
+        cp "$new" "$path.new"
+        rm -f "$new"
+        if [ "$(id -u)" = 0 ] && live; then chown "root:$3" "$path.new"; fi
+        chmod "$2" "$path.new"
+        mv -f "$path.new" "$path"
     fi
     step "write $path"
 }
@@ -101,7 +103,10 @@ parse() {
 
 value() {
     case $1 in
-        --root) ROOT=$(realpath -m "$2") && [ "$ROOT" != / ] || ROOT="" ;;
+        --root)
+            ROOT=$(realpath -m -- "$2" 2> /dev/null) || fail "--root '$2': expected a folder"
+            [ "$ROOT" != / ] || fail "--root /: that is this machine; leave --root out"
+            ;;
         --camera) CAMERA=$2 ;;
         --device) DEVICE=$2 ;;
         --key) KEY=$2 ;;

@@ -189,6 +189,8 @@ def test_without_outputs_the_door_reaches_this_machine_only_and_listens_nowhere(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--root", ""), "expected a folder"),
+        (("--root", "/"), "leave --root out"),
         (("--systemd", "245"), "too old; 249"),
         (("--systemd", "new"), "expected a number"),
         (("--board", "toaster"), "choose jetson, pi or pc"),

@@ -19,24 +19,25 @@ def watchers(job: Appliance, gallery: Gallery, *, live: bool) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
     live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
+    The audit log comes last: at the end it waits for the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
     door = outputs.open_door(job.settings, job.report.warn, live=live)
     found: list[Watcher] = [door] if door else []
     try:
-        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
-    except EdgeError as error:
-        job.report.warn(f"{error}. The door runs unaudited until its next start")
-    try:
         found += metrics(job, gallery)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs without metrics until its next start")
+    try:
+        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+    except EdgeError as error:
+        job.report.warn(f"{error}. The door runs unaudited until its next start")
     if manager := notifier():
         for problem in harden():
             job.report.warn(problem)
         alive = Alive(manager, watchdog_interval(), live=live)
         alive.ready("watching")
-        found.append(alive)
+        found.insert(0, alive)
     return found
 
 

@@ -60,9 +60,11 @@ put() {
     fi
     if [ -n "$DRY" ]; then rm -f "$new"; else
         mkdir -p "$(dirname "$path")"
-        if [ "$(id -u)" = 0 ] && live; then chown "root:$3" "$new"; fi
-        chmod "$2" "$new"
-        mv -f "$new" "$path"
+        cp "$new" "$path.new"
+        rm -f "$new"
+        if [ "$(id -u)" = 0 ] && live; then chown "root:$3" "$path.new"; fi
+        chmod "$2" "$path.new"
+        mv -f "$path.new" "$path"
     fi
     step "write $path"
 }
@@ -101,7 +103,10 @@ parse() {
 
 value() {
     case $1 in
-        --root) ROOT=$(realpath -m "$2") && [ "$ROOT" != / ] || ROOT="" ;;
+        --root)
+            ROOT=$(realpath -m -- "$2" 2> /dev/null) || fail "--root '$2': expected a folder"
+            [ "$ROOT" != / ] || fail "--root /: that is this machine; leave --root out"
+            ;;
         --camera) CAMERA=$2 ;;
         --device) DEVICE=$2 ;;
         --key) KEY=$2 ;;
@@ -168,6 +173,7 @@ program() {
     live || return 0
     local site=() stamp extras=service
     if [ -n "$SCREEN" ]; then extras+=,screen; fi
+    if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then extras+=,door; fi
     if [ "$BOARD" != pc ] || python3 -c 'import gi' 2> /dev/null; then site=(--system-site-packages); fi
     if [ ! -x "$PREFIX/.venv/bin/python" ]; then run python3 -m venv "${site[@]}" "$PREFIX/.venv"; fi
     stamp=$(echo "$extras" | cat - "$HERE/pyproject.toml" "$HERE/edge/template/_compare.c" | sha256sum)
@@ -179,21 +185,7 @@ program() {
 
 # What only the people here can know. A file that is there is theirs and is not touched.
 settings() {
-    put "$CONFIG/00-installed.toml" 0640 edge <<- END
-		# Written by systemd/install.sh and replaced by its next run. Your own settings belong into a file with a higher number.
-		[network]
-		runtime = "$(if [ "$BOARD" = jetson ]; then echo auto; else echo onnxruntime; fi)"
-		plans = "$STATE/plans"
-
-		[gallery]
-		path = "$STATE/gallery.db"
-
-		[calibration]
-		path = "$STATE/calibration.json"
-
-		[keys]
-		file = "$STATE/root.key"
-	END
+    put "$CONFIG/00-installed.toml" 0640 edge < <(places)
     if [ -e "$ROOT$CONFIG/10-site.toml" ]; then
         [ -z "$CAMERA$DEVICE" ] || echo "note: $ROOT$CONFIG/10-site.toml is there and stays; change camera and device name in it"
         return
@@ -208,6 +200,21 @@ settings() {
 		[gallery]
 		device = "${DEVICE:-$(uname -n | cut -c1-64)}"
 	END
+}
+
+# Everything that the defaults keep beside the program lies where only the door's user can go; sockets where others can.
+places() {
+    echo "# Written by systemd/install.sh and replaced by its next run. Your own settings belong into a file with a higher number."
+    awk -v state="$STATE" -v runtime="$(if [ "$BOARD" = jetson ]; then echo auto; else echo onnxruntime; fi)" '
+        function table() { if (name != shown) { print "\n[" name "]"; shown = name } }
+        /^\[[a-z]+\]/ { name = substr($0, 2, index($0, "]") - 2) }
+        name == "network" && /^runtime = / { table(); print "runtime = \"" runtime "\"" }
+        /^[a-z_]+ = "\.\.\/var\// {
+            split($0, part, "\"")
+            place = substr(part[2], 8)
+            table()
+            print $1 " = \"" (place ~ /\.sock$/ ? "/run/edge" : state) "/" place "\""
+        }' "$HERE/config/appliance.toml"
 }
 
 camera() {
@@ -302,8 +309,7 @@ outputs() {
 screen() {
     echo "# Written by systemd/install.sh: the screen at the door, which runs as a user of its own."
     echo "[Service]"
-    echo "Environment=EDGE_SCREEN_ENABLED=true EDGE_SCREEN_USER=edge-screen EDGE_SCREEN_SOCKET=/run/edge/screen.sock"
-    echo "Environment=EDGE_SCREEN_PIN=$STATE/operator.pin"
+    echo "Environment=EDGE_SCREEN_ENABLED=true EDGE_SCREEN_USER=edge-screen"
 }
 
 metrics() {

@@ -65,6 +65,8 @@ step "pictures to enrol" "/opt/edge/.venv/bin/python -m pip install -q matplotli
 step "enrolled and identified through sudo's command" 'edge enrol "Eileen Collins" Collins.png; edge identify Collins.png | grep -q "Eileen Collins"'
 step "the running door has taken her up" 'sleep 2; curl -fs 127.0.0.1:9464/metrics | grep -q "^edge_references 1"'
 step "the doctor finds no failure" 'edge doctor --json || [ $? = 10 ]'
+step "nothing is kept beside the program" '! edge config show | grep /opt/edge/var'
+step "the backup's unit does nothing without recipients, and does not fail" 'systemctl start edge-backup; ! systemctl is-failed edge-backup'
 step "kill -9, ten times, and up again" \
     "for i in \$(seq 10); do kill -9 \$(systemctl show -P MainPID edge-door); sleep 4; $active; done; sleep 3"
 step "the audit log is unbroken" 'edge audit verify'

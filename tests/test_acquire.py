@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from edge.acquire import MOST_CROPS, Acquirer, DetectLimits, Sample
+from edge.errors import NetworkError
 from edge.face.detect import anchors
 from edge.face.quality import Limits
 from edge.records import Reason
@@ -119,3 +120,25 @@ def test_every_stage_is_timed() -> None:
     assert sample is not None
     acquirer.features([sample])
     assert list(acquirer.stages.medians()) == ["detect", "align", "quality", "hash"]
+
+
+def test_warming_up_runs_both_networks_once_and_shows_what_a_broken_one_says() -> None:
+    acquirer, hasher = made()
+    acquirer.warm()
+    assert (hasher.batches, len(acquirer.stages.seconds["detect"])) == ([1], 1)
+
+    class NotANumber(BrightnessHash):
+        def infer(self, batch: npt.NDArray[Any], outputs: Sequence[str] | None = None) -> Mapping[str, npt.NDArray[Any]]:
+            return {"logits": np.full((1, 64), np.nan, np.float32), "log_variance": np.zeros((1, 1), np.float32)}
+
+    with pytest.raises(NetworkError, match="not finite"):
+        Acquirer(FacesAt(), NotANumber(), 8, DETECT, LIMITS, Stages()).warm()
+
+
+def test_whoever_listens_hears_of_every_stage_as_it_ends() -> None:
+    acquirer, _ = made((160, 160, 120))
+    heard: list[tuple[str, float]] = []
+    acquirer.stages.heard = lambda name, seconds: heard.append((name, seconds))
+    acquirer.only_face(picture())
+    assert [name for name, _ in heard] == ["detect", "align", "quality"]
+    assert heard[0][1] == acquirer.stages.seconds["detect"][0]

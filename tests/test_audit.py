@@ -242,6 +242,29 @@ def test_a_damaged_log_is_gone_on_with_and_never_looks_sound_again(tmp_path: Pat
     assert [line.kind for line in lines(tmp_path, KEY)][-3:] == ["outcome"] * 3
 
 
+@pytest.mark.parametrize("name", ["audit-000000000001.jsonl", "audit-000000000099.jsonl", "audit-999999999999.jsonl"])
+def test_rubbish_in_the_place_of_a_file_does_not_stop_the_log(tmp_path: Path, name: str) -> None:
+    audit = filled(tmp_path, 2)
+    (tmp_path / name).write_bytes(b"x" * 9000)
+    (tmp_path / "head").unlink()
+    (tmp_path / "audit-9.jsonl").write_bytes(b"not a name of this log")
+    for _ in range(3):
+        audit.append("outcome", verdict="unknown")
+    assert "a new chain begun" in problems(tmp_path)
+    assert len(files(tmp_path)) <= 3
+    assert [line.kind for line in lines(tmp_path, KEY)][-3:] == ["outcome"] * 3
+
+
+def test_damage_does_not_end_retention(tmp_path: Path) -> None:
+    audit = filled(tmp_path, 60, size=1500)
+    files(tmp_path)[1].write_bytes(b"x" * 1500 + b"\n")
+    audit = log(tmp_path, size=1500, total=6000)
+    for _ in range(60):
+        audit.append("outcome", verdict="unknown")
+    assert sum(path.stat().st_size for path in files(tmp_path)) < 6000 + 2 * 1500
+    assert problems(tmp_path) == "", "what was damaged is gone with the rest, as the log says"
+
+
 def test_another_root_key_begins_a_chain_of_its_own(tmp_path: Path) -> None:
     filled(tmp_path)
     log(tmp_path, key=bytes(32)).append("enrol", subject="0f" * 16)

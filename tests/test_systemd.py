@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.settings import load_settings
+from edge.settings import DEFAULTS, flatten, load_settings
 from tests.test_docs import commands
 
 ROOT = Path(__file__).parent.parent
@@ -50,10 +50,11 @@ class Tree:
         """Also what every machine has: systemd's own units, and something where the program would be."""
         own = next(path for path in (Path("/usr/lib/systemd/system"), Path("/lib/systemd/system")) if path.is_dir())
         shutil.copytree(own, self.root / "usr/lib/systemd/system", symlinks=True)
-        program = self.root / "opt/edge/.venv/bin/edge"
-        program.parent.mkdir(parents=True)
-        program.write_text("#!/bin/sh\n")
-        program.chmod(0o755)
+        for name in ("opt/edge/.venv/bin/edge", "usr/bin/grep"):
+            program = self.root / name
+            program.parent.mkdir(parents=True)
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o755)
         return self
 
 
@@ -146,9 +147,11 @@ def test_the_program_accepts_the_settings_that_the_installer_writes(tree: Tree, 
     tree.install("--no-program", "--board", board, "--device", "east-1")
     settings = load_settings(tree.root / "etc/edge", {})
     assert settings.gallery.device == "east-1"
-    assert {
-        str(path.parent) for path in (settings.gallery.path, settings.calibration.path, settings.keys.file, settings.network.plans)
-    } == {"/var/lib/edge"}
+    shipped = DEFAULTS.parent.parent / "var"
+    assert [name for name, value in flatten(settings).items() if str(shipped) in str(value)] == [], "nothing is kept beside the program"
+    assert str(settings.gallery.path) == "/var/lib/edge/gallery.db"
+    assert str(settings.keys.file) == "/var/lib/edge/root.key"
+    assert settings.network.runtime == ("auto" if board == "jetson" else "onnxruntime")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +192,8 @@ def test_without_outputs_the_door_reaches_this_machine_only_and_listens_nowhere(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--root", ""), "expected a folder"),
+        (("--root", "/"), "leave --root out"),
         (("--systemd", "245"), "too old; 249"),
         (("--systemd", "new"), "expected a number"),
         (("--board", "toaster"), "choose jetson, pi or pc"),

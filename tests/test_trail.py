@@ -76,3 +76,9 @@ def test_another_place_for_the_log_is_a_setting(desk: Desk) -> None:  # noqa: F8
     desk.config.write_text(desk.config.read_text() + '[audit]\nfolder = "log"\n')
     desk.edge("enrol", COLLINS, desk.collins)
     assert len(list(Path(desk.folder / "log").glob("audit-*.jsonl"))) == 1
+
+
+def test_the_demonstration_leaves_the_door_s_log_alone(desk: Desk) -> None:  # noqa: F811
+    desk.config.write_text(desk.config.read_text() + '[audit]\nfolder = "log"\n')
+    desk.edge("demo", "--json")
+    assert {path.name for path in desk.folder.iterdir()} == {"Collins.png", "Hopper.png", "door.toml"}

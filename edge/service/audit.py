@@ -11,6 +11,7 @@ head noted elsewhere. Whoever has the root key can write any log.
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,11 +40,16 @@ from edge.service.chain import (
 PATIENCE = 5.0  # seconds that an append waits for the other processes
 PRUNED_AT_ONCE = 2  # files at most: a clock that jumps ahead does not empty the log at one blow
 HEAD, LOCK = "head", "lock"
+_NAME = re.compile(r"audit-[0-9]{12,18}\.jsonl")
 
 
 def files(folder: Path) -> list[Path]:
     """The files of a log, oldest first."""
-    return sorted(path for path in folder.glob("audit-*.jsonl") if path.stem[6:].isdigit())
+    return sorted((path for path in folder.glob("audit-*.jsonl") if _NAME.fullmatch(path.name)), key=_begins)
+
+
+def _begins(path: Path) -> int:
+    return int(path.stem[6:])
 
 
 def stamp(seconds: float) -> str:
@@ -141,11 +147,11 @@ class Audit:
         return _End(None, 0, "", head.number if head else 0, _follows(head), torn, damage)
 
     def _end_of(self, path: Path, head: Line | None, torn: int) -> _End:
-        size, named = path.stat().st_size, int(path.stem[6:])
+        size, named = path.stat().st_size, _begins(path)
         try:
             first, last = _ends(path, self._key)
         except ValueError:
-            number = max(named - 1 + path.read_bytes().count(b"\n"), head.number if head else 0)
+            number = max(named, named - 1 + path.read_bytes().count(b"\n"), head.number if head else 0)
             return _End(path, size, "", number, _follows(head), torn, "altered")
         damage = ""
         if head is None and last.number > 1:
@@ -171,23 +177,29 @@ class Audit:
     def _prune(self, end: _End) -> None:
         """Deletes the oldest files if all their lines are too old, or all files together too large; the line that says so goes first."""
         limit = stamp(self._clock() - self._keep_days * 86400)
-        paths, old, follower = files(self.folder), [], None
+        paths, old = files(self.folder), []
+        told: dict[str, Fact] = {}
         total = sum(path.stat().st_size for path in paths)
         for path, successor in pairwise(paths[: PRUNED_AT_ONCE + 1]):
-            try:
-                line = first_of_file(self._key, _first(successor))
-            except ValueError:
-                break
-            if line.time >= limit and total <= self._max_total:
+            begun, first, before = self._beginning(successor)
+            if begun >= limit and total <= self._max_total:
                 break
             total -= path.stat().st_size
             old.append(path)
-            follower = line
-        if follower:
-            self._write(end, PRUNED, {"through": follower.number - 1, "last": follower.facts["previous"]})
+            told = {"through": first - 1, "last": before}
+        if old:
+            self._write(end, PRUNED, told)
             for path in old:
                 path.unlink()
             _sync_folder(self.folder)
+
+    def _beginning(self, path: Path) -> tuple[str, int, str]:
+        """Time and number of a file's first line, and the code it follows; of a damaged one what its name and its date say."""
+        try:
+            line = first_of_file(self._key, _first(path))
+        except ValueError:
+            return stamp(path.stat().st_mtime), _begins(path), ""
+        return line.time, line.number, str(line.facts["previous"])
 
     def _write(self, end: _End, kind: str, facts: dict[str, Fact]) -> None:
         assert end.path is not None

@@ -10,7 +10,7 @@ from edge.records import Frame, Outcome, Sighting
 from edge.service.chain import Fact
 
 WAITING = 1000  # lines at most; what does not fit is counted and told in the log
-PATIENCE = 10.0  # seconds that the end of a run waits for the last lines
+PATIENCE = 4.0  # seconds that the end of a run waits twice at most: for room, and for the last lines
 
 
 class Appender(Protocol):

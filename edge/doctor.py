@@ -49,6 +49,7 @@ def examine(config: Path | None) -> list[Check]:
         ("camera", _camera),
         ("disk", _disk),
         ("clock", _clock),
+        ("screen", _screen),
     ]
     found = [Check("config", "pass", "settings are sound")]
     for name, check in checks:
@@ -176,3 +177,11 @@ def _clock(settings: Settings) -> Check:
             "clock", "warn", "the wall clock was never set", "set it (timedatectl); decisions do not depend on it, dates in the list do"
         )
     return Check("clock", "pass", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _screen(settings: Settings) -> Check:
+    if not settings.screen.enabled:
+        return Check("screen", "pass", "no screen is attached (screen.enabled)")
+    if not build.pin_lock(settings).is_set:
+        return Check("screen", "warn", "no operator's PIN is set, so that nobody can enrol at the screen", "set one: `edge pin set`")
+    return Check("screen", "pass", f"served at {settings.screen.socket}")

@@ -179,7 +179,7 @@ def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> 
 def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk: Desk) -> None:
     (found,) = desk.facts("doctor", code=10)
     states = {check["id"]: check["state"] for check in found["checks"]}
-    expected = ["config", "network", "plan", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock"]
+    expected = ["config", "network", "plan", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock", "screen"]
     assert list(states) == expected
     assert states["gallery"] == states["key"] == "warn"
     assert all(check["remedy"] for check in found["checks"] if check["state"] != "pass")

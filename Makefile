@@ -23,7 +23,7 @@ run: .venv/run
 kiosk: .venv/kiosk
 	@mkdir -p var/kiosk
 	@test -f var/kiosk/pin || { echo "Choose an operator's PIN for this try, 6 to 12 digits:"; $(KIOSK) $(BIN)/edge pin set; }
-	$(KIOSK) $(BIN)/edge run --screen --source "$(or $(SOURCE),demo:live)" & door=$$!; trap 'kill $$door' EXIT; \
+	$(KIOSK) $(BIN)/edge run --screen --source "$(or $(SOURCE),demo:live)" & door=$$!; trap 'kill $$door 2>/dev/null' EXIT INT TERM; \
 	$(KIOSK) $(BIN)/edge screen --windowed 1024x600
 
 test: .venv/test

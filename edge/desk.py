@@ -15,7 +15,7 @@ from typing import Protocol
 from edge.enrol import Listener, Session
 from edge.errors import AcquisitionError, EdgeError, GalleryError, KeySourceError, SubjectError
 from edge.records import Frame, Reason, Sighting
-from edge.service.face import HINTS, placed
+from edge.service.face import HINTS, placed, turned
 from edge.service.link import (
     PAGE,
     Command,
@@ -35,6 +35,7 @@ from edge.service.link import (
     Scene,
     Step,
     Trouble,
+    Turn,
     Unlock,
 )
 
@@ -300,9 +301,9 @@ class Desk:
             if self._abort.is_set():
                 raise _Gone
 
-    def _tell(self, step: Step) -> Callable[[int, Hint, float], None]:
-        def tell(samples: int, hint: Hint, seconds: float) -> None:
-            self._show(step, samples=samples, hint=hint, seconds=seconds)
+    def _tell(self, step: Step) -> "Told":
+        def tell(samples: int, hint: Hint, seconds: float, ways: tuple[Turn, ...]) -> None:
+            self._show(step, samples=samples, hint=hint, seconds=seconds, ways=ways)
 
         return tell
 
@@ -313,13 +314,16 @@ class Desk:
         samples: int = 0,
         hint: Hint | None = None,
         seconds: float = 0.0,
+        ways: tuple[Turn, ...] = (),
         twin: str | None = None,
         name: str | None = None,
         trouble: Trouble | None = None,
     ) -> None:
         wanted = self._wanted if step is Step.CAPTURE else 0
         self._link.show(
-            Enrolment(step=step, samples=samples, wanted=wanted, hint=hint, seconds=seconds, twin=twin, name=name, trouble=trouble)
+            Enrolment(
+                step=step, samples=samples, wanted=wanted, hint=hint, turned=ways, seconds=seconds, twin=twin, name=name, trouble=trouble
+            )
         )
 
     def _lock(self) -> None:
@@ -329,6 +333,9 @@ class Desk:
     def _drop(self) -> None:
         self._draft = None
         self._show(Step.NONE)
+
+
+Told = Callable[[int, Hint, float, tuple[Turn, ...]], None]
 
 
 class PersonLeft(Exception):
@@ -369,21 +376,26 @@ class Newest:
 class Guide:
     """Frames of the one person who is well placed, until the deadline; says what to change, one thing at a time.
 
-    tell: samples, what to do, seconds left.
+    tell: samples, what to do, seconds left, how the head was turned so far. Nobody has to turn it: time passes, and samples count, without.
     """
 
-    def __init__(self, frames: Newest, abort: threading.Event, deadline: float, tell: Callable[[int, Hint, float], None]) -> None:
+    def __init__(self, frames: Newest, abort: threading.Event, deadline: float, tell: Told) -> None:
         self._frames, self._abort, self._deadline, self._tell = frames, abort, deadline, tell
         self._samples = 0
+        self._way: Turn | None = None
+        self._ways: dict[Turn, None] = {}
 
     def counted(self, samples: int, reasons: tuple[Reason, ...]) -> None:
         """The listener of ``edge.enrol.capture``."""
+        if samples > self._samples and self._way is not None:
+            self._ways[self._way] = None
         self._samples = samples
         self._say(HINTS[reasons[0]] if reasons else (Hint.TURN_A_LITTLE if samples else Hint.LOOK))
 
     def frames(self) -> Iterator[Frame]:
         """Raises PersonLeft when another person may have come after samples were taken."""
         self._samples, whose, seen = 0, None, time.monotonic()
+        self._ways.clear()
         while not self._abort.is_set() and time.monotonic() < self._deadline:
             taken = self._frames.take(0.2)
             if taken is None:
@@ -400,12 +412,13 @@ class Guide:
             whose, seen = main.track, time.monotonic()
             hint = placed(main.face, (frame.image.shape[1], frame.image.shape[0]))
             if hint is None:
+                self._way = turned(main.face)
                 yield frame
             else:
                 self._say(hint)
 
     def _say(self, hint: Hint) -> None:
-        self._tell(self._samples, hint, max(0.0, self._deadline - time.monotonic()))
+        self._tell(self._samples, hint, max(0.0, self._deadline - time.monotonic()), tuple(self._ways))
 
 
 def trouble_of(error: EdgeError) -> Trouble:

@@ -57,6 +57,7 @@ def examine(config: Path | None) -> list[Check]:
         ("audit", _audit),
         ("units", _units),
         ("outputs", _outputs),
+        ("screen", _screen),
     ]
     found = [Check("config", "pass", "settings are sound")]
     for name, check in checks:
@@ -239,3 +240,11 @@ def _outputs(settings: Settings) -> Check:
         more = f" (and {others} more)" if others else ""
         return Check("outputs", "fail" if problems else "warn", found + more, remedy or "see the message")
     return Check("outputs", "pass", f"{', '.join(enabled)}: set up as asked")
+
+
+def _screen(settings: Settings) -> Check:
+    if not settings.screen.enabled:
+        return Check("screen", "pass", "no screen is attached (screen.enabled)")
+    if not build.pin_lock(settings).is_set:
+        return Check("screen", "warn", "no operator's PIN is set, so that nobody can enrol at the screen", "set one: `edge pin set`")
+    return Check("screen", "pass", f"served at {settings.screen.socket}")

@@ -150,7 +150,7 @@ def show(told: dict[str, list[Stopwatch]]) -> int:
         }
         for name in told
     }
-    table = Table("screen", *(next(iter(facts.values()))), title="milliseconds, medians")
+    table = Table("screen", *(column.replace("_", " ") for column in facts["none"]), title="milliseconds, medians")
     for name, row in facts.items():
         table.add_row(name, *(str(value) for value in row.values()))
     Console().print(table)

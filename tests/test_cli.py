@@ -182,7 +182,7 @@ def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk:
     (found,) = desk.facts("doctor", code=10)
     states = {check["id"]: check["state"] for check in found["checks"]}
     expected = ["config", "network", "plan", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock"]
-    expected += ["temperature", "permissions", "audit", "units", "outputs"]
+    expected += ["temperature", "permissions", "audit", "units", "outputs", "screen"]
     assert list(states) == expected
     assert states["gallery"] == states["key"] == "warn"
     assert all(check["remedy"] for check in found["checks"] if check["state"] != "pass")

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from edge.desk import CONSENT, Desk, Patience
+from edge.desk import CONSENT, Desk, Guide, Patience
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import SubjectError
 from edge.gallery import Subject
-from edge.records import Frame, Pixels, Reason, Sighting
+from edge.records import Face, Frame, Pixels, Reason, Sighting
 from edge.service.link import (
     Command,
     EnrolAbort,
@@ -29,6 +29,7 @@ from edge.service.link import (
     Revoke,
     Step,
     Trouble,
+    Turn,
     Unlock,
 )
 from tests.twins import ScriptedAcquirer, face_at, frame
@@ -370,3 +371,31 @@ def test_more_commands_than_an_operator_can_touch_are_answered_busy(open_desk: K
     assert [reply.trouble for _, reply in open_desk.speaker.replies[1:]] == [Trouble.BUSY] * 12
     open_desk.begins(EnrolAbort(id=9))
     until(lambda: len(open_desk.speaker.replies) == 1 + 20 + 2)
+
+
+class Film:
+    """Frames one after the other, each with the main face, or nobody's."""
+
+    def __init__(self, faces: Sequence[Face | None]) -> None:
+        self._left = list(enumerate(faces))
+
+    def take(self, seconds: float) -> tuple[Frame, Sequence[Sighting]] | None:
+        if not self._left:
+            return None
+        number, face = self._left.pop(0)
+        return Frame(np.zeros((480, 640, 3), np.uint8), float(number), number, "film"), [Sighting(1, face, 0, (), False)] if face else []
+
+
+def test_the_ways_in_which_a_head_was_turned_are_gathered_of_samples_that_serve_and_none_is_asked_for() -> None:
+    straight = face_at(280.0, 200.0, 100.0)
+    left = Face(straight.box, straight.landmarks + np.array([[0, 0], [0, 0], [12, 0], [0, 0], [0, 0]], np.float32), 0.9)
+    right = Face(straight.box, straight.landmarks - np.array([[0, 0], [0, 0], [12, 0], [0, 0], [0, 0]], np.float32), 0.9)
+    told: list[tuple[Turn, ...]] = []
+    film = Film([straight, left, right, straight])
+    guide = Guide(film, threading.Event(), time.monotonic() + 0.2, lambda *facts: told.append(facts[3]))  # type: ignore[arg-type]
+    samples = 0
+    for each in guide.frames():
+        refused = each.number == 2
+        samples += not refused
+        guide.counted(samples, (Reason.BLURRED,) if refused else ())
+    assert told == [(), (Turn.LEFT,), (Turn.LEFT,), (Turn.LEFT,)]

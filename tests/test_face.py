@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
-from edge.service.face import DoorFace, Manners, ScreenWatcher, placed
-from edge.service.messages import Hint, Scene, State, Trouble
+from edge.service.face import DoorFace, Manners, ScreenWatcher, placed, turned
+from edge.service.messages import Hint, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 from tests.twins import face_at
 
@@ -180,6 +180,23 @@ def test_outcomes_of_those_who_never_stop_do_not_pile_up() -> None:
 )
 def test_who_is_enrolled_is_told_where_to_move_by_his_own_left_and_right(x: float, y: float, side: float, hint: Hint | None) -> None:
     assert placed(face_at(x, y, side), SIZE) is hint
+
+
+def looking(x: float, y: float) -> Face:
+    """A face whose nose lies so many pixels off its straight place."""
+    face = face_at(280.0, 200.0, 100.0)
+    points = face.landmarks.copy()
+    points[2] += (x, y)
+    return Face(face.box, points, face.score)
+
+
+@pytest.mark.parametrize(
+    ("nose", "way"),
+    [((0, 1), None), ((12, 0), Turn.LEFT), ((-12, 0), Turn.RIGHT), ((0, 14), Turn.DOWN), ((0, -12), Turn.UP), ((3, 4), None)],
+)
+def test_where_a_head_is_turned_to_is_told_by_the_person_s_own_left_and_right(nose: tuple[float, float], way: Turn | None) -> None:
+    """The camera sees the person's left on its right."""
+    assert turned(looking(*nose)) is way
 
 
 class Wire:

@@ -219,6 +219,21 @@ def test_an_enrolment_that_is_cancelled_or_whose_screen_goes_leaves_nothing(plac
     assert door.poll() is None
 
 
+def test_a_door_that_is_killed_in_the_middle_of_an_enrolment_has_stored_nothing_and_serves_the_next_one(place: Place, hand: Hand) -> None:
+    for moment in (0.3, 1.5):
+        door = place.door()
+        hand.bridge.start()
+        hand.comes(lambda: hand.bridge.property("connected"), 30)
+        hand.unlock()
+        hand.touch("menu_enrol")
+        hand.touch("agree")
+        hand.comes(lambda: hand.bridge.property("enrolment")["step"] == "capture")
+        pause(moment)
+        door.kill()
+        hand.comes(lambda: hand.page == "door")
+        assert stored(place) == 0
+
+
 def test_a_wrong_pin_does_not_unlock_and_the_third_makes_wait(place: Place, hand: Hand) -> None:
     place.door()
     hand.bridge.start()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter, QPainterPat
 
 from edge.errors import SettingsError
 from edge.screen.app import Screen, application
-from edge.service.link import Enrolment, Hello, Hint, Preview, Scene, State, Step
+from edge.service.link import Enrolment, Hello, Hint, Preview, Scene, State, Step, Turn
 from edge.settings import load_settings
 
 SIZE = (1024, 600)
@@ -50,10 +50,11 @@ def draw(folder: Path) -> list[Path]:
     take, shown = screen.bridge.take, []
     take(HELLO)
     take(Preview(), silhouette())
+    filmed = Enrolment(step=Step.CAPTURE, samples=8, wanted=12, seconds=14, hint=Hint.TURN_A_LITTLE, turned=(Turn.LEFT, Turn.UP))
     for name, page, message in (
         ("look", "door", Scene(state=State.LOOK_HERE, hints=(Hint.COME_NEARER,))),
         ("welcome", "door", Scene(state=State.WELCOME, name="Ada Lovelace")),
-        ("enrol", "enrol", Enrolment(step=Step.CAPTURE, samples=8, wanted=12, seconds=14, hint=Hint.TURN_A_LITTLE)),
+        ("enrol", "enrol", filmed),
         ("name", "enrol", Enrolment(step=Step.READY)),
     ):
         screen.window.setProperty("page", page)

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from edge.face.quality import pose
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
-from edge.service.messages import Enrolment, Hint, Preview, Scene, State, Trouble
+from edge.service.messages import Enrolment, Hint, Preview, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 
 HINTS = {
@@ -32,6 +33,7 @@ LONGEST = 4.0  # times ``hold`` for which a result stays while its person stands
 UNSEEN = 0.5  # seconds unseen after which a track no longer stands there
 TOO_NEAR = 0.8  # share of the frame's shorter side that a face may take
 ASIDE = 0.28  # share of the frame's width, or height, that a face's middle may be off
+TURNED = 9.0  # degrees from which a head is turned; a smaller angle is within what five points tell
 REMEMBERED = 64  # outcomes of tracks kept
 
 
@@ -245,6 +247,16 @@ def placed(face: Face, size: tuple[int, int]) -> Hint | None:
     if abs(low) > ASIDE:
         return Hint.MOVE_UP if low > 0 else Hint.MOVE_DOWN
     return None
+
+
+def turned(face: Face) -> Turn | None:
+    """Where the head is turned to, by the person's own left and right; None: straight ahead."""
+    yaw, pitch, _ = pose(face.landmarks)
+    if max(abs(yaw), abs(pitch)) < TURNED:
+        return None
+    if abs(yaw) >= abs(pitch):
+        return Turn.LEFT if yaw > 0 else Turn.RIGHT
+    return Turn.DOWN if pitch > 0 else Turn.UP
 
 
 def _side(face: Face) -> float:

@@ -68,6 +68,15 @@ class Hint(str, Enum):
     TURN_A_LITTLE = "turn_a_little"
 
 
+class Turn(str, Enum):
+    """Where a head was turned to, by the person's own left and right."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    UP = "up"
+    DOWN = "down"
+
+
 class Trouble(str, Enum):
     """Why something is not to be had."""
 
@@ -134,7 +143,11 @@ class Preview(_Message):
 
 
 class Enrolment(_Message):
-    """How far an enrolment is. samples of wanted. seconds: left of the capture. twin: who is enrolled and looks alike (step TWIN)."""
+    """How far an enrolment is.
+
+    samples of wanted; turned: the ways in which the head was turned in them. seconds: left of the capture. twin: who is enrolled and looks
+    alike (step TWIN).
+    """
 
     type: Literal["enrolment"] = "enrolment"
     step: Step
@@ -142,6 +155,7 @@ class Enrolment(_Message):
     wanted: Count = 0
     seconds: Seconds = 0.0
     hint: Hint | None = None
+    turned: Annotated[tuple[Turn, ...], Field(max_length=4)] = ()
     twin: Name | None = None
     name: Name | None = None
     trouble: Trouble | None = None

@@ -34,6 +34,7 @@ Panel {
             height: page.wide ? parent.height : parent.height * 0.6
             oval: true
             colour: page.ink
+            turned: page.now.turned || []
             progress: page.now.wanted > 0 ? page.now.samples / page.now.wanted : 0
         }
         Column {

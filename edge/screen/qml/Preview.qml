@@ -6,6 +6,7 @@ Item {
     property bool oval: false
     property real progress: 0  // 0..1
     property color colour: "white"
+    property var turned: []  // "left", "right", "up", "down", as the person sees himself
     readonly property real side: Math.min(width, height * 4 / 3)
 
     Rectangle {
@@ -48,6 +49,21 @@ Item {
             }
             Connections { target: preview; function onProgressChanged() { guide.requestPaint() } }
             onWidthChanged: requestPaint()
+        }
+        Repeater {
+            model: preview.oval ? [["left", -0.37, 0], ["right", 0.37, 0], ["up", 0, -0.46], ["down", 0, 0.46]] : []
+            Rectangle {
+                required property var modelData
+                readonly property bool done: preview.turned.indexOf(modelData[0]) >= 0
+                width: frame.height / 18
+                height: width
+                radius: width / 2
+                x: frame.width / 2 + frame.height * modelData[1] - width / 2
+                y: frame.height / 2 + frame.height * modelData[2] - height / 2
+                color: done ? "#3ddc84" : "transparent"
+                border.width: 3
+                border.color: done ? "#3ddc84" : "#b8ffffff"
+            }
         }
         Rectangle { anchors.fill: parent; color: "transparent"; border.width: 4; border.color: preview.colour; opacity: 0.8 }
     }

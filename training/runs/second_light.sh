@@ -32,3 +32,6 @@ $PYTHON -m training.pfe "$WORK/packed" "$WORK/hashed.pt" "$WORK/scalar.pt" --hea
 $PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 256x8 512x8 --steps 400
 
 $PYTHON -m training.export drh "$WORK/hashed.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json
+
+# the non-mated tail as the door compares: fused with fused. As it was: on the labelled sets alone (celeba_a, celeba_b, fiw), a session later
+$PYTHON -m training.tail "$WORK/packed" models/drh.json --write

@@ -257,13 +257,14 @@ def restore(
     source: Annotated[Path, typer.Argument(help="A backup.")],
     identity: Annotated[Path, typer.Option("--identity", help="The operator's identity file.")],
     replace: Annotated[bool, typer.Option("--replace", help="Also where a gallery is; it is kept beside under another name.")] = False,
+    from_elsewhere: Annotated[bool, typer.Option("--from-elsewhere", help="Also of another device, or of this one's former keys.")] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring a backup back, here or on another device: recoded for the keys and the device at hand. The door must not run."""
     job = appliance(config, as_json, quiet)
-    done = care.bring_back(job, source, identity, replace=replace)
+    done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere)
     facts = {"restored": done.subjects, "from": done.facts.device, "time": done.facts.time, "revoked": list(done.revoked)}
     job.report.result(facts, f"restored {done.subjects} people as of {done.facts.time} from device {done.facts.device}")
     if done.revoked:

@@ -118,8 +118,8 @@ def make_identity(path: Path) -> str:
     return new_identity(path)
 
 
-def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool) -> Restored:
-    """The gallery of a backup, for this device and its keys; a root key is made where there is none yet."""
+def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool, elsewhere: bool) -> Restored:
+    """The gallery of a backup, for this device and its keys; a root key is made where there is none. elsewhere: also of another device."""
     settings = job.settings
     for path, name in ((settings.gallery.path, "gallery.path"), (settings.keys.file, "keys.file")):
         build.make_folder(path.parent, name)
@@ -134,6 +134,7 @@ def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool) -
             settings.gallery.device,
             witness=settings.gallery.witness_path,
             replace=replace,
+            elsewhere=elsewhere,
             tell=tell,
         )
     audit.append("restore", subjects=done.subjects, revoked=len(done.revoked), change=done.facts.counter)

@@ -13,7 +13,7 @@ from edge.inference.plans import POINTER, PlanStore
 from edge.records import Code
 from edge.template.protect import RowCipher, TemplateError, open_record
 from evaluation import schemes
-from evaluation.attacks import bench, climbing, edits, parsers, strangers
+from evaluation.attacks import backups, bench, climbing, edits, parsers, strangers
 from evaluation.attacks.bench import Knowledge
 from evaluation.attacks.door import Door, Rule, default_rule
 from evaluation.attacks.faces import Faces, synthetic
@@ -125,8 +125,30 @@ def test_climbing_from_a_probe_that_passes_comes_nearer_to_the_face(faces: Faces
 
 
 def test_the_time_of_decisions_follows_from_the_settings(rule: Rule) -> None:
-    """12 samples, 0.1 s apart, and 1 s until an approach is over: 2.2 s a denial; 16 faces at once."""
-    assert climbing.hours(rule, 3600 / 2.2) == "1.0 h one by one, 4 min with 16 faces at once, 6.5 h if 5 denials pause 60 s"
+    """12 samples, 0.1 s apart, and 1 s until an approach is over: 2.2 s a denial; 16 faces at once; 10 denials cost 30 s more."""
+    found = climbing.hours(rule, 3600 / 2.2)
+    assert found == "1.0 h one by one, 4 min with 16 faces at once, 1.4 h with the throttle (10 denials in 60 s pause 30 s)"
+
+
+def test_a_door_without_a_throttle_is_said_to_have_none(rule: Rule) -> None:
+    access = rule.settings.access.model_copy(update={"failures": 0})
+    open_door = Rule(rule.settings.model_copy(update={"access": access}), rule.network, rule.threshold)
+    assert climbing.hours(open_door, 100).endswith("faces at once; no throttle")
+
+
+def test_no_edited_or_forged_backup_lets_anybody_in(faces: Faces, rule: Rule) -> None:
+    results = backups.attack(faces, rule, trials=8)
+    assert {result.attack for result in results} == {*backups.EDITS, "backup forged"}
+    assert all(result.knowledge.keyless for result in results)
+    assert bench.broken(results) == []
+
+
+def test_the_forged_backup_is_a_sound_one_that_an_operator_could_let_in(faces: Faces, rule: Rule, tmp_path: Path) -> None:
+    """The yard-stick: said to come from elsewhere, it is restored, and the stranger passes."""
+    recipient = backups.new_identity(tmp_path / "identity")
+    stranger = faces.projection.codes(faces.strangers[:1])
+    forged = Door(tmp_path, rule, stranger, "forger").back_up(tmp_path / "forged.age", recipient)
+    assert [backups._lets_in(tmp_path, forged, rule, stranger[0], elsewhere=said) for said in (False, True)] == [False, True]
 
 
 COUNTS = np.array([[100, 300, 300], [299, 300, 420], [310, 330, 420]], np.uint16)
@@ -201,4 +223,9 @@ class RaisesWhenRead(bytes):
 
 
 def test_what_is_not_promised_is_not_gated() -> None:
-    assert {knowledge for knowledge in Knowledge if knowledge.keyless} == {Knowledge.DATABASE, Knowledge.OLD_COPY, Knowledge.ORACLE}
+    assert {knowledge for knowledge in Knowledge if knowledge.keyless} == {
+        Knowledge.DATABASE,
+        Knowledge.OLD_COPY,
+        Knowledge.BACKUPS,
+        Knowledge.ORACLE,
+    }

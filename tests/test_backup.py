@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import GalleryError
 from edge.gallery import AlteredGalleryError, BusyGalleryError, Gallery, open_gallery
-from edge.gallery.backup import BackupError, new_identity, restore, write_backup
+from edge.gallery.backup import BackupError, Restored, new_identity, restore, write_backup
 from edge.keys import Keyring
 from tests.test_gallery import KEYRING, NETWORK, code
 from tests.test_gallery_faults import file_size_limit
@@ -54,8 +54,8 @@ def names(gallery: Gallery) -> list[str]:
     return [subject.label for subject in gallery.subjects()]
 
 
-def restored(backup: Path, identity: Path, path: Path, keys: Keyring = KEYRING, device: str = "device", *, replace: bool = False) -> object:
-    return restore(backup, identity, path, keys, device, witness=path.with_name("head"), replace=replace)
+def restored(backup: Path, identity: Path, path: Path, keys: Keyring = KEYRING, device: str = "device", **how: bool) -> Restored:
+    return restore(backup, identity, path, keys, device, witness=path.with_name("head"), **{"replace": False, **how})
 
 
 def test_on_another_device_with_other_keys_everybody_is_there(backup: Path, identity: Path, path: Path, tmp_path: Path) -> None:
@@ -63,8 +63,11 @@ def test_on_another_device_with_other_keys_everybody_is_there(backup: Path, iden
     place = tmp_path / "new" / "gallery.db"
     with opened(path) as old:
         ids = [subject.id for subject in old.subjects()]
-    done = restored(backup, identity, place, OTHER_KEYS, "door-2")
-    assert (done.facts.device, done.subjects, done.revoked) == ("device", 2, ())  # type: ignore[attr-defined]
+    with pytest.raises(BackupError, match="says it is from device device, but was not written with this device's present keys"):
+        restored(backup, identity, place, OTHER_KEYS, "door-2")
+    assert not place.exists()
+    done = restored(backup, identity, place, OTHER_KEYS, "door-2", elsewhere=True)
+    assert (done.facts.device, done.subjects, done.revoked) == ("device", 2, ())
     with opened(place, OTHER_KEYS, "door-2") as gallery:
         assert gallery.altered is None
         assert [subject.id for subject in gallery.subjects()] == ids
@@ -90,7 +93,7 @@ def test_in_place_of_a_gallery_only_where_wanted_and_that_one_is_kept(backup: Pa
 def test_who_was_revoked_since_stays_revoked(backup: Path, identity: Path, path: Path) -> None:
     with opened(path) as gallery:
         gallery.revoke(gallery.find("Ana").id)
-    assert restored(backup, identity, path, replace=True).revoked == ("Ana",)  # type: ignore[attr-defined]
+    assert restored(backup, identity, path, replace=True).revoked == ("Ana",)
     with opened(path) as gallery:
         assert names(gallery) == ["Ben"]
         assert gallery.search(ANA)[0].unequal > 300
@@ -177,6 +180,18 @@ def test_another_operator_opens_nothing(backup: Path, path: Path, tmp_path: Path
             restored(backup, tmp_path / "bad.txt", path, replace=True)
     with pytest.raises(BackupError, match="cannot be read"):
         restored(backup, tmp_path / "absent.txt", path, replace=True)
+
+
+def test_a_backup_forged_for_the_operator_by_somebody_without_the_keys_is_refused(path: Path, identity: Path, tmp_path: Path) -> None:
+    """The recipient is no secret: here a stranger writes a sound backup in this device's name, with himself in it."""
+    (tmp_path / "forger").mkdir()
+    with opened(tmp_path / "forger" / "gallery.db", OTHER_KEYS) as forger:
+        forger.enrol("Eve", [code()])
+        write_backup(forger, tmp_path / "forged.age", OTHER_KEYS, NETWORK, "device", [recipient(identity)])
+    with pytest.raises(BackupError, match="make sure where it comes from, then restore with --from-elsewhere"):
+        restored(tmp_path / "forged.age", identity, path, replace=True)
+    with opened(path) as gallery:
+        assert names(gallery) == ["Ana", "Ben"]
 
 
 @pytest.mark.parametrize(("recipients", "message"), [([], "no recipient"), (["age1nonsense"], r"backup recipient: .*expected age1")])

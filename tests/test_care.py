@@ -78,7 +78,8 @@ def test_a_backup_comes_back_here_and_on_another_device(desk: Desk, tmp_path: Pa
     (tmp_path / "other").mkdir()
     other = Desk(tmp_path / "other")
     other.config.write_text(other.config.read_text().replace("[gallery]\n", '[gallery]\ndevice = "door-2"\n'))
-    (moved,) = other.facts("restore", written, "--identity", tmp_path / "operator.txt")
+    assert "--from-elsewhere" in other.edge("restore", written, "--identity", tmp_path / "operator.txt", code=6).stderr
+    (moved,) = other.facts("restore", written, "--identity", tmp_path / "operator.txt", "--from-elsewhere")
     assert (moved["restored"], moved["from"]) == (1, "door-1")
     assert other.names(other.collins) == [COLLINS]
     assert (tmp_path / "other" / "root.key").read_bytes() != (tmp_path / "root.key").read_bytes()

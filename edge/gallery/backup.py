@@ -2,9 +2,14 @@
 
 A backup holds neither the device's root key nor its transform: its copy is a gallery of device "backup" under a fresh random key, and that
 key lies with it inside the age file, which only the operator's identity opens. Restoring recodes everything for the device at hand.
+
+Anybody can encrypt to the operator, so the header carries a code made with the device's head key: a device restores what it wrote itself,
+and what comes from elsewhere only where the operator says so.
 """
 
 import contextlib
+import hashlib
+import hmac
 import io
 import json
 import os
@@ -109,7 +114,7 @@ def write_backup(gallery: Gallery, target: Path, keys: Keys, network: NetworkId,
             copy.readdress(BackupKeys(secret), DEVICE, whole=False)
         with draft.open("rb") as plain, sealed.open("xb") as out:
             os.fchmod(out.fileno(), 0o600)
-            pyrage.encrypt_io(_Joined(_header(facts, secret), plain), out, audience)
+            pyrage.encrypt_io(_Joined(_header(facts, secret, keys), plain), out, audience)
             out.flush()
             os.fsync(out.fileno())
         sealed.replace(target)
@@ -118,17 +123,33 @@ def write_backup(gallery: Gallery, target: Path, keys: Keys, network: NetworkId,
 
 
 def restore(
-    source: Path, identity: Path, path: Path, keys: Keys, device: str, *, witness: Path | None, replace: bool, tell: Tell = untold
+    source: Path,
+    identity: Path,
+    path: Path,
+    keys: Keys,
+    device: str,
+    *,
+    witness: Path | None,
+    replace: bool,
+    elsewhere: bool = False,
+    tell: Tell = untold,
 ) -> Restored:
     """The gallery of a backup at ``path``, recoded for these keys and this device.
 
-    replace: also where a gallery is; it stays beside it under another name, and whoever was revoked in it stays revoked. tell: progress.
-    Raises BackupError, BusyGalleryError while another process has the gallery open, and the other errors of edge.gallery.errors.
+    replace: also where a gallery is; it stays beside it under another name, and whoever was revoked in it stays revoked. elsewhere: also a
+    backup that was not written with these keys. tell: progress. Raises BackupError, BusyGalleryError while another process has the gallery
+    open, and the other errors of edge.gallery.errors.
     """
     if os.path.lexists(path) and not replace:
         raise BackupError(f"gallery {path}: is there already: restore with --replace to put the backup in its place")
     with _drafts(path, "gallery") as (draft,):
-        facts, secret = _decrypted(source, identity, draft)
+        header = _decrypted(source, identity, draft)
+        facts, secret = _read_header(header, source)
+        if not (_is_ours(header, keys) or elsewhere):
+            raise BackupError(
+                f"backup {source}: of {facts.time}, says it is from device {facts.device}, but was not written with this device's present "
+                "keys: make sure where it comes from, then restore with --from-elsewhere"
+            )
         with open_gallery(draft, BackupKeys(secret), facts.network, DEVICE, create=False) as copy:
             revoked = _carry_over(copy, path)
             copy.readdress(keys, device, tell)
@@ -168,15 +189,26 @@ def _drafts(target: Path, *kinds: str) -> Iterator[list[Path]]:
                     draft.with_name(name).unlink(missing_ok=True)
 
 
-def _header(facts: Facts, secret: bytes) -> bytes:
+def _header(facts: Facts, secret: bytes, keys: Keys) -> bytes:
     network = {"sha256": facts.network.sha256, "m": facts.network.m, "q": facts.network.q}
     told = {"kind": KIND, "version": VERSION, "device": facts.device, "time": facts.time, "network": network, "counter": facts.counter}
-    return json.dumps({**told, "key": secret.hex()}).encode() + b"\n"
+    line = json.dumps({**told, "key": secret.hex()}).encode()
+    return line + b" " + _code(line, keys).encode() + b"\n"
 
 
-def _read_header(line: bytes, source: Path) -> tuple[Facts, bytes]:
+def _code(line: bytes, keys: Keys) -> str:
+    """What only the device with these keys can put behind a header."""
+    return hmac.new(derive(keys.head_key(), "backup origin"), line, hashlib.sha256).hexdigest()
+
+
+def _is_ours(header: bytes, keys: Keys) -> bool:
+    line, _, code = header.rpartition(b" ")
+    return hmac.compare_digest(code, _code(line, keys).encode())
+
+
+def _read_header(header: bytes, source: Path) -> tuple[Facts, bytes]:
     try:
-        told = json.loads(line)
+        told = json.loads(header.rpartition(b" ")[0])
         if told["kind"] != KIND:
             raise ValueError(told["kind"])
         if told["version"] > VERSION:
@@ -189,8 +221,8 @@ def _read_header(line: bytes, source: Path) -> tuple[Facts, bytes]:
         raise BackupError(f"backup {source}: opens, but is no backup of a gallery: name another file") from error
 
 
-def _decrypted(source: Path, identity: Path, draft: Path) -> tuple[Facts, bytes]:
-    """Opens a backup into ``draft``, sealed still, and gives its facts and its key."""
+def _decrypted(source: Path, identity: Path, draft: Path) -> bytes:
+    """Opens a backup into ``draft``, sealed still, and gives its header."""
     identities = _identities(identity)
     out = _Splitter(draft)
     try:
@@ -200,7 +232,7 @@ def _decrypted(source: Path, identity: Path, draft: Path) -> tuple[Facts, bytes]
         raise BackupError(f"backup {source}: does not exist: check the path") from error
     except (pyrage.DecryptError, OSError) as error:
         raise BackupError(f"backup {source}: is damaged, or not encrypted to {identity} ({error}): name the right identity") from error
-    return _read_header(out.header, source)
+    return out.header
 
 
 class _Splitter(io.RawIOBase):

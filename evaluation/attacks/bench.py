@@ -26,11 +26,12 @@ class Knowledge(str, Enum):
     PASSING = "accept/deny, a probe that passes"
     OLD_COPY = "database, an older copy of it"
     OLD_DISK = "an older copy of the whole disk"
+    BACKUPS = "the place of the backups, to write"
 
     @property
     def keyless(self) -> bool:
         """Whether the scheme promises to hold against it."""
-        return self in (Knowledge.DATABASE, Knowledge.OLD_COPY, Knowledge.ORACLE)
+        return self in (Knowledge.DATABASE, Knowledge.OLD_COPY, Knowledge.BACKUPS, Knowledge.ORACLE)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,6 @@ KNOWN = 0.1
 """Share of a decision that tells of the direction wanted; the rest is noise of the symbols. By trial, as the next one."""
 ASIDE = 1.1
 """How far the middle lies aside, once its direction is known: the tangent of the angle at ``START``."""
-FAILURES, PAUSE = 5, 60.0
-"""A throttle assumed for the figure in hours: so many denials, then so many seconds in which nobody is let in."""
-
 Accepts = Callable[[Floats], bool]
 
 
@@ -121,13 +118,15 @@ def climb(accepts: Accepts, start: Floats, random: np.random.Generator, decision
 
 
 def hours(rule: Rule, decisions: float) -> str:
-    """How long so many denials last, at one face a time and at as many as the door follows; and with the throttle assumed."""
-    decision, track = rule.settings.decision, rule.settings.track
+    """How long so many denials last: without a throttle, at one face a time and at as many as the door follows; and with the door's own."""
+    decision, track, access = rule.settings.decision, rule.settings.track, rule.settings.access
     each = decision.max_samples * decision.interval + track.patience
-    alone, many = decisions * each, decisions * each / track.max_tracks
-    throttled = decisions * each + decisions / FAILURES * PAUSE
-    paused = f"{_time(throttled)} if {FAILURES} denials pause {PAUSE:.0f} s"
-    return f"{_time(alone)} one by one, {_time(many)} with {track.max_tracks} faces at once, {paused}"
+    many = each / track.max_tracks
+    told = f"{_time(decisions * each)} one by one, {_time(decisions * many)} with {track.max_tracks} faces at once"
+    if not access.failures or access.failures * many > access.window:
+        return f"{told}; no throttle"
+    throttled = decisions * (many + access.pause / access.failures)
+    return f"{told}, {_time(throttled)} with the throttle ({access.failures} denials in {access.window:g} s pause {access.pause:g} s)"
 
 
 def _time(seconds: float) -> str:

@@ -10,7 +10,7 @@ from rich.progress import track
 
 from edge.errors import SourceError
 from edge.settings import load_settings
-from evaluation.attacks import bench, climbing, edits, known_faces, linking, other_network, parsers, preimage, strangers
+from evaluation.attacks import backups, bench, climbing, edits, known_faces, linking, other_network, parsers, preimage, strangers
 from evaluation.attacks.bench import Result
 from evaluation.attacks.door import Rule, rule_of
 from evaluation.attacks.faces import PEOPLE, Faces, of_lfw, synthetic
@@ -39,6 +39,7 @@ ATTACKS: dict[str, Attack] = {
     "pads": lambda make, faces, rule: linking.pads(faces, SEALED_ROWS),
     "climbing": lambda make, faces, rule: climbing.attack(faces, rule),
     "edits": lambda make, faces, rule: [*edits.rows(make, faces), *edits.attack(faces, rule)],
+    "backups": lambda make, faces, rule: backups.attack(faces, rule),
     "parsers": lambda make, faces, rule: parsers.attack(MUTATIONS),
     "strangers": lambda make, faces, rule: strangers.attack(faces, rule),
 }

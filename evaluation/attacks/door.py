@@ -8,6 +8,7 @@ import numpy as np
 
 from edge import build
 from edge.gallery import Gallery, NetworkId
+from edge.gallery.backup import write_backup
 from edge.records import Code, Features, Outcome, Symbols
 from edge.settings import Settings, load_settings
 from edge.template.decide import Approach
@@ -67,6 +68,14 @@ class Door:
     def opened(self) -> Gallery:
         """The gallery; a context manager."""
         return build.gallery(self._settings, self.rule.network, _unheard, create=not self.path.exists())
+
+    def back_up(self, path: Path, recipient: str) -> bytes:
+        """The bytes of a new backup of the gallery, encrypted to one recipient."""
+        settings = self._settings
+        with self.opened() as gallery:
+            keys = build.keyring(settings, _unheard)
+            write_backup(gallery, path, keys, self.rule.network, settings.gallery.device, [recipient])
+        return path.read_bytes()
 
     def admits(self, gallery: Gallery, code: Symbols) -> str | None:
         """The id of the subject that a code (m,) passes for, or None."""

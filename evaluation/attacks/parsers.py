@@ -1,4 +1,4 @@
-"""Attack 5, second half: everything that reads bytes from the disk, fed with bytes that no program of ours wrote.
+"""Attack 5, second half: everything that reads bytes from disk or socket, fed with bytes that no program of ours wrote.
 
     python -m evaluation.attacks.parsers [--seconds 60] [--only NAME ...]
 
@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,10 +21,17 @@ import numpy as np
 from edge import build
 from edge.calibration import Calibration, read_calibration
 from edge.errors import EdgeError
+from edge.gallery import NetworkId, open_gallery
+from edge.gallery.backup import new_identity, restore, write_backup
+from edge.gallery.head import EMPTY, Head, Signer
+from edge.gallery.witness import Witness
 from edge.inference import read_manifest
 from edge.inference.plan import Board, Candidate, Options, PlanManifest, Proof
 from edge.inference.plans import MANIFEST, POINTER, PlanStore
-from edge.keys import load_root_key
+from edge.keys import Keyring, load_root_key
+from edge.service.audit import Audit, files
+from edge.service.messages import MOST_ASKED, MOST_PICTURE, MOST_TEXT, EnrolSave, Hello, Preview, Reader, asked, packed, told
+from edge.service.verify import verify
 from edge.settings import DEFAULTS, Settings, load_settings
 from edge.template.protect import KEY_BYTES, ProtectedTemplate, RowCipher, open_record, seal_record
 from evaluation.attacks.bench import NEVER, Knowledge, Result
@@ -31,10 +39,22 @@ from evaluation.pictures import Answer, answer, two_columns
 from evaluation.schemes import DEVICE, NETWORK
 
 KEY = bytes(range(KEY_BYTES))
+KEYS = Keyring(KEY, "bench", "door")
 WIDTH = 192
 DAY = "2026-01-31"
 Parser = Callable[[bytes, Path], object]
 """Bytes, and a folder to put them in where the parser wants a file."""
+
+
+@lru_cache(maxsize=1)
+def _made() -> tuple[str, bytes]:
+    """A fresh operator's identity, and a backup of an empty gallery encrypted to it."""
+    with TemporaryDirectory(prefix="edge-attack-") as name:
+        folder, network = Path(name), NetworkId(NETWORK, 512, 8)
+        recipient = new_identity(folder / "identity")
+        with open_gallery(folder / "gallery.db", KEYS, network, DEVICE) as gallery:
+            write_backup(gallery, folder / "backup.age", KEYS, network, DEVICE, [recipient])
+        return (folder / "identity").read_text(encoding="ascii"), (folder / "backup.age").read_bytes()
 
 
 def _cipher() -> RowCipher:
@@ -66,6 +86,18 @@ def _calibration(data: bytes, folder: Path) -> Calibration:
     return read_calibration(_file(folder, "calibration.json", data), build.conditions(settings, build.hash_manifest(settings)))
 
 
+def _backup(data: bytes, folder: Path) -> object:
+    identity = folder / "identity"
+    if not identity.exists():
+        identity.write_text(_made()[0])
+    return restore(_file(folder, "tried.age", data), identity, folder / "new.db", KEYS, "bench", witness=None, replace=True)
+
+
+def _identity(data: bytes, folder: Path) -> object:
+    source = _file(folder, "sound.age", _made()[1])
+    return restore(source, _file(folder, "who", data), folder / "other.db", KEYS, "bench", witness=None, replace=True)
+
+
 PARSERS: dict[str, Parser] = {
     "template": lambda data, folder: ProtectedTemplate.from_bytes(data),
     "row": lambda data, folder: _cipher().open(data, WIDTH, "subject", "reference"),
@@ -75,6 +107,12 @@ PARSERS: dict[str, Parser] = {
     "calibration": _calibration,
     "plan manifest": _plan,
     "plan pointer": _plan_names,
+    "witness": lambda data, folder: Witness(_file(folder, "witness", data), Signer(KEY)).read(),
+    "audit log": lambda data, folder: verify(_file(folder, "audit-000001.jsonl", data).parent, KEY),
+    "backup": _backup,
+    "operator's identity": _identity,
+    "screen's message": lambda data, folder: [asked(*each) for each in Reader(MOST_ASKED, 0).feed(data)],
+    "door's message": lambda data, folder: [told(text) for text, _ in Reader(MOST_TEXT, MOST_PICTURE).feed(data)],
     "root key": lambda data, folder: load_root_key(_file(folder, "root.key", data), environment={}),
 }
 ALTERED_MAY_NOT_OPEN = ("row", "record")
@@ -97,8 +135,23 @@ def sound() -> dict[str, bytes]:
         "calibration": made.model_dump_json().encode(),
         "plan manifest": _sound_plan(settings).model_dump_json().encode(),
         "plan pointer": b'{"now": "one", "before": null}',
+        "witness": Signer(KEY).seal(Head("0" * 32, 1, EMPTY), "witness"),
+        "audit log": _log(),
+        "backup": _made()[1],
+        "operator's identity": _made()[0].encode(),
+        "screen's message": packed(EnrolSave(id=1, name="Ada")),
+        "door's message": packed(Hello(consent="1", pin=True)) + packed(Preview(face=(0.1, 0.1, 0.9, 0.9)), b"picture"),
         "root key": KEY,
     }
+
+
+def _log() -> bytes:
+    with TemporaryDirectory(prefix="edge-attack-") as folder:
+        log = Audit(Path(folder), KEY, max_bytes=1 << 20, max_total=1 << 24, keep_days=30)
+        log.append("start")
+        log.append("outcome", verdict="unknown")
+        (file,) = files(Path(folder))
+        return file.read_bytes()
 
 
 def _sound_plan(settings: Settings) -> PlanManifest:

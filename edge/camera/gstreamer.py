@@ -21,7 +21,7 @@ TAIL = (
     f" ! appsink name={SINK} max-buffers=1 drop=true"
 )
 LEAKY_NO, LEAKY_OLD = 0, 2  # of GstQueue: keep all; let the old ones go
-START = 10
+START, SLICE = 10, 0.2  # seconds that a change of state may take, and between looks at the bus
 NAME_LENGTH = 60
 
 
@@ -125,8 +125,15 @@ class GstGrabber:
                 found.resync()
 
     def _settled(self) -> Any:
-        """Waits for the last change of state and gives its result. Raises SourceError when it failed."""
-        result = self._pipeline.get_state(START * self._gst.SECOND)[0]
+        """Waits for the last change of state and gives its result. Raises SourceError when it failed.
+
+        A network camera that is not there fails in a thread of its own, and is told on the bus while the state still changes.
+        """
+        for _ in range(int(START / SLICE)):
+            result = self._pipeline.get_state(int(SLICE * self._gst.SECOND))[0]
+            if result != self._gst.StateChangeReturn.ASYNC:
+                break
+            self._raise_error()
         if result == self._gst.StateChangeReturn.FAILURE:
             self._raise_error()
             raise SourceError(f"{self.name}: the pipeline does not start; try it with gst-launch-1.0")

@@ -221,13 +221,13 @@ class LiveReader(Source):
     def _work(self, grabber: Grabber, trouble: str | None) -> None:
         """trouble: why this grabber has to be opened first."""
         try:
+            if trouble is not None:
+                self._reopen(grabber, trouble, tries=1)
             while self._mine(grabber):
                 self._alive = self._clock()
+                trouble = self._step(grabber)
                 if trouble is not None:
                     self._reopen(grabber, trouble)
-                    trouble = None
-                else:
-                    trouble = self._step(grabber)
         except Ended:
             self._finish(grabber, None)
         except Exception as error:  # handed to the reader, whose thread it should have ended
@@ -262,17 +262,17 @@ class LiveReader(Source):
                 self._newest = (image, captured)
                 self._news.notify_all()
 
-    def _reopen(self, grabber: Grabber, trouble: str) -> None:
-        """Closes and opens until it works. Raises SourceError when that takes too long."""
+    def _reopen(self, grabber: Grabber, trouble: str, tries: int = 0) -> None:
+        """Closes and opens until it works. Raises SourceError when that takes too long, but not before so many tries."""
         self.problems.note(f"{self.name}: {trouble}; the camera is opened again")
         while self._mine(grabber):
             grabber.close()
             if not self._mine(grabber):
                 return
-            if self._watch.lost(self._clock()):
+            if tries <= 0 and self._watch.lost(self._clock()):
                 raise SourceError(f"{self.name}: camera vanished ({trouble}); check cable and power, then start again")
             self._pause(self._watch.pause())
-            self._alive = self._clock()
+            self._alive, tries = self._clock(), tries - 1
             try:
                 grabber.open()
             except SourceError as error:

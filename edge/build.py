@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.acquire import Acquirer, DetectLimits
 from edge.calibration import Calibration, Conditions, read_calibration
-from edge.camera import Patience, open_source
+from edge.camera import Patience, SourceOptions, open_source
 from edge.camera.demo import demo
 from edge.camera.source import Source
 from edge.errors import NetworkError, SettingsError
@@ -137,17 +137,19 @@ def acquirer(settings: Settings, networks: Networks, stages: Stages) -> Acquirer
 
 def source(settings: Settings, on_problem: Listener) -> Source:
     camera = settings.camera
-    return open_source(
-        camera.source,
+    options = SourceOptions(
         width=camera.width,
         height=camera.height,
         fps=camera.fps,
+        exposure=None if camera.exposure == "auto" else camera.exposure,
+        allow_loopback=camera.allow_loopback,
+        rotation=camera.rotation,
+        mirror=camera.mirror,
         interval=camera.interval,
         max_pixels=camera.max_image_pixels,
-        patience=Patience(silent=camera.silent, frozen=camera.frozen, vanished=camera.vanished),
-        on_problem=on_problem,
-        schemes={"demo": demo},
+        patience=Patience(silent=camera.silent, frozen=camera.frozen, dark=camera.dark, vanished=camera.vanished),
     )
+    return open_source(camera.source, options, on_problem=on_problem, schemes={"demo": demo})
 
 
 def make_folder(folder: Path, setting: str) -> None:

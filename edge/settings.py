@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
 from edge.door.schedule import parse
 from edge.errors import SettingsError
@@ -49,12 +49,28 @@ Count = Annotated[int, Field(ge=1)]
 Level = Literal["low", "high"]
 
 
+EXPOSURES = {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}]}
 BAUDS = (9600, 19200, 38400, 57600, 115200, 230400)
 
 
 def _baud(number: int) -> int:
     if number not in BAUDS:
         raise ValueError(f"choose one of {', '.join(map(str, BAUDS))}")
+    return number
+
+
+def _rotation(degrees: int) -> int:
+    if degrees not in (0, 90, 180, 270):
+        raise ValueError("choose one of 0, 90, 180, 270")
+    return degrees
+
+
+def _exposure(value: object) -> Literal["auto"] | int:
+    if value == "auto":
+        return "auto"
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError('choose "auto" or a whole number of microseconds')
     return number
 
 
@@ -74,9 +90,14 @@ class CameraSettings(Section):
     width: Count
     height: Count
     fps: Count
+    exposure: Annotated[Literal["auto"] | int, PlainValidator(_exposure), WithJsonSchema(EXPOSURES)]
+    rotation: Annotated[int, AfterValidator(_rotation), Field(json_schema_extra={"enum": [0, 90, 180, 270]})]
+    mirror: bool
+    allow_loopback: bool
     interval: Positive
     silent: Positive
     frozen: Positive
+    dark: Positive
     vanished: Positive
     max_image_pixels: Count
 
@@ -417,6 +438,12 @@ def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
             name = ".".join(str(part) for part in problem["loc"])
             lines.append(f"{places.get(name, DEFAULTS)}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}")
         raise SettingsError("\n".join(lines)) from None
+    camera = settings.camera
+    if camera.exposure != "auto" and camera.exposure * camera.fps > 1_000_000:
+        raise SettingsError(
+            f"{places['camera.exposure']}: camera.exposure = {camera.exposure} microseconds are longer than a frame at camera.fps = "
+            f"{camera.fps}; shorten the exposure to {1_000_000 // camera.fps} or less, or lower camera.fps"
+        )
     if settings.decision.max_samples < settings.decision.min_samples:
         raise SettingsError(
             f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below "

@@ -4,113 +4,27 @@ The twins stand for hardware: a ``cv2.VideoCapture`` that needs no device, and a
 GStreamer is run for real where Python can import it.
 """
 
-import concurrent.futures
 import importlib.util
 import re
-import time
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.camera import LiveReader, Source, open_source
+from edge.camera import LiveReader, Source
 from edge.camera.gstreamer import GstGrabber, bgr_rows, csi, load_gstreamer
 from edge.camera.live import Patience
 from edge.camera.picamera2 import Picamera2Grabber, load_picamera2
 from edge.camera.v4l2 import V4l2Grabber, numbering_note, pinned_names
 from edge.errors import SourceError
-
-BGR = (200, 100, 30)
-SIZE = (64, 48)
-DEVICE = Path("/dev/null")  # a character device wherever tests run
-
-
-def colour(number=0):
-    """One colour, and a corner that changes from picture to picture."""
-    image = np.full((SIZE[1], SIZE[0], 3), BGR, np.uint8)
-    image[:4, :4] = number % 256
-    return image
-
-
-class FakeCapture:
-    """As much of cv2.VideoCapture as the driver uses; one picture every 2 ms, ``frames`` of them, then failures."""
-
-    def __init__(self, frames=10**9, opens=True):
-        self.frames, self.opens, self.calls, self.count = frames, opens, [], 0
-
-    def __call__(self, device, backend):
-        self.calls.append(("open", device, backend))
-        return self
-
-    def isOpened(self):
-        return self.opens
-
-    def set(self, key, value):
-        self.calls.append((key, value))
-        return True
-
-    def read(self):
-        time.sleep(0.002)
-        self.count += 1
-        return (True, colour(self.count)) if self.count <= self.frames else (False, None)
-
-    def release(self):
-        self.calls.append("release")
-
-
-class FakePicamera2:
-    """As much of the module picamera2 as the driver uses: ``load()`` gives it, ``Picamera2`` makes the camera."""
-
-    def __init__(self, cameras=1, delivers=True):
-        self.calls, self.cameras, self.delivers, self.count, self.pending = [], cameras, delivers, 0, False
-        self.Picamera2 = self
-        self.pool = concurrent.futures.ThreadPoolExecutor(1)
-
-    def global_camera_info(self):
-        return [{"Model": "imx708", "Num": number} for number in range(self.cameras)]
-
-    def __call__(self, index):
-        self.calls.append(("Picamera2", index))
-        return self
-
-    def create_video_configuration(self, **wanted):
-        self.calls.append(("create_video_configuration", wanted))
-        return wanted
-
-    def configure(self, wanted):
-        self.calls.append(("configure", wanted))
-
-    def start(self):
-        self.calls.append("start")
-
-    def capture_array(self, name, wait):
-        assert (name, wait, self.pending) == ("main", False, False)
-        self.pending = True
-        self.count += 1
-        return self.pool.submit(lambda number: (time.sleep(0.002), colour(number))[1], self.count)
-
-    def wait(self, job, timeout):
-        if not self.delivers:
-            raise concurrent.futures.TimeoutError
-        image = job.result(timeout)
-        self.pending = False
-        return image
-
-    def cancel_all_and_flush(self):
-        self.calls.append("cancel_all_and_flush")
-        self.pending = False
-
-    def close(self):
-        assert not self.pending, "close would wait for the capture for ever"
-        self.calls.append("close")
+from tests.camera_kit import BGR, DEVICE, NOWHERE, PATIENCE, SIZE, FakeCapture, FakeKernel, FakePicamera2, colour, opened
 
 
 def folder(path):
     for number in range(6):
         assert cv2.imwrite(str(path / f"{number}.png"), colour(number))
-    return open_source(str(path))
+    return opened(str(path))
 
 
 def video(path, name, code):
@@ -119,7 +33,11 @@ def video(path, name, code):
     for number in range(6):
         writer.write(colour(number))
     writer.release()
-    return open_source(str(path / name))
+    return opened(str(path / name))
+
+
+def v4l2(device=DEVICE, kernel=None, **options):
+    return V4l2Grabber(device, ioctl=kernel or FakeKernel(), characters=NOWHERE, **options)
 
 
 def gstreamer(_path):
@@ -131,7 +49,7 @@ def gstreamer(_path):
         pytest.skip(str(error))
     argb = 0xFF000000 | BGR[2] << 16 | BGR[1] << 8 | BGR[0]
     width, height = SIZE
-    return open_source(
+    return opened(
         f"gst:videotestsrc num-buffers=30 pattern=solid-color foreground-color={argb}"
         f" ! video/x-raw,format=BGRx,width={width},height={height},framerate=60/1"
     )
@@ -141,8 +59,8 @@ KINDS = {
     "folder": (folder, False),
     "video avi": (lambda path: video(path, "a.avi", "MJPG"), False),
     "video mp4": (lambda path: video(path, "a.mp4", "mp4v"), False),
-    "v4l2": (lambda path: LiveReader(V4l2Grabber(DEVICE, capture=FakeCapture())), True),
-    "picamera2": (lambda path: LiveReader(Picamera2Grabber(0, load=FakePicamera2)), True),
+    "v4l2": (lambda path: LiveReader(v4l2(capture=FakeCapture()), patience=PATIENCE), True),
+    "picamera2": (lambda path: LiveReader(Picamera2Grabber(0, load=FakePicamera2), patience=PATIENCE), True),
     "gstreamer": (gstreamer, True),
 }
 
@@ -183,7 +101,7 @@ def test_every_source_goes_on_where_the_first_reader_stopped(source: Source):
 def test_one_picture_is_a_source_of_one_frame(tmp_path):
     path = tmp_path / "portrait without suffix"
     path.write_bytes(cv2.imencode(".png", colour())[1].tobytes())
-    with open_source(str(path)) as source:
+    with opened(str(path)) as source:
         assert [frame.number for frame in source.frames()] == [0]
 
 
@@ -203,29 +121,29 @@ def test_one_picture_is_a_source_of_one_frame(tmp_path):
 )
 def test_a_source_that_does_not_exist_is_refused_with_the_way_out(uri, words):
     with pytest.raises(SourceError, match=re.escape(words)) as caught:
-        open_source(uri)
+        opened(uri)
     assert "secret" not in str(caught.value)
 
 
 def test_a_device_that_is_no_camera_is_refused():
     with pytest.raises(SourceError, match="no camera"):
-        open_source(str(DEVICE))
+        opened(str(DEVICE))
 
 
 def test_a_file_of_text_is_refused(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("once upon a time\n" * 50)
     with pytest.raises(SourceError, match="text, not a video"):
-        open_source(str(path))
+        opened(str(path))
 
 
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(SourceError, match="holds no picture"):
-        open_source(str(tmp_path))
+        opened(str(tmp_path))
 
 
 def test_added_schemes_get_the_text_after_the_colon(tmp_path):
-    assert open_source("demo:two words", schemes={"demo": lambda text: text.upper()}) == "TWO WORDS"
+    assert opened("demo:two words", schemes={"demo": lambda text: text.upper()}) == "TWO WORDS"
 
 
 def test_options_reach_folder_and_listener(tmp_path):
@@ -233,14 +151,14 @@ def test_options_reach_folder_and_listener(tmp_path):
         assert cv2.imwrite(str(tmp_path / f"{number}.png"), colour(number))
     (tmp_path / "2.png").write_bytes(b"")
     heard = []
-    with open_source(str(tmp_path), interval=0.25, clock=lambda: 1.0, on_problem=heard.append) as source:
+    with opened(str(tmp_path), interval=0.25, clock=lambda: 1.0, on_problem=heard.append) as source:
         assert [frame.captured for frame in source.frames()] == [1.0, 1.25]
     assert len(heard) == 1
 
 
 def test_v4l2_asks_for_motion_jpeg_before_size_and_rate():
     capture = FakeCapture()
-    with LiveReader(V4l2Grabber(DEVICE, width=1280, height=720, fps=30, capture=capture)) as reader:
+    with LiveReader(v4l2(width=1280, height=720, fps=30, capture=capture), patience=PATIENCE) as reader:
         next(reader.frames())
     assert capture.calls == [
         ("open", "/dev/null", cv2.CAP_V4L2),
@@ -254,7 +172,7 @@ def test_v4l2_asks_for_motion_jpeg_before_size_and_rate():
 
 def test_v4l2_leaves_the_camera_its_own_choice():
     capture = FakeCapture()
-    grabber = V4l2Grabber(DEVICE, capture=capture)
+    grabber = v4l2(capture=capture)
     grabber.open()
     grabber.close()
     grabber.close()
@@ -264,13 +182,13 @@ def test_v4l2_leaves_the_camera_its_own_choice():
 def test_a_v4l2_device_that_does_not_open_is_refused_and_let_go():
     capture = FakeCapture(opens=False)
     with pytest.raises(SourceError, match="another program holds it"):
-        V4l2Grabber(DEVICE, capture=capture).open()
+        v4l2(capture=capture).open()
     assert capture.calls[-1] == "release"
 
 
 def test_a_v4l2_camera_that_fails_for_good_has_vanished():
-    patience = Patience(silent=0.02, frozen=1.0, vanished=0.05, first_pause=0.01, longest_pause=0.01)
-    with LiveReader(V4l2Grabber(DEVICE, capture=FakeCapture(frames=2)), patience=patience) as reader:
+    patience = Patience(silent=0.02, frozen=1.0, dark=1.0, vanished=0.05, first_pause=0.01, longest_pause=0.01)
+    with LiveReader(v4l2(capture=FakeCapture(frames=2)), patience=patience) as reader:
         with pytest.raises(SourceError, match="/dev/null: camera vanished"):
             list(reader.frames())
         assert "no picture for" in next(iter(reader.problems))
@@ -279,7 +197,7 @@ def test_a_v4l2_camera_that_fails_for_good_has_vanished():
 def test_an_unplugged_v4l2_device_is_noticed_at_the_first_failed_read(tmp_path):
     device = tmp_path / "by-id-camera"
     device.symlink_to(DEVICE)
-    grabber = V4l2Grabber(device, capture=FakeCapture(frames=1))
+    grabber = v4l2(device, capture=FakeCapture(frames=1))
     grabber.open()
     assert grabber.read(0.1).shape == (48, 64, 3)
     assert grabber.read(0.1) is None
@@ -393,45 +311,3 @@ def test_the_password_of_a_network_camera_stays_out_of_its_name(secret):
     name = GstGrabber(f"rtspsrc {secret} ! decodebin").name
     assert "hunter2" not in name
     assert name.startswith("gst:rtspsrc")
-
-
-@pytest.fixture
-def gst():
-    if importlib.util.find_spec("gi") is None:
-        pytest.skip("PyGObject (gi) cannot be imported by this Python")
-    return load_gstreamer()
-
-
-def test_a_gstreamer_pipeline_ends_with_its_last_buffer(gst):
-    with open_source("gst:videotestsrc num-buffers=12 ! video/x-raw,width=33,height=20,framerate=50/1") as source:
-        frames = list(source.frames())
-    assert 2 <= len(frames) <= 12
-    assert frames[0].image.shape == (20, 33, 3)
-
-
-@pytest.mark.parametrize(
-    ("pipeline", "words"),
-    [
-        ("nosuchelement", "no element .nosuchelement"),
-        ("videotestsrc ! ! x", "refuses the pipeline"),
-        ("filesrc location=/nobody/here.mp4 ! decodebin", "Resource not found"),
-        (csi(0), "nvarguscamerasrc"),
-    ],
-)
-def test_a_gstreamer_pipeline_that_cannot_start_is_refused(gst, pipeline, words):
-    if "nvargus" in pipeline and gst.ElementFactory.find("nvarguscamerasrc") is not None:
-        pytest.skip("this machine is a Jetson")
-    with pytest.raises(SourceError, match=words):
-        open_source(f"gst:{pipeline}")
-
-
-def test_a_live_gstreamer_pipeline_that_ends_has_lost_its_camera(gst):
-    patience = Patience(silent=0.1, frozen=1.0, vanished=0.05, first_pause=0.01, longest_pause=0.01)
-    pipeline = "videotestsrc is-live=true num-buffers=3 pattern=snow ! video/x-raw,width=32,height=20,framerate=100/1"
-    with open_source(f"gst:{pipeline}", patience=patience) as source:
-        stream = source.frames()
-        next(stream)
-        deadline = time.monotonic() + 1.0
-        while len(source.problems) == 0 and time.monotonic() < deadline:
-            next(stream)
-        assert "the camera ended its stream" in next(iter(source.problems))

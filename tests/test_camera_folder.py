@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.camera.folder import FolderSource, natural_key, pictures_in
+from edge.camera.images import MAX_PIXELS
 from edge.errors import SourceError
 
 
@@ -20,7 +21,7 @@ def levels(source):
 
 
 def opened(folder, **options):
-    return FolderSource(pictures_in(folder), "album", **{"interval": 1.0, **options})
+    return FolderSource(pictures_in(folder), "album", **{"interval": 1.0, "max_pixels": MAX_PIXELS, **options})
 
 
 def test_pictures_come_in_natural_order(tmp_path):

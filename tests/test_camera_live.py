@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge.camera.live import Ended, LiveReader, Patience, Watch
 from edge.errors import SourceError
 
-PATIENCE = Patience(silent=2.0, frozen=5.0, vanished=20.0, first_pause=0.5, longest_pause=4.0)
+PATIENCE = Patience(silent=2.0, frozen=5.0, dark=3.0, vanished=20.0, first_pause=0.5, longest_pause=4.0)
 
 
 def shot(seed):
@@ -154,7 +154,7 @@ def test_a_covered_lens_is_not_a_frozen_camera(start):
     reader, script = start([np.zeros((24, 32, 3), np.uint8)] * 300)
     assert script.played.wait(5)
     assert script.opened == 1
-    assert len(reader.problems) == 0
+    assert [("nothing but darkness for 3." in note, "lens covered" in note) for note in reader.problems] == [(True, True)]
 
 
 def test_pauses_double_up_to_the_longest_until_the_camera_has_vanished(start, clock):
@@ -241,7 +241,7 @@ def test_closing_wakes_a_waiting_reader():
         def close(self):
             pass
 
-    reader, got = LiveReader(Quiet()), []
+    reader, got = LiveReader(Quiet(), patience=PATIENCE), []
     waiting = threading.Thread(target=lambda: got.append(next(reader.frames(), "ended")))
     waiting.start()
     waiting.join(0.02)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.camera.images import MAX_PIXELS
 from edge.camera.video import VideoSource
 from edge.errors import SourceError
 
@@ -37,7 +38,7 @@ class Clock:
 
 @pytest.mark.parametrize(("name", "code"), [("a.avi", "MJPG"), ("a.mp4", "mp4v"), ("a.mkv", "mp4v")])
 def test_stamps_follow_the_presentation_times(tmp_path, name, code):
-    with VideoSource(write_video(tmp_path / name, code), clock=lambda: 7.0) as source:
+    with VideoSource(write_video(tmp_path / name, code), clock=lambda: 7.0, max_pixels=MAX_PIXELS) as source:
         frames = list(source.frames())
     assert [frame.number for frame in frames] == list(range(20))
     assert [frame.captured for frame in frames] == pytest.approx([7.0 + number / 10 for number in range(20)], abs=0.002)
@@ -47,7 +48,7 @@ def test_stamps_follow_the_presentation_times(tmp_path, name, code):
 def test_a_video_in_real_time_waits_for_each_frame_and_keeps_its_stamps(tmp_path):
     path = write_video(tmp_path / "a.avi", frames=5)
     clock, now = Clock(), []
-    with VideoSource(path, realtime=True, clock=clock, sleep=clock.sleep) as source:
+    with VideoSource(path, realtime=True, clock=clock, sleep=clock.sleep, max_pixels=MAX_PIXELS) as source:
         stamps = [(now.append(clock.now), frame.captured)[1] for frame in source.frames()]
     assert now == pytest.approx(stamps)
     assert stamps == pytest.approx([50.0, 50.1, 50.2, 50.3, 50.4], abs=0.002)
@@ -58,7 +59,7 @@ def test_a_video_that_breaks_off_gives_what_there_is_and_a_note(tmp_path):
     path = tmp_path / "cut.mkv"
     path.write_bytes(whole[: len(whole) // 2])
     heard = []
-    with VideoSource(path, on_problem=heard.append) as source:
+    with VideoSource(path, on_problem=heard.append, max_pixels=MAX_PIXELS) as source:
         count = len(list(source.frames()))
     assert 0 < count < 20
     assert len(heard) == 1
@@ -71,7 +72,7 @@ def test_a_video_damaged_in_the_middle_gives_what_there_is_and_a_note(tmp_path):
     data[middle : middle + len(data) // 4] = b"\xaa" * (len(data) // 4)
     path = tmp_path / "damaged.avi"
     path.write_bytes(data)
-    with VideoSource(path) as source:
+    with VideoSource(path, max_pixels=MAX_PIXELS) as source:
         frames = list(source.frames())
     assert 0 < len(frames) < 20
     assert len(source.problems) == 1
@@ -91,7 +92,7 @@ def test_a_file_that_is_no_video_is_refused_by_name(tmp_path, content, words):
     path = tmp_path / "thing.mp4"
     path.write_bytes(content)
     with pytest.raises(SourceError, match=words) as caught:
-        VideoSource(path)
+        VideoSource(path, max_pixels=MAX_PIXELS)
     assert str(path) in str(caught.value)
 
 
@@ -100,12 +101,12 @@ def test_an_mp4_without_its_index_is_refused(tmp_path):
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceError, match="cut off"):
-        VideoSource(path)
+        VideoSource(path, max_pixels=MAX_PIXELS)
 
 
 def test_a_video_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(SourceError, match="cannot be read"):
-        VideoSource(tmp_path / "nobody.mp4")
+        VideoSource(tmp_path / "nobody.mp4", max_pixels=MAX_PIXELS)
 
 
 def test_a_video_of_huge_pictures_is_refused_before_one_is_decoded(tmp_path):
@@ -120,12 +121,15 @@ def test_a_video_without_one_sound_picture_is_an_error(tmp_path):
     data[start:] = b"\xaa" * (len(data) - start)
     path = tmp_path / "hollow.avi"
     path.write_bytes(data)
-    with pytest.raises(SourceError, match="not one picture of the video can be decoded"), VideoSource(path) as source:
+    with (
+        pytest.raises(SourceError, match="not one picture of the video can be decoded"),
+        VideoSource(path, max_pixels=MAX_PIXELS) as source,
+    ):
         list(source.frames())
 
 
 def test_a_name_with_a_colon_is_a_file_and_no_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "b.avi", frames=2).rename(tmp_path / "http:b 美.avi")
-    with VideoSource((tmp_path / "http:b 美.avi").relative_to(tmp_path)) as source:
+    with VideoSource((tmp_path / "http:b 美.avi").relative_to(tmp_path), max_pixels=MAX_PIXELS) as source:
         assert len(list(source.frames())) == 2

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge.camera.images import KINDS, MAX_PIXELS, read_image
+from edge.camera.images import KINDS, read_image
 from edge.camera.source import Clock, Listener, Problems, Source
 from edge.errors import SourceError
 from edge.records import Frame
@@ -45,7 +45,7 @@ class FolderSource(Source):
         name: str,
         *,
         interval: float,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int,
         on_problem: Listener | None = None,
         clock: Clock = time.monotonic,
     ) -> None:

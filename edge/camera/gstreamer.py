@@ -3,7 +3,8 @@
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -20,15 +21,16 @@ TAIL = (
     f" ! appsink name={SINK} max-buffers=1 drop=true"
 )
 LEAKY_NO, LEAKY_OLD = 0, 2  # of GstQueue: keep all; let the old ones go
-START = 10
+START, SLICE = 10, 0.2  # seconds that a change of state may take, and between looks at the bus
 NAME_LENGTH = 60
 
 
-def csi(sensor_id: int, width: int | None = None, height: int | None = None, fps: int | None = None) -> str:
-    """The pipeline of a Jetson CSI camera, up to system memory (BGRx); None leaves the sensor's own choice."""
+def csi(sensor_id: int, width: int | None = None, height: int | None = None, fps: int | None = None, exposure: int | None = None) -> str:
+    """The pipeline of a Jetson CSI camera, up to system memory (BGRx); None leaves the sensor's own choice. exposure: microseconds."""
     wanted = {"width": width, "height": height, "framerate": None if fps is None else f"{fps}/1"}
     caps = ",".join(["video/x-raw(memory:NVMM)", *(f"{key}={value}" for key, value in wanted.items() if value is not None)])
-    return f"nvarguscamerasrc sensor-id={sensor_id} ! {caps} ! nvvidconv ! video/x-raw,format=BGRx"
+    fixed = "" if exposure is None else f' exposuretimerange="{exposure * 1000} {exposure * 1000}"'  # from, to in nanoseconds
+    return f"nvarguscamerasrc sensor-id={sensor_id}{fixed} ! {caps} ! nvvidconv ! video/x-raw,format=BGRx"
 
 
 def load_gstreamer(importer: Callable[[str], ModuleType] = importlib.import_module) -> Any:
@@ -53,13 +55,24 @@ class GstGrabber:
 
     A live pipeline runs unsynchronised into a leaky queue, so that the newest picture is never late; when it ends, the camera is lost.
     One that is not live (a file, videotestsrc) is played at its own pace, and its end is the end of the stream.
-    ``read`` keeps to ``timeout``. load: gives the Gst module.
+    ``read`` keeps to ``timeout``. load: gives the Gst module. admit: raises SourceError for a video device that may not be used; asked of
+    every v4l2src, also of one that a bin brings along.
+
+    Opened again, the pipeline is made anew from its description: links made while it ran (rtspsrc, decodebin) are made only once.
     """
 
-    def __init__(self, pipeline: str, *, name: str | None = None, load: Callable[[], Any] = load_gstreamer) -> None:
+    def __init__(
+        self,
+        pipeline: str,
+        *,
+        name: str | None = None,
+        load: Callable[[], Any] = load_gstreamer,
+        admit: Callable[[Path], None] | None = None,
+    ) -> None:
         self.name = name or _shorten(_redact(f"gst:{pipeline}"))
         self._description = f"{pipeline} ! {TAIL}"
         self._load = load
+        self._admit = admit
         self._gst: Any = None
         self._pipeline: Any = None
         self._sink: Any = None
@@ -72,8 +85,10 @@ class GstGrabber:
         except Exception as error:  # GLib.Error, which cannot be imported without gi
             raise SourceError(f"{self.name}: GStreamer refuses the pipeline: {_redact(str(error))}; try it with gst-launch-1.0") from error
         self._sink = self._pipeline.get_by_name(SINK)
+        self._check_devices()
         self._pipeline.set_state(gst.State.PAUSED)
         self._live = self._settled() == gst.StateChangeReturn.NO_PREROLL
+        self._check_devices()
         self._sink.set_property("sync", not self._live)
         self._pipeline.get_by_name(QUEUE).set_property("leaky", LEAKY_OLD if self._live else LEAKY_NO)
         self._pipeline.set_state(gst.State.PLAYING)
@@ -95,9 +110,30 @@ class GstGrabber:
             self._pipeline.set_state(self._gst.State.NULL)
         self._pipeline = self._sink = None
 
+    def _check_devices(self) -> None:
+        for element in self._elements() if self._admit else ():
+            factory = element.get_factory()
+            if self._admit and factory is not None and factory.get_name() == "v4l2src":
+                self._admit(Path(element.get_property("device")))
+
+    def _elements(self) -> Iterator[Any]:
+        found = self._pipeline.iterate_recurse()
+        while (step := found.next())[0] in (self._gst.IteratorResult.OK, self._gst.IteratorResult.RESYNC):
+            if step[0] == self._gst.IteratorResult.OK:
+                yield step[1]
+            else:
+                found.resync()
+
     def _settled(self) -> Any:
-        """Waits for the last change of state and gives its result. Raises SourceError when it failed."""
-        result = self._pipeline.get_state(START * self._gst.SECOND)[0]
+        """Waits for the last change of state and gives its result. Raises SourceError when it failed.
+
+        A network camera that is not there fails in a thread of its own, and is told on the bus while the state still changes.
+        """
+        for _ in range(int(START / SLICE)):
+            result = self._pipeline.get_state(int(SLICE * self._gst.SECOND))[0]
+            if result != self._gst.StateChangeReturn.ASYNC:
+                break
+            self._raise_error()
         if result == self._gst.StateChangeReturn.FAILURE:
             self._raise_error()
             raise SourceError(f"{self.name}: the pipeline does not start; try it with gst-launch-1.0")

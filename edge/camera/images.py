@@ -14,7 +14,7 @@ from edge.camera.headers import UPRIGHT, Header, HeaderError, read_header
 from edge.errors import SourceError
 from edge.records import Pixels
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 64_000_000  # for who has no settings; the appliance hands in its own
 MAX_BYTES = 512 * 1024 * 1024
 KINDS = "JPEG, PNG, WebP, BMP, TIFF, PGM or PPM"
 BACKGROUND = 255

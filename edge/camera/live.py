@@ -1,7 +1,8 @@
 """A camera as a stream: its own thread, the newest picture only, and staged recovery when it falls silent or freezes.
 
-Stages: close and open again, waiting twice as long each time; when no new picture came for ``Patience.vanished``, SourceError, so that
-the process ends and the service manager starts it afresh.
+Stages: close and open again, waiting twice as long each time. A driver that does not return is left behind with its thread, and the whole
+pipeline is made anew in another one. When no new picture came for ``Patience.vanished``, SourceError, so that the process ends and the
+service manager starts it afresh.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from edge.camera.dark import Lens
 from edge.camera.images import to_bgr
 from edge.camera.source import Clock, Listener, Problems, Source
 from edge.errors import SourceError
@@ -47,15 +49,27 @@ class Grabber(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. silent: without a picture, then reopen. frozen: of the same picture, then reopen. vanished: without a new picture, then
-    give up. first_pause, longest_pause: before reopening; doubled each time until a new picture comes.
+    """Seconds. silent: without a picture, then reopen. frozen: of the same picture, then reopen. dark: of nothing but darkness, then it is
+    told. vanished: without a new picture, then give up. first_pause, longest_pause: before reopening; doubled each time until a new picture
+    comes.
     """
 
-    silent: float = 5.0
-    frozen: float = 10.0
-    vanished: float = 30.0
+    silent: float
+    frozen: float
+    dark: float
+    vanished: float
     first_pause: float = 0.5
     longest_pause: float = 8.0
+
+    @property
+    def stuck(self) -> float:
+        """Until a driver that does not return is left behind: longer than opening takes, and twice that is below the watchdog."""
+        return 0.7 * self.vanished
+
+    @property
+    def end(self) -> float:
+        """Until a driver that does not return is the end, where none can take its place."""
+        return self.vanished + self.longest_pause
 
 
 class Watch:
@@ -103,8 +117,9 @@ class LiveReader(Source):
     """The newest pictures of one grabber. Numbers count the frames handed out; ``captured`` is the time at which the driver gave them.
 
     The grabber is opened here, so that a missing camera is a SourceError at once; from then on it belongs to the thread, started here
-    too. ``frames`` raises SourceError when the camera has vanished for good or its driver does not return. wait: stands in for pausing
-    the thread (it takes seconds and returns early when the source is closed).
+    too. ``frames`` raises SourceError when the camera has vanished for good or its driver does not return. renew: makes a fresh grabber of
+    the same camera, for when a driver does not return; without it that is the end. wait: stands in for pausing the thread (it takes seconds
+    and returns early when the source is closed).
     """
 
     live = True
@@ -113,15 +128,18 @@ class LiveReader(Source):
         self,
         grabber: Grabber,
         *,
-        patience: Patience | None = None,
+        patience: Patience,
+        renew: Callable[[], Grabber] | None = None,
         on_problem: Listener | None = None,
         clock: Clock = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
         self.name = grabber.name
         self.problems = Problems(on_problem)
-        self._patience = patience or Patience()
+        self._patience = patience
         self._grabber = grabber
+        self._renew = renew
+        self._limit = patience.end
         self._clock = clock
         self._stop = threading.Event()
         self._pause = wait or self._stop.wait
@@ -131,10 +149,10 @@ class LiveReader(Source):
         self._failure: Exception | None = None
         self._open_first()
         self._alive = clock()
-        self._watch = Watch(self._patience, self._alive)
+        self._watch = Watch(patience, self._alive)
+        self._lens = Lens(patience.dark)
         self._stream = self._deliver()
-        self._thread = threading.Thread(target=self._work, name=f"camera {self.name}", daemon=True)
-        self._thread.start()
+        self._thread = self._started(grabber)
 
     def frames(self) -> Iterator[Frame]:
         return self._stream
@@ -148,6 +166,11 @@ class LiveReader(Source):
         self._thread.join(LEAVE)
         if self._thread.is_alive():
             self.problems.note(f"{self.name}: the driver does not return; the camera is let go when the process ends")
+
+    def _started(self, grabber: Grabber, trouble: str | None = None) -> threading.Thread:
+        thread = threading.Thread(target=self._work, args=(grabber, trouble), name=f"camera {self.name}", daemon=True)
+        thread.start()
+        return thread
 
     def _open_first(self) -> None:
         try:
@@ -181,31 +204,46 @@ class LiveReader(Source):
                 self._news.wait(READ_SLICE)
 
     def _check_alive(self) -> None:
+        """Leaves a driver behind that does not return, once; if the next does not either, SourceError. Called with the lock held."""
         still = self._clock() - self._alive
-        if still > self._patience.vanished + self._patience.longest_pause:
+        if self._renew is not None and still > self._patience.stuck:
+            trouble = f"the driver has not returned for {still:.0f} s"
+            self.problems.note(f"{self.name}: {trouble}; it is left behind and the whole pipeline is made anew")
+            self._alive, self._limit, self._grabber, self._renew = self._clock(), self._patience.stuck, self._renew(), None
+            self._thread = self._started(self._grabber, trouble)
+        elif still > self._limit:
             raise SourceError(f"{self.name}: the camera's driver has not returned for {still:.0f} s; unplug it or restart the board")
 
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._alive = self._clock()
-                trouble = self._step()
-                if trouble is not None:
-                    self._reopen(trouble)
-        except Ended:
-            self._finish(None)
-        except Exception as error:  # handed to the reader, whose thread it should have ended
-            self._finish(error)
-        finally:
-            self._grabber.close()
+    def _mine(self, grabber: Grabber) -> bool:
+        """Whether the calling thread's grabber is still wanted."""
+        return grabber is self._grabber and not self._stop.is_set()
 
-    def _step(self) -> str | None:
+    def _work(self, grabber: Grabber, trouble: str | None) -> None:
+        """trouble: why this grabber has to be opened first."""
+        try:
+            if trouble is not None:
+                self._reopen(grabber, trouble, tries=1)
+            while self._mine(grabber):
+                self._alive = self._clock()
+                trouble = self._step(grabber)
+                if trouble is not None:
+                    self._reopen(grabber, trouble)
+        except Ended:
+            self._finish(grabber, None)
+        except Exception as error:  # handed to the reader, whose thread it should have ended
+            self._finish(grabber, error)
+        finally:
+            grabber.close()
+
+    def _step(self, grabber: Grabber) -> str | None:
         """Reads once; what is wrong with the camera, or None."""
         try:
-            read = self._grabber.read(min(READ_SLICE, self._patience.silent))
+            read = grabber.read(min(READ_SLICE, self._patience.silent))
             image = None if read is None else to_bgr(read)
         except (SourceError, ValueError) as error:
             return str(error)
+        if not self._mine(grabber):
+            return None
         now = self._clock()
         if image is None:
             trouble = self._watch.silence(now)
@@ -213,33 +251,40 @@ class LiveReader(Source):
             return trouble
         trouble = self._watch.picture(image, now)
         if trouble is None:
-            self._publish(image, now)
+            self._publish(grabber, image, now)
+        if (change := self._lens.picture(image, now)) is not None:
+            self.problems.note(f"{self.name}: {change}")
         return trouble
 
-    def _publish(self, image: Pixels, captured: float) -> None:
+    def _publish(self, grabber: Grabber, image: Pixels, captured: float) -> None:
         with self._news:
-            self._newest = (image, captured)
-            self._news.notify_all()
+            if self._mine(grabber):
+                self._newest = (image, captured)
+                self._news.notify_all()
 
-    def _reopen(self, trouble: str) -> None:
-        """Closes and opens until it works. Raises SourceError when that takes too long."""
+    def _reopen(self, grabber: Grabber, trouble: str, tries: int = 0) -> None:
+        """Closes and opens until it works. Raises SourceError when that takes too long, but not before so many tries."""
         self.problems.note(f"{self.name}: {trouble}; the camera is opened again")
-        while not self._stop.is_set():
-            self._grabber.close()
-            if self._watch.lost(self._clock()):
+        while self._mine(grabber):
+            grabber.close()
+            if not self._mine(grabber):
+                return
+            if tries <= 0 and self._watch.lost(self._clock()):
                 raise SourceError(f"{self.name}: camera vanished ({trouble}); check cable and power, then start again")
             self._pause(self._watch.pause())
-            self._alive = self._clock()
+            self._alive, tries = self._clock(), tries - 1
             try:
-                self._grabber.open()
+                grabber.open()
             except SourceError as error:
                 trouble = str(error)
             else:
-                self._watch.opened(self._clock())
+                if self._mine(grabber):
+                    self._watch.opened(self._clock())
                 return
 
-    def _finish(self, failure: Exception | None) -> None:
+    def _finish(self, grabber: Grabber, failure: Exception | None) -> None:
         with self._news:
-            self._failure = failure
-            self._over = True
-            self._news.notify_all()
+            if grabber is self._grabber:
+                self._failure = failure
+                self._over = True
+                self._news.notify_all()

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy.typing as npt
 
+from edge.camera.device import CHARACTER_DEVICES, Ioctl, admit, kernel, set_exposure
 from edge.errors import SourceError
 
 LINKS = Path("/dev/v4l")
@@ -34,7 +35,11 @@ def numbering_note(device: Path, links: Path = LINKS) -> str | None:
 class V4l2Grabber:
     """One camera. width, height, fps: asked for as MJPEG; None leaves the camera's own choice, and the driver may choose the nearest.
 
-    ``read`` is bounded by OpenCV (10 s), not by ``timeout``. capture: opens a device, as ``cv2.VideoCapture`` does.
+    exposure: microseconds, None for the camera's own choice; set at every opening, for a camera forgets it with its power. A loopback
+    device is refused at every opening too, unless allowed: one may take a camera's place while the door runs.
+
+    ``read`` is bounded by OpenCV (10 s), not by ``timeout``. capture: opens a device, as ``cv2.VideoCapture`` does. ioctl, characters:
+    how the kernel is asked, and where it shows what is behind a device.
     """
 
     def __init__(
@@ -44,10 +49,16 @@ class V4l2Grabber:
         width: int | None = None,
         height: int | None = None,
         fps: float | None = None,
+        exposure: int | None = None,
+        allow_loopback: bool = False,
         links: Path = LINKS,
         capture: Callable[[str, int], Any] = cv2.VideoCapture,
+        ioctl: Ioctl = kernel,
+        characters: Path = CHARACTER_DEVICES,
     ) -> None:
         self.name = str(device)
+        self._exposure, self._allow_loopback = exposure, allow_loopback
+        self._ioctl, self._characters = ioctl, characters
         self._device = device
         self._wanted = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FPS: fps}
         self._links = links
@@ -56,6 +67,7 @@ class V4l2Grabber:
 
     def open(self) -> None:
         self._check_device()
+        admit(self._device, allow_loopback=self._allow_loopback, ioctl=self._ioctl, characters=self._characters)
         self._capture = self._open_capture(self.name, cv2.CAP_V4L2)
         if not self._capture.isOpened():
             self.close()
@@ -67,6 +79,7 @@ class V4l2Grabber:
         for key, value in self._wanted.items():
             if value is not None:
                 self._capture.set(key, value)
+        set_exposure(self._device, self._exposure, self._ioctl)  # last: a new format may undo it
 
     def read(self, timeout: float) -> npt.NDArray[Any] | None:
         try:

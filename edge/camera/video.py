@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.camera.images import MAX_PIXELS, to_bgr
+from edge.camera.images import to_bgr
 from edge.camera.source import Clock, Listener, Problems, Source
 from edge.errors import SourceError
 from edge.records import Frame, Pixels
@@ -31,7 +31,7 @@ class VideoSource(Source):
         path: Path,
         *,
         realtime: bool = False,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int,
         on_problem: Listener | None = None,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], object] | None = None,

@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         made = again(options.network, load(options.recipe), options.form, options.out)
     except (EdgeError, OSError) as error:
-        said = error if isinstance(error, EdgeError) else NetworkError(f"{options.out}: {error.strerror}; name a folder that can be written")
+        said = error if isinstance(error, EdgeError) else NetworkError(f"{options.out}: {error.strerror}; it must be writable")
         print(json.dumps({"error": str(said), "exit_code": said.exit_code}))
         Console(stderr=True).print(f"error: {said}", style="red", markup=False, highlight=False)
         return said.exit_code

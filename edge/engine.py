@@ -106,7 +106,7 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
 
 
 def quantise(settings: Settings, report: Report) -> None:
-    """Make the INT8 forms of every network whose recipe lies in the folder of networks, beside it, without a picture. Raises NetworkError."""
+    """Make the INT8 forms of every network whose recipe lies in the folder of networks, beside it. Raises NetworkError."""
     models = settings.network.models.absolute()
     recipes = sorted(models.glob("*.recipe"))
     if not recipes:
@@ -129,7 +129,7 @@ def without_int8(models: Path, name: str) -> str:
     if (models / QUANTISED.format(name=name)).exists():
         return ""
     if (models / f"{name}.recipe").exists():
-        return f"{name}: no INT8 form here, so INT8 is not tried; `edge engine quantise` makes it from {name}.recipe, on this machine or another"
+        return f"{name}: no INT8 form here, so INT8 is not tried; `edge engine quantise` makes it of {name}.recipe, here or elsewhere"
     return f"{name}: no INT8 form and no recipe for one, so INT8 is not tried; `python -m calibration.quantise` makes both on a workstation"
 
 

@@ -42,7 +42,7 @@ def quantise(settings: Settings, capture: pytest.CaptureFixture[str]) -> list[di
 
 def test_a_recipe_becomes_both_forms_that_the_gallery_of_float_serves(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     models = settings.network.models
-    assert engine.without_int8(models, "tiny").endswith("on this machine or another")
+    assert engine.without_int8(models, "tiny").endswith("here or elsewhere")
     assert [set(one["quantised"]["made"]) for one in quantise(settings, capsys)] == [{"tensorrt", "cpu"}]
     assert engine.without_int8(models, "tiny") == ""
     assert "--quantised" in engine.command(settings, "build", "tiny", False)
@@ -74,7 +74,7 @@ def test_without_a_recipe_it_says_how_to_get_one(settings: Settings, capsys: pyt
 def test_a_plan_is_made_of_the_float_network_and_an_int8_name_says_so(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     quantise(settings, capsys)
     on_cpu = settings.model_copy(update={"network": settings.network.model_copy(update={"hash": "tiny_int8_cpu"})})
-    with pytest.raises(NetworkError, match="tiny_int8_cpu: is an INT8 form; .*its float network"):
+    with pytest.raises(NetworkError, match=r"tiny_int8_cpu: is an INT8 form; .*its float network"):
         engine.run(on_cpu, Report(as_json=True, quiet=True), "build")
 
 

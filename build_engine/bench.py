@@ -166,7 +166,10 @@ class Bench:
     def _quantised(self) -> Path:
         path = self._order.quantised
         if path is None or not path.exists():
-            raise BuildError(f"there is no quantised network ({path or 'none given'}); make one on a workstation, see `calibration`")
+            raise BuildError(
+                f"there is no quantised network ({path or 'none given'}); `edge engine quantise` makes one from the network's recipe, "
+                "`python -m calibration.quantise` from pictures"
+            )
         if not is_quantised(read_model(path.read_bytes(), str(path))):
             raise BuildError(f"{path}: holds no Q/DQ nodes; give the quantised network")
         if self._tools.lint is None:

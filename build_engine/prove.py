@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 
 from build_engine.errors import BuildError
-from edge.inference.manifest import Manifest
+from edge.inference.manifest import LEAST_AGREEMENT, Manifest
 from edge.inference.network import Array, Outputs
 from edge.inference.plan import Options, shapes
 
 # Symbols: the bar of the product for INT8. The log variance weighs samples: 0.2 is a fifth of a weight. Boxes and landmarks in strides of
 # their cell: 0.1 is under a pixel on the finest.
 GATES = {
-    "hash": {"symbols_least": 0.95, "log_variance_most": 0.2},
+    "hash": {"symbols_least": LEAST_AGREEMENT, "log_variance_most": 0.2},
     "detect": {"scores_most": 0.05, "boxes_most": 0.1, "landmarks_most": 0.1},
 }
 SAMPLES = 32

@@ -7,9 +7,10 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from calibration.gate import moved_tail
+from calibration.gate import Figures, moved_tail
 from edge.inference import Manifest, write_manifest
 from edge.inference.make import describe
+from edge.inference.manifest import FloatParent
 from edge.inference.network import golden_input
 
 SUFFIX = {"tensorrt": "_int8", "cpu": "_int8_cpu"}
@@ -27,9 +28,19 @@ def write(network: onnx.ModelProto, form: str, facts: dict[str, Any], manifest: 
     if shift is not None:
         facts = {**facts, "non_mated_moved_by": shift}
     kept, side = {**manifest.facts, "quantised": facts}, manifest.preprocessing.size
-    told = describe(path, manifest.kind, facts=kept, size=side, code=manifest.code, non_mated=tail)
+    parent = parent_of(manifest, facts["gate"], shift)
+    told = describe(path, manifest.kind, facts=kept, size=side, code=manifest.code, non_mated=tail, float_parent=parent)
     write_manifest(tolerant(told, path.read_bytes()), path.with_suffix(".json"))
     return path.with_suffix(".json")
+
+
+def parent_of(manifest: Manifest, gate: Figures, shift: int | None) -> FloatParent | None:
+    """What an INT8 hash network's manifest says of its float parent; None where too few people were known to be different to say it, and
+    then no door takes the network. gate: the figures of ``calibration.gate.HashJudge``. shift: of the tail."""
+    if shift is None or not gate["people_known"]:
+        return None
+    found = {"agreement": gate["agreement"], "pairs": gate["non_mated_pairs"], "unequal_shift": shift}
+    return FloatParent(sha256=manifest.sha256, **found)
 
 
 def tolerant(manifest: Manifest, raw: bytes) -> Manifest:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from calibration.crops import Crops
 from edge.face.detect import decode, fit, overlap
+from edge.inference.manifest import LEAST_AGREEMENT, LEAST_PAIRS
 from edge.inference.onnx_runtime import open_session
 from edge.records import Face, Pixels, Symbols
 from edge.template.hashing import hash_logits
-from edge.template.tail import LEAST_TAIL, NonMatedTail
+from edge.template.tail import NonMatedTail
 
 BATCH = 16
-LEAST_AGREEMENT = 0.95  # share of equal symbols
 LEAST_BOXES = 0.95  # share of the float detector's faces that INT8 finds with this overlap:
 SAME_BOX = 0.9
 LARGEST_SHIFT = 0.03  # of the five points on the mean, in eye distances
@@ -87,7 +87,7 @@ def distances(true: Symbols, found: Symbols, people: npt.NDArray[np.int64]) -> F
     known = (people[first] >= 0) & (people[second] >= 0)
     mated = known & (people[first] == people[second])
     different = known & ~mated
-    people_known = bool(different.sum() * 0.01 >= LEAST_TAIL)
+    people_known = bool(different.sum() >= LEAST_PAIRS)
     if not people_known:
         different = ~mated
     told: Figures = {"people_known": people_known, "non_mated_pairs": int(different.sum()), "mated_pairs": int(mated.sum())}

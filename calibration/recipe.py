@@ -101,9 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         made = again(options.network, load(options.recipe), options.form, options.out)
-    except EdgeError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False)
-        return error.exit_code
+    except (EdgeError, OSError) as error:
+        said = error if isinstance(error, EdgeError) else NetworkError(f"{options.out}: {error.strerror}; it must be writable")
+        print(json.dumps({"error": str(said), "exit_code": said.exit_code}))
+        Console(stderr=True).print(f"error: {said}", style="red", markup=False, highlight=False)
+        return said.exit_code
     print(json.dumps({"made": made}))
     return 0
 

@@ -354,7 +354,7 @@ def config_(
 
 @app.command()
 def engine(
-    action: Annotated[str, typer.Argument(help="build, status, verify (open as the door does), bench (time it) or clean.")] = "status",
+    action: Annotated[str, typer.Argument(help="quantise (make INT8 forms), build, status, verify, bench (time it) or clean.")] = "status",
     if_needed: Annotated[bool, typer.Option("--if-needed", help="build: only where no plan belongs to this board and network.")] = False,
     config: Config = None,
     as_json: Json = False,

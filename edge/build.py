@@ -121,12 +121,21 @@ def calibration(settings: Settings, manifest: Manifest) -> Calibration | None:
 
 
 def network_id(settings: Settings) -> NetworkId:
-    """What binds a gallery to the hashing network, from its manifest alone."""
+    """What binds a gallery to the hashing network, from its manifest alone: an INT8 network is bound as its float parent is.
+
+    Raises NetworkError for a network that does not hash, and for an INT8 one that was not held against its parent.
+    """
     path = settings.network.models / f"{settings.network.hash}.json"
     manifest = read_manifest(path)
     if manifest.code is None:
         raise NetworkError(f"{path}: this is a network of kind '{manifest.kind}'; network.hash must name one of kind 'hash'")
-    return NetworkId(manifest.sha256, manifest.code.m, manifest.code.q)
+    if manifest.float_parent is None and "quantised" in manifest.facts:
+        raise NetworkError(
+            f"{path}: an INT8 network whose manifest states no 'float_parent', so nobody measured whether references of the float network "
+            f"are comparable with its probes; `edge engine quantise` makes it with that, or `python -m calibration.quantise` with people "
+            "whose names are known, or name the float network"
+        )
+    return NetworkId(manifest.gallery_sha256, manifest.code.m, manifest.code.q)
 
 
 def acquirer(settings: Settings, networks: Networks, stages: Stages) -> Acquirer:
@@ -241,14 +250,17 @@ def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: 
 
 
 def manifest_of(settings: Settings, sha256: str) -> tuple[Path, Manifest]:
-    """The hashing network of that hash, its manifest's path first. Raises NetworkError where none is in the folder of networks."""
+    """The hashing network of that hash, or an INT8 form of it; its manifest's path first. Raises NetworkError where there is none."""
+    found = []
     for path in sorted(settings.network.models.glob("*.json")):
         try:
             manifest = read_manifest(path)
         except NetworkError:
             continue
-        if manifest.sha256 == sha256 and manifest.code is not None:
-            return path, manifest
+        if manifest.gallery_sha256 == sha256 and manifest.code is not None:
+            found.append((path, manifest))
+    if found:
+        return min(found, key=lambda one: one[1].sha256 != sha256)
     raise NetworkError(
         f"{settings.network.models}: holds no hashing network {sha256[:12]}, to which references in the gallery belong; keep the old "
         "network and its manifest there until everybody is renewed, or end that with `edge rebind --end`"

@@ -1,6 +1,7 @@
-"""`edge engine`: the plans by which networks run on TensorRT: made, looked at, opened, timed, cleared away.
+"""`edge engine`: the plans by which networks run on TensorRT: made, looked at, opened, timed, cleared away; and the INT8 forms.
 
-The builder is a program of its own (`python -m build_engine`): it may crash, and the door must not.
+The builder is a program of its own (`python -m build_engine`): it may crash, and the door must not. So is who makes INT8 networks
+(`python -m calibration.recipe`).
 """
 
 import json
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from edge.report import Report
 from edge.settings import Settings
 
 BUILDER = (sys.executable, "-m", "build_engine")
-ACTIONS = ("build", "status", "verify", "bench", "clean")
+QUANTISER = (sys.executable, "-m", "calibration.recipe")
+ACTIONS = ("quantise", "build", "status", "verify", "bench", "clean")
 QUANTISED = "{name}_int8.onnx"  # beside the float network, as the workstation made it
 
 
@@ -75,6 +78,9 @@ def _taken(candidates: Sequence[Candidate]) -> str:
 
 def run(settings: Settings, report: Report, action: str, *, if_needed: bool = False, program: Sequence[str] = BUILDER) -> None:
     """One action on the plans of both networks. program: the builder. Raises NetworkError when one of them could not be done."""
+    if action == "quantise":
+        quantise(settings, report)
+        return
     if action == "status":
         found = states(settings)
         report.result({"plans": [one.facts() for one in found]})
@@ -86,13 +92,45 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
     failed = []
     for name in (settings.network.detector, settings.network.hash):
         try:
-            facts = _builder([*program, *command(settings, action, name, if_needed)], name, report)
+            if action == "build":
+                _require_float(settings.network.models, name)
+                if said := without_int8(settings.network.models, name):
+                    report.note(said)
+            facts = _program([*program, *command(settings, action, name, if_needed)], name, report)
         except EdgeError as error:
             failed.append(f"{name}: {error}")
             continue
         report.result({action: facts}, f"{name}: {_sentence(action, facts)}")
     if failed:
         raise NetworkError("; ".join(failed))
+
+
+def quantise(settings: Settings, report: Report) -> None:
+    """Make the INT8 forms of every network whose recipe lies in the folder of networks, beside it. Raises NetworkError."""
+    models = settings.network.models.absolute()
+    recipes = sorted(models.glob("*.recipe"))
+    if not recipes:
+        raise NetworkError(f"{models}: holds no recipe (*.recipe); calibrate a network with `python -m calibration.quantise`")
+    if find_spec("onnx") is None:
+        raise NetworkError("making INT8 networks needs onnx, which is not installed; pip install 'edge-face[calibrate]'")
+    for recipe in recipes:
+        facts = _program([*QUANTISER, str(recipe.with_suffix(".json")), str(recipe), "--out", str(models)], recipe.stem, report)
+        report.result({"quantised": facts}, f"{recipe.stem}: made {', '.join(Path(path).stem for path in facts['made'].values())}")
+
+
+def _require_float(models: Path, name: str) -> None:
+    """Raises NetworkError for an INT8 form: a plan is made of the float network, and of the INT8 form that lies beside it."""
+    if read_manifest(models / f"{name}.json").float_parent:
+        raise NetworkError("is an INT8 form; name its float network in network.hash, whose plan is INT8 where that is faster")
+
+
+def without_int8(models: Path, name: str) -> str:
+    """What to tell of a network without an INT8 form before its plan is built; empty where it has one."""
+    if (models / QUANTISED.format(name=name)).exists():
+        return ""
+    if (models / f"{name}.recipe").exists():
+        return f"{name}: no INT8 form here, so INT8 is not tried; `edge engine quantise` makes it of {name}.recipe, here or elsewhere"
+    return f"{name}: no INT8 form and no recipe for one, so INT8 is not tried; `python -m calibration.quantise` makes both on a workstation"
 
 
 def _clean(settings: Settings, report: Report) -> None:
@@ -119,8 +157,8 @@ def command(settings: Settings, action: str, name: str, if_needed: bool) -> list
     return words + (["--if-needed"] if if_needed else [])
 
 
-def _builder(words: list[str], name: str, report: Report) -> dict[str, Any]:
-    """What the builder says of one network: its progress line by line, its last line as facts."""
+def _program(words: list[str], name: str, report: Report) -> dict[str, Any]:
+    """What a workshop's program says of one network: its progress line by line, its last line as facts."""
     root = Path(__file__).parent.parent
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stderr is not None
@@ -130,7 +168,7 @@ def _builder(words: list[str], name: str, report: Report) -> dict[str, Any]:
         said = process.stdout.read().strip().splitlines()
     facts: dict[str, Any] = json.loads(said[-1]) if said else {}
     if process.returncode or not facts:
-        raise NetworkError(str(facts.get("error") or f"the builder ended with code {process.returncode}; run it again"))
+        raise NetworkError(str(facts.get("error") or f"{name}: {words[2]} ended with code {process.returncode}; run it again"))
     return facts
 
 

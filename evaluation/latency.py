@@ -1,12 +1,13 @@
 """Where the time of a frame goes, what protection and search take of it, and the loop against a stock MobileFaceNet.
 
-    python -m evaluation.latency [--reference ONNX] [--frames N] [--references N] [--config FILE]
+    python -m evaluation.latency [--reference ONNX] [--against NAME] [--frames N] [--references N] [--config FILE]
 
 The frames are those of the demonstration stream, shown so far apart that each face is an approach of one sample: every usable face is
 aligned, assessed, hashed, searched for and decided upon. Search is among random codes in a gallery of its own. With --reference (a
 MobileFaceNet: one RGB crop 1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the
-shipped one, frame by frame in turn; its embedding is repeated to fill the code, so that nothing is added to its time. One process, one
-thread; shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
+shipped one, frame by frame in turn; its embedding is repeated to fill the code, so that nothing is added to its time. With --against (a
+hashing network in the folder of networks, such as drh_int8_cpu) it runs with that one too, in the same turns. One process, one thread;
+shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from edge.errors import NetworkError, SourceError
 from edge.face.quality import Limits
 from edge.gallery import Gallery
 from edge.identify import Identifier
+from edge.inference import Network, load_network
 from edge.inference.onnx_runtime import open_session
 from edge.records import Candidate, Code, Frame
 from edge.settings import Settings, load_settings
@@ -71,13 +74,31 @@ class Stock:
 
 @dataclass(frozen=True)
 class Step:
-    """One frame: processor seconds in all and of the gallery's searches; seconds by the clock in all and by stage; faces searched for."""
+    """One frame: processor seconds in all and of the gallery's searches; seconds by the clock in all and by stage; faces searched for;
+    processor seconds by stage."""
 
     busy: float
     search: float
     seconds: float
     stages: dict[str, float]
     faces: int
+    work: dict[str, float] = field(default_factory=dict)
+
+
+class Clocks(Stages):
+    """Seconds by the clock, as everywhere, and beside them the thread's processor seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times the block under ``name``, with both."""
+        begun = time.thread_time()
+        with super().stage(name):
+            yield
+        self.work[name] = self.work.get(name, 0.0) + time.thread_time() - begun
 
 
 class Timed:
@@ -104,18 +125,19 @@ class Loop:
     """The identification loop of the appliance around one hashing network, timed frame by frame."""
 
     def __init__(self, settings: Settings, networks: build.Networks, hasher: Infer, gallery: Gallery) -> None:
-        self._stages, self._gallery = Stages(), Timed(gallery)
+        self._stages, self._gallery = Clocks(), Timed(gallery)
         self._identifier = identifier(settings, networks, hasher, self._gallery, self._stages)
         self.steps: list[Step] = []
 
     def step(self, frame: Frame) -> None:
         self._stages.seconds.clear()
+        self._stages.work.clear()
         self._gallery.busy = 0.0
         busy, begun = time.thread_time(), time.perf_counter()
         self._identifier.step(frame, lambda: frame.captured)
         busy, seconds = time.thread_time() - busy, time.perf_counter() - begun
         spent = {name: sum(each) for name, each in self._stages.seconds.items()}
-        self.steps.append(Step(busy, self._gallery.busy, seconds, spent, len(self._stages.seconds["search"])))
+        self.steps.append(Step(busy, self._gallery.busy, seconds, spent, len(self._stages.seconds["search"]), dict(self._stages.work)))
 
     @property
     def measured(self) -> list[Step]:
@@ -178,6 +200,27 @@ def against(ours: Sequence[Step], stock: Sequence[Step]) -> dict[str, Any]:
     return {"ratio": ratio, "ratio_quartiles": [float(low), float(high)], "target": RATIO_TARGET, "met": ratio <= RATIO_TARGET}
 
 
+def parts(ours: Sequence[Step], theirs: Sequence[Step]) -> dict[str, dict[str, float]]:
+    """Of the stages that every frame has, and of the whole frame: median milliseconds of processor time of both loops, and the median over
+    the frames of the second loop's share of the first one's."""
+    names = [name for name in ours[0].work if all(name in step.work for step in (*ours, *theirs))]
+    spent = {name: np.array([[step.work[name] for step in steps] for steps in (ours, theirs)]) for name in names}
+    spent["whole frame"] = np.array([[step.busy for step in steps] for steps in (ours, theirs)])
+    return {
+        name: {"ms": _median_ms(list(one[0])), "ms_against": _median_ms(list(one[1])), "share": float(np.median(one[1] / one[0]))}
+        for name, one in spent.items()
+    }
+
+
+def another(settings: Settings, name: str, m: int, q: int) -> Network:
+    """A hashing network of the folder of networks, whose codes are of the same size. Raises NetworkError."""
+    found = load_network(settings.network.models / f"{name}.json", threads=settings.network.threads)
+    size = found.manifest.code
+    if size is None or (size.m, size.q) != (m, q):
+        raise NetworkError(f"--against {name}: its codes are not of {m} symbols of {q}; name a form of the network in force")
+    return found
+
+
 def _per_face(steps: Sequence[Step]) -> list[float]:
     return [step.busy / step.faces for step in steps]
 
@@ -198,6 +241,8 @@ def measure(options: argparse.Namespace) -> Answer:
             loops = [Loop(settings, networks, networks.hasher, gallery)]
             if options.reference and options.reference.is_file():
                 loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))
+            if options.against:
+                loops.append(Loop(settings, networks, another(settings, options.against, network.m, network.q), gallery))
             run(loops, list(islice(apart(stream.frames(), beyond(settings)), options.frames)))
     return _answer(loops, options, networks.hasher.manifest.name)
 
@@ -214,11 +259,15 @@ def _answer(loops: Sequence[Loop], options: argparse.Namespace, network: str) ->
         **summary(ours),
         "search_share_target": SHARE_TARGET,
         "reference": None,
+        "against": None,
     }
-    if len(loops) > 1:
-        facts["reference"] = {"file": options.reference.name, **summary(loops[1].measured), **against(ours, loops[1].measured)}
+    theirs = [loop.measured for loop in loops[1:]]
+    if options.against:
+        facts["against"] = {"network": options.against, "busy": parts(ours, theirs.pop())}
+    if theirs:
+        facts["reference"] = {"file": options.reference.name, **summary(theirs[0]), **against(ours, theirs[0])}
     missing = f"{options.reference} is not there" if options.reference else "no --reference was named"
-    return [_stages(facts), _ratios(facts, missing)], facts
+    return [_stages(facts), _ratios(facts, missing), *([_forms(facts)] if options.against else [])], facts
 
 
 def _stages(facts: Mapping[str, Any]) -> Table:
@@ -230,6 +279,17 @@ def _stages(facts: Mapping[str, Any]) -> Table:
     for name, spent in {**facts["stage_ms"], "whole frame": facts["frame_ms"]}.items():
         theirs = {**stock["stage_ms"], "whole frame": stock["frame_ms"]}.get(name, 0.0) if stock else 0.0
         table.add_row(name, f"{spent:.3f}", *([f"{theirs:.3f}"] if stock else []))
+    return table
+
+
+def _forms(facts: Mapping[str, Any]) -> Table:
+    other = facts["against"]
+    table = Table(title="processor time, medians of ms per frame", caption="the share is the median of the frames' shares")
+    table.add_column("stage")
+    for heading in (facts["network"], other["network"], "share"):
+        table.add_column(heading, justify="right")
+    for name, one in other["busy"].items():
+        table.add_row(name, f"{one['ms']:.3f}", f"{one['ms_against']:.3f}", f"{one['share']:.2f}")
     return table
 
 
@@ -254,6 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     story = sum(visit.frames for visit in STORY)
     parser = argparse.ArgumentParser(prog="python -m evaluation.latency", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--reference", type=Path, metavar="ONNX", help="stock MobileFaceNet to compare with; left out if absent")
+    parser.add_argument("--against", metavar="NAME", help="another hashing network of network.models to run the loop with, as drh_int8_cpu")
     parser.add_argument("--frames", type=count, default=story, help=f"frames of the stream (default all {story})")
     parser.add_argument("--references", type=count, default=REFERENCES, help=f"in the gallery (default {REFERENCES:,})")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")

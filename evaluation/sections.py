@@ -112,6 +112,19 @@ def _open_set(facts: Facts) -> str:
     return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {'; '.join(parts)}."
 
 
+def _int8(facts: Facts) -> str:
+    parts = []
+    for form, found in facts["forms"].items():
+        gate = found["gate"]
+        lows = [gate[kind]["non_mated_low"] for kind in ("float_float", "int8_int8", "float_int8")]
+        if None not in lows:
+            parts.append(f"{form} {max(0, lows[0] - min(lows[1:]))}")
+    return (
+        "References made with the float network serve INT8 probes: the gallery is bound to the float network, and the INT8 network's\n"
+        f"threshold lies below float's by what the non-mated pairs came nearer, in symbols: {', '.join(parts) or 'not measured'}."
+    )
+
+
 LFW = "DATA/lfw/lfw-deepfunneled.zip"
 PAIRS = ("--pairs", "DATA/lfw/pairs.txt")
 LANDMARKS = ("--landmarks", "DATA/lfw/landmarks.csv.gz")
@@ -220,6 +233,15 @@ SECTIONS = (
         ("--reference", "DATA/models/w600k_mbf_dequant.onnx"),
         "One thread, onnxruntime, the demonstration stream. Compare ratios: machines differ. How fast the search is by itself stands in "
         "[search.md](search.md).",
+    ),
+    Section(
+        "int8",
+        "INT8",
+        "int8",
+        (),
+        "Read from the recipe of the shipped network, which keeps the figures of the gate. How INT8 is made, and what it gains, stands in\n"
+        "[quantisation.md](quantisation.md).",
+        (_int8,),
     ),
 )
 EVALUATION = Document("evaluation.md", "What it reaches", INTRODUCTION, SECTIONS)

@@ -93,7 +93,7 @@ def test_without_tensorrt_build_says_what_is_missing_and_exits_5(tmp_path: Path)
 def test_an_unknown_action_is_told_with_the_known_ones() -> None:
     done = edge("engine", "melt")
     assert done.returncode == 2
-    assert "choose build, status, verify, bench, clean" in " ".join(done.stderr.split())
+    assert "choose quantise, build, status, verify, bench, clean" in " ".join(done.stderr.split())
 
 
 @NO_TENSORRT

@@ -9,11 +9,13 @@ from onnx import TensorProto, helper, numpy_helper
 from calibration.graph import Graph, activations, prepare
 from calibration.qdq import quantised
 from calibration.ranges import Observer, Ranges
+from edge.inference import load_network
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.tail import NonMatedTail
 
 M, Q, CHANNELS = 64, 4, 8
+TOLD_BY = 12
 TAIL = NonMatedTail(m=M, pairs=100_000, tail_at=30.5, tail_share=0.01, shape=0.0, scale=1.5)
 
 
@@ -62,6 +64,31 @@ def network(path: Path) -> Path:
     path.write_bytes(model.SerializeToString())
     write_manifest(describe(path, "hash", facts={}, code=CodeSize(m=M, q=Q), non_mated=TAIL), path.with_suffix(".json"))
     return path.with_suffix(".json")
+
+
+def telling_apart(path: Path) -> Path:
+    """The same network with a projection along the twelve directions in which ``quadrants`` differ most, so that any two of them get
+    different codes. Writes the manifest too and returns its path."""
+    logits = load_network(network(path)).infer(quadrants(200, 1), ("logits",))["logits"]
+    model = onnx.load(path)
+    stored = {one.name: one for one in model.graph.initializer}
+    features = logits @ np.linalg.pinv(numpy_helper.to_array(stored["logits_w"])).T
+    middle = features.mean(axis=0)
+    _, spread, directions = np.linalg.svd(features - middle, full_matrices=False)
+    random = np.random.default_rng(3).normal(size=(M * Q, TOLD_BY))
+    weights = (random / spread[:TOLD_BY] * np.sqrt(len(logits))) @ directions[:TOLD_BY]
+    for name, value in (("logits_w", weights), ("logits_b", -weights @ middle)):
+        stored[name].CopyFrom(numpy_helper.from_array(value.astype(np.float32), name))
+    path.write_bytes(model.SerializeToString())
+    tail = NonMatedTail(m=M, pairs=100_000, tail_at=20.5, tail_share=0.01, shape=0.0, scale=1.5)
+    write_manifest(describe(path, "hash", facts={}, code=CodeSize(m=M, q=Q), non_mated=tail), path.with_suffix(".json"))
+    return path.with_suffix(".json")
+
+
+def quadrants(count: int, seed: int = 0) -> np.ndarray:
+    """Pictures of four colours, one in each quarter, N x 112 x 112 x 3 uint8."""
+    colours = np.random.default_rng(seed).integers(0, 256, (count, 2, 2, 3))
+    return colours.repeat(56, 1).repeat(56, 2).astype(np.uint8)
 
 
 def crops(count: int, seed: int = 0) -> np.ndarray:

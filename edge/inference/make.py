@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import JsonValue, ValidationError
 
 from edge.errors import NetworkError
-from edge.inference.manifest import CodeSize, Golden, GoldenOutput, Kind, Manifest, Preprocessing
+from edge.inference.manifest import CodeSize, FloatParent, Golden, GoldenOutput, Kind, Manifest, Preprocessing
 from edge.inference.network import golden_input
 from edge.inference.onnx_runtime import open_session, signature
 from edge.records import CROP_SIZE
@@ -28,6 +28,7 @@ def describe(
     size: int = CROP_SIZE,
     code: CodeSize | None = None,
     non_mated: NonMatedTail | None = None,
+    float_parent: FloatParent | None = None,
     seed: int = 0,
 ) -> Manifest:
     """The manifest of an ONNX file, with golden vectors from one run of it on the CPU.
@@ -56,6 +57,7 @@ def describe(
             preprocessing=Preprocessing(size=size, alignment="arcface_112" if kind == "hash" else "letterbox"),
             code=code,
             non_mated=non_mated,
+            float_parent=float_parent,
             golden=golden.model_copy(update={"outputs": vectors}),
             facts=dict(facts),
         )

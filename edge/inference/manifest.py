@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue, Strin
 
 from edge.errors import NetworkError
 from edge.records import CROP_SIZE, LANDMARKS
-from edge.template.tail import NonMatedTail
+from edge.template.tail import LEAST_TAIL, SHARE, NonMatedTail
 
 Dimension = Annotated[int, Field(ge=1)] | None
 Shape = tuple[Dimension, ...]
 Kind = Literal["detect", "hash"]
 MOST_BYTES = 1 << 20
+LEAST_AGREEMENT = 0.95  # share of symbols that an INT8 network and its float parent have in common
+LEAST_PAIRS = round(LEAST_TAIL / SHARE)  # of different people, so that the shift of their lowest hundredth is measured and not guessed
 
 
 class Strict(BaseModel):
@@ -53,6 +55,21 @@ class CodeSize(Strict):
     q: Annotated[int, Field(ge=2, le=64)]
 
 
+class FloatParent(Strict):
+    """The float network that an INT8 hash network was made of, and what was measured between the two (``calibration.gate``).
+
+    Its references and the INT8 network's probes are compared with one another, so a gallery made with either serves both. sha256: of the
+    float network's file. agreement: share of equal symbols of the same crops. pairs: comparisons of different people, float against float,
+    INT8 against INT8 and float against INT8, from which the shift follows. unequal_shift: unequal symbols by which the parent's non-mated
+    tail was moved for this network; never to the lax side.
+    """
+
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    agreement: Annotated[float, Field(ge=LEAST_AGREEMENT, le=1)]
+    pairs: Annotated[int, Field(ge=LEAST_PAIRS)]
+    unequal_shift: Annotated[int, Field(le=0)]
+
+
 class GoldenOutput(Strict):
     """The first values of one output, in C order, and how far each may be off (absolute)."""
 
@@ -72,7 +89,7 @@ class Manifest(Strict):
     """Format 1.
 
     file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the threshold
-    follows; null until measured. facts: where the network came from, free form.
+    follows; null until measured. float_parent: of an INT8 network. facts: where the network came from, free form.
     """
 
     format: Literal[1] = 1
@@ -85,6 +102,7 @@ class Manifest(Strict):
     preprocessing: Preprocessing
     code: CodeSize | None = None
     non_mated: NonMatedTail | None = None
+    float_parent: FloatParent | None = None
     golden: Golden
     facts: dict[str, JsonValue]
 
@@ -94,6 +112,8 @@ class Manifest(Strict):
             raise ValueError("'code' belongs to kind 'hash', and only there")
         if self.non_mated and (self.code is None or self.non_mated.m != self.code.m):
             raise ValueError(f"'non_mated' was measured with {self.non_mated.m} symbols, which are not those of 'code'")
+        if self.float_parent and (self.non_mated is None or self.float_parent.sha256 == self.sha256):
+            raise ValueError("'float_parent' belongs to an INT8 hash network with a 'non_mated' tail, and names another file")
         if self.preprocessing.alignment != {"detect": "letterbox", "hash": "arcface_112"}[self.kind]:
             raise ValueError(f"alignment '{self.preprocessing.alignment}' is not that of kind '{self.kind}'")
         inputs, outputs = _agreed(self)
@@ -104,6 +124,11 @@ class Manifest(Strict):
         if set(self.golden.outputs) != {tensor.name for tensor in self.outputs}:
             raise ValueError("'golden' must cover every output, and nothing else")
         return self
+
+    @property
+    def gallery_sha256(self) -> str:
+        """Of the network that galleries are bound to: this one, or the float network that it is the INT8 form of."""
+        return self.float_parent.sha256 if self.float_parent else self.sha256
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -171,7 +171,7 @@ class Rig:
         self.folder, self.config, self._ready = folder, folder / "door.toml", ready
         self.lock = Lock()
         self.config.write_text(CONFIG.format(step=STEP, port=self.lock.port))
-        self.stream = ready / "stream"
+        self.stream, self.film = ready / "stream", ready / "film"
         self.codes = {name: Code(symbols, 8) for name, symbols in np.load(ready / "codes.npz").items()}
         self.doors: list[Door] = []
 
@@ -194,6 +194,12 @@ class Rig:
         with self.gallery() as gallery:
             return gallery.find(PERSON).id
 
+    def moves(self, place: str) -> None:
+        """The gallery and the key now lie there, below the folder."""
+        text = self.config.read_text().replace('"gallery.db"', f'"{place}gallery.db"').replace('"root.key"', f'"{place}root.key"')
+        self.config.write_text(text)
+        self.__dict__.pop("settings", None)
+
     def gallery(self, network: NetworkId | None = None) -> Gallery:
         """The gallery, open."""
         return build.gallery(self.settings, network or self.network, lambda warning: None)
@@ -202,10 +208,11 @@ class Rig:
         quiet_one = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "400", "QT_QPA_PLATFORM": "offscreen"}
         return {**os.environ, **quiet_one, **(more or {})}
 
-    def door(self, *words: str, source: Path | str | None = None, before: Sequence[str] = (), **settings: object) -> Door:
-        """``edge run``. settings: like ``decision_fpir=0.01``. before: what the command line begins with instead of the door's."""
+    def door(self, *words: str, source: Path | str | None = None, before: Sequence[str] = (), variables: Mapping[str, str] | None = None, **settings: object) -> Door:
+        """``edge run``. settings: like ``decision_fpir=0.01``. before: what the command line begins with instead of the door's.
+        variables: of the environment."""
         command = list(before) or [sys.executable, "-m", "edge", "run", "--source", str(source or self.stream)]
-        environment = self.environment({f"EDGE_{name.upper()}": str(value) for name, value in settings.items()})
+        environment = self.environment({f"EDGE_{name.upper()}": str(value) for name, value in settings.items()} | dict(variables or {}))
         made = Door([*command, *words, "--json", "--config", str(self.config)], self.folder, len(self.doors), environment, plays=source is None and not before)
         self.doors.append(made)
         return made

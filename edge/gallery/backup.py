@@ -268,7 +268,10 @@ def _carry_over(copy: Gallery, path: Path) -> tuple[str, ...]:
 
 
 def _set_aside(path: Path) -> None:
-    """Gives the gallery at ``path`` another name too, its journal first copied back. Raises BusyGalleryError while another process has it."""
+    """Gives the gallery at ``path`` another name too, its journal first copied back.
+
+    Raises BusyGalleryError while another process has it.
+    """
     if not os.path.lexists(path):
         return
     try:

@@ -5,12 +5,12 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from evaluation.faults.rig import PATIENCE, ROOT, Finding, Rig, soon
+from evaluation.faults.rig import PATIENCE, ROOT, Finding, Rig, kept, put_back, soon
 
 MODELS = ROOT / "models"
 LITTLE = 16 << 10  # bytes that a file may have while the disk is full
@@ -37,29 +37,36 @@ def _cut(path: Path, random: Random) -> None:
 
 
 def _at_rest(
-    rig: Rig, finding: Finding, random: Random, path: Path, spoil: Callable[[Path, Random], object], code: int, word: str, **settings: object
+    rig: Rig,
+    finding: Finding,
+    random: Random,
+    path: Path,
+    spoil: Callable[[Path, Random], object],
+    code: int,
+    word: str,
+    settings: Mapping[str, object] | None = None,
 ) -> None:
     """Spoils a file before the start: the door ends with that code and word; put right, it lets her in."""
-    kept = path.with_name(f"{path.name}.kept")
-    shutil.copyfile(path, kept)
-    mode = path.stat().st_mode
+    before, mode = path.read_bytes(), path.stat().st_mode
     spoil(path, random)
-    door = rig.door(**settings)
+    door = rig.door(settings=settings)
     finding.as_expected &= soon(lambda: not door.alive) and door.code == code and bool(re.search(word, door.said, re.I))
     finding.as_expected &= "Traceback" not in door.said
     if not finding.as_expected:
         finding.seen = f"exit code {door.code}: {door.said[-300:]}"
-    kept.replace(path)
+    path.write_bytes(before)
     path.chmod(mode)
-    _again(rig, finding, **settings)
+    _again(rig, finding, settings)
 
 
-def _again(rig: Rig, finding: Finding, **settings: object) -> None:
-    """The door starts and lets her in; nobody was lost."""
-    door = rig.door(**settings)
+def _again(rig: Rig, finding: Finding, settings: Mapping[str, object] | None = None) -> None:
+    """The door starts and lets her in (a brisk rig leaves that out); nobody was lost."""
+    finding.lost += rig.lost()
+    if rig.brisk:
+        return
+    door = rig.door(settings=settings)
     finding.recovery.append(rig.recovered(door))
     finding.as_expected &= finding.recovery[-1] < PATIENCE and door.stop() == 0
-    finding.lost += rig.lost()
 
 
 def gallery_corrupt(rig: Rig, times: int, random: Random) -> Finding:
@@ -76,7 +83,7 @@ def gallery_corrupt_running(rig: Rig, times: int, random: Random) -> Finding:
     path = rig.settings.gallery.path
     outcomes = set()
     for _ in range(times):
-        kept = _kept(path)
+        before = kept(path)
         door = rig.door()
         finding.as_expected &= rig.recovered(door) < PATIENCE
         garbage(path, random)
@@ -84,21 +91,10 @@ def gallery_corrupt_running(rig: Rig, times: int, random: Random) -> Finding:
         outcomes.add("went on with what it had in memory" if door.alive else f"ended with exit code {door.code}")
         finding.as_expected &= "Traceback" not in door.said and door.code in (None, 6)
         door.kill()
-        _put_back(path, kept)
+        put_back(path, before)
         _again(rig, finding)
     finding.seen = f"the door {' or '.join(sorted(outcomes))}; as before with the sound file"
     return finding
-
-
-def _kept(path: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
-
-
-def _put_back(path: Path, kept: dict[str, bytes]) -> None:
-    for file in path.parent.glob(f"{path.name}*"):
-        file.unlink()
-    for name, content in kept.items():
-        (path.parent / name).write_bytes(content)
 
 
 def witness_corrupt(rig: Rig, times: int, random: Random) -> Finding:
@@ -106,7 +102,7 @@ def witness_corrupt(rig: Rig, times: int, random: Random) -> Finding:
     finding = Finding("corrupt witness of the gallery", times, "the door says GALLERY ALTERED and lets nobody in")
     path = rig.settings.gallery.witness_path
     for _ in range(times):
-        kept = path.read_bytes()
+        before = path.read_bytes()
         _one_byte(path, random)
         begun = time.monotonic()
         door = rig.door()
@@ -114,7 +110,7 @@ def witness_corrupt(rig: Rig, times: int, random: Random) -> Finding:
         time.sleep(QUIET)
         finding.false += sum(at >= begun for at, _ in rig.lock.opened)
         door.stop()
-        path.write_bytes(kept)
+        path.write_bytes(before)
         _again(rig, finding)
     return finding
 
@@ -129,7 +125,7 @@ def network_corrupt(rig: Rig, times: int, random: Random) -> Finding:
     for turn in range(times):
         name = ("drh.onnx", "detector.onnx", "drh.json")[turn % 3]
         spoil = _one_byte if name.endswith("onnx") else _cut
-        _at_rest(rig, finding, random, models / name, spoil, 5, name.partition(".")[0], network_models=models)
+        _at_rest(rig, finding, random, models / name, spoil, 5, name.partition(".")[0], {"network_models": models})
     return finding
 
 
@@ -143,7 +139,10 @@ def plan_corrupt(rig: Rig, times: int, random: Random) -> Finding:
             (plans / name / file).write_bytes(random.randbytes(4096))
             (plans / name / "broken" / file).write_bytes(random.randbytes(4096))
     for _ in range(times):
-        _again(rig, finding, network_runtime="auto", network_plans=plans)
+        door = rig.door(settings={"network_runtime": "auto", "network_plans": plans})
+        finding.recovery.append(rig.recovered(door))
+        finding.as_expected &= finding.recovery[-1] < PATIENCE and "runs on the CPU" in door.said and door.stop() == 0
+    finding.lost = rig.lost()
     return finding
 
 
@@ -152,12 +151,12 @@ def configuration_corrupt(rig: Rig, times: int, random: Random) -> Finding:
     finding = Finding("corrupt configuration", times, "a running door goes on; the next start ends with exit code 3, file and line")
     spoils: list[Callable[[Path, Random], object]] = [garbage, lambda path, _: path.write_text("[decision]\nfpri = 0.1\n")]
     for turn in range(times):
-        kept = rig.config.read_text()
+        before = rig.config.read_text()
         door = rig.door()
         finding.as_expected &= rig.recovered(door) < PATIENCE
         spoils[turn % 2](rig.config, random)
         finding.as_expected &= rig.recovered(door, time.monotonic()) < PATIENCE and door.stop() == 0
-        rig.config.write_text(kept)
+        rig.config.write_text(before)
         _at_rest(rig, finding, random, rig.config, spoils[turn % 2], 3, r"door\.toml")
     return finding
 
@@ -171,7 +170,7 @@ def calibration_corrupt(rig: Rig, times: int, random: Random) -> Finding:
         door = rig.door()
         finding.as_expected &= soon(lambda door=door: not door.alive) and door.code == 3 and "calibration" in door.said  # type: ignore[misc]
         path.unlink()
-        door = rig.door(calibration_required="true")
+        door = rig.door(settings={"calibration_required": "true"})
         finding.as_expected &= soon(lambda door=door: not door.alive) and door.code == 3  # type: ignore[misc]
         _again(rig, finding)
     return finding
@@ -187,7 +186,9 @@ def key_corrupt(rig: Rig, times: int, random: Random) -> Finding:
 
 def audit_corrupt(rig: Rig, times: int, random: Random) -> Finding:
     """Noise in the audit log while the door runs: the door goes on, and the log tells of the damage."""
-    finding = Finding("audit log spoilt while the door runs", times, "the door goes on and writes on in a new chain; `edge audit verify` tells")
+    finding = Finding(
+        "audit log spoilt while the door runs", times, "the door goes on and writes on in a new chain; `edge audit verify` tells"
+    )
     for _ in range(times):
         door = rig.door()
         finding.as_expected &= rig.recovered(door) < PATIENCE

@@ -1,5 +1,7 @@
 """kill -9: of the door, of an operator's command while the door runs, of the screen."""
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -9,13 +11,16 @@ from pathlib import Path
 from random import Random
 
 from edge import build
+from edge.gallery import NetworkId
 from edge.gallery.backup import new_identity, restore, write_backup
 from edge.keys import Keyring
 from edge.service.pin import set_pin
 from evaluation.faults.operator import BACKUP, IDENTITY, RECIPIENT, other
-from evaluation.faults.rig import PATIENCE, Finding, Rig
+from evaluation.faults.rig import PATIENCE, PERSON, ROOT, Finding, Rig, kept, put_back
 
-LONGEST = 3.0  # seconds after its start at which a door is killed at most
+DOC_STRING = 6 << 3 | 2  # protobuf's tag of ModelProto.doc_string, a string (onnx.proto); the last one given counts
+MODELS = ROOT / "models"
+LONGEST = 2.5  # seconds after its start at which a door is killed at most
 
 
 def door_killed(rig: Rig, times: int, random: Random) -> Finding:
@@ -158,6 +163,46 @@ def restore_killed(rig: Rig, times: int, random: Random) -> Finding:
     return finding
 
 
+def moving_door_killed(rig: Rig, times: int, random: Random) -> Finding:
+    """While she is renewed by passing, after the network was exchanged."""
+    finding = Finding("kill -9 of the door while people move to another network", times, "")
+    settings: dict[str, object] = {"network_models": next_network(rig.folder / "models"), "network_hash": "next", "rebind_caution": 3.0}
+    moved = NetworkId(sha256(rig.folder / "models" / "next.onnx"), rig.network.m, rig.network.q)
+    finding.as_expected = rig.command("rebind", "--days", "7", settings=settings).returncode == 0
+    before, renewed = kept(rig.settings.gallery.path), 0
+    for _ in range(times):
+        put_back(rig.settings.gallery.path, before)
+        door = rig.door(settings=settings)
+        finding.recovery.append(rig.recovered(door))
+        time.sleep(random.uniform(0, 0.3))
+        door.kill()
+        finding.lost += rig.lost(moved)
+        with rig.gallery(moved) as gallery:
+            renewed += gallery.find(PERSON).former == 0
+    finding.as_expected &= max(finding.recovery) < PATIENCE
+    finding.seen = f"she is let in by the old network or by the new one; renewed already: {renewed} of {times} times"
+    return finding
+
+
+def next_network(models: Path) -> Path:
+    """A folder with the shipped networks, and a hashing network "next" that is another file and the same function."""
+    models.mkdir()
+    for path in MODELS.glob("*.*"):
+        shutil.copyfile(path, models / path.name)
+    text = b"the next one"
+    with (models / "next.onnx").open("wb") as file:
+        file.write((models / "drh.onnx").read_bytes() + bytes([DOC_STRING, len(text)]) + text)
+    manifest = json.loads((models / "drh.json").read_text())
+    manifest |= {"name": "next", "file": "next.onnx", "sha256": sha256(models / "next.onnx")}
+    (models / "next.json").write_text(json.dumps(manifest))
+    return models
+
+
+def sha256(path: Path) -> str:
+    """In hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def screen_killed(rig: Rig, times: int, random: Random) -> Finding:
     """The door serves the screen, decides all the while, and takes the next screen."""
     set_pin(rig.folder / "pin", "271828")
@@ -178,4 +223,3 @@ def screen_killed(rig: Rig, times: int, random: Random) -> Finding:
     finding.as_expected &= max(finding.recovery) < PATIENCE and door.stop() == 0
     finding.lost = rig.lost()
     return finding
-

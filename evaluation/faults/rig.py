@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 from edge import build
 from edge.appliance import Appliance
 from edge.camera.demo import DemoSource, Visit
-from edge.errors import EdgeError, GalleryError
+from edge.errors import EdgeError
 from edge.gallery import Gallery, NetworkId
 from edge.records import Code
 from edge.service.verify import verify as verify_audit
@@ -103,7 +103,8 @@ def soon(fact: Callable[[], object], seconds: float = PATIENCE) -> bool:
 
 
 class Door:
-    """One process of the door. plays: whether it sees the rig's stream, of which the truth is known. lines: its JSON lines so far; said: its messages."""
+    """One process of the door. plays: whether it sees the rig's stream, of which the truth is known. lines: its JSON lines so far. said:
+    its messages."""
 
     def __init__(self, command: Sequence[str], folder: Path, number: int, environment: Mapping[str, str], *, plays: bool) -> None:
         self.plays = plays  # the stream of known truth
@@ -164,12 +165,12 @@ class Door:
 
 
 class Rig:
-    """A folder with everything a door needs. folder: made anew from ``ready`` (see ``prepare``)."""
+    """A folder with everything a door needs. folder: made anew from ``ready`` (see ``prepare``). brisk: not every recovery is timed."""
 
-    def __init__(self, ready: Path, folder: Path) -> None:
+    def __init__(self, ready: Path, folder: Path, *, brisk: bool = False) -> None:
         shutil.copytree(ready / "site", folder, dirs_exist_ok=True)
         self.folder, self.config, self._ready = folder, folder / "door.toml", ready
-        self.lock = Lock()
+        self.lock, self.brisk = Lock(), brisk
         self.config.write_text(CONFIG.format(step=STEP, port=self.lock.port))
         self.stream, self.film = ready / "stream", ready / "film"
         self.codes = {name: Code(symbols, 8) for name, symbols in np.load(ready / "codes.npz").items()}
@@ -191,8 +192,7 @@ class Rig:
     @cached_property
     def person(self) -> str:
         """Her id."""
-        with self.gallery() as gallery:
-            return gallery.find(PERSON).id
+        return (self._ready / "person").read_text()
 
     def moves(self, place: str) -> None:
         """The gallery and the key now lie there, below the folder."""
@@ -208,19 +208,29 @@ class Rig:
         quiet_one = {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "400", "QT_QPA_PLATFORM": "offscreen"}
         return {**os.environ, **quiet_one, **(more or {})}
 
-    def door(self, *words: str, source: Path | str | None = None, before: Sequence[str] = (), variables: Mapping[str, str] | None = None, **settings: object) -> Door:
-        """``edge run``. settings: like ``decision_fpir=0.01``. before: what the command line begins with instead of the door's.
+    def door(
+        self,
+        *words: str,
+        source: Path | str | None = None,
+        before: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> Door:
+        """``edge run``. settings: like ``{"decision_fpir": 0.01}``. before: what the command line begins with instead of the door's.
         variables: of the environment."""
         command = list(before) or [sys.executable, "-m", "edge", "run", "--source", str(source or self.stream)]
-        environment = self.environment({f"EDGE_{name.upper()}": str(value) for name, value in settings.items()} | dict(variables or {}))
-        made = Door([*command, *words, "--json", "--config", str(self.config)], self.folder, len(self.doors), environment, plays=source is None and not before)
+        environment = self.environment(as_variables(settings or {}) | dict(variables or {}))
+        plays = source is None and not before
+        words = (*command, *words, "--json", "--config", str(self.config))
+        made = Door(words, self.folder, len(self.doors), environment, plays=plays)
         self.doors.append(made)
         return made
 
-    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """``edge`` with these words, to its end."""
+    def command(self, *words: str, settings: Mapping[str, object] | None = None) -> "subprocess.CompletedProcess[str]":
+        """``edge`` with these words, to its end. settings: as in ``door``."""
         command = [sys.executable, "-m", "edge", *words, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, env=self.environment(), cwd=self.folder)
+        environment = self.environment(as_variables(settings or {}))
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=self.folder)
 
     def right(self, door: Door) -> bool:
         """Whether the door has let her in."""
@@ -229,8 +239,8 @@ class Rig:
     def recovered(self, door: Door, since: float | None = None) -> float:
         """Seconds until the lock opens for her: from the start of the door, or from ``since``. Infinite if it does not."""
         begun = door.started if since is None else since
-        there = soon(lambda: self.lock.opened_since(begun, self.person) or not door.alive) and self.lock.opened_since(begun, self.person)
-        return self.lock.first_since(begun, self.person) - begun if there else float("inf")
+        soon(lambda: self.lock.opened_since(begun, self.person) or not door.alive)
+        return self.lock.first_since(begun, self.person) - begun
 
     def lost(self, *networks: NetworkId) -> int:
         """References that were enrolled and are not found any more; all of them if the gallery does not open."""
@@ -263,6 +273,24 @@ class Rig:
         self.lock.close()
 
 
+def as_variables(settings: Mapping[str, object]) -> dict[str, str]:
+    """Like ``{"decision_fpir": 0.01}``, as the environment has it."""
+    return {f"EDGE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def kept(path: Path) -> dict[str, bytes]:
+    """A file and those beside it that begin with its name (journal, witness), for ``put_back``."""
+    return {file.name: file.read_bytes() for file in path.parent.glob(f"{path.name}*")}
+
+
+def put_back(path: Path, files: Mapping[str, bytes]) -> None:
+    """The files as they were, and no others of that name."""
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    for name, content in files.items():
+        (path.parent / name).write_bytes(content)
+
+
 def _has(gallery: Gallery, name: str, code: Code) -> bool:
     best = [*gallery.search(code, limit=1), *gallery.search_former(code, limit=1)]
     try:
@@ -275,9 +303,9 @@ def _has(gallery: Gallery, name: str, code: Code) -> bool:
 
 
 @contextmanager
-def rigged(ready: Path, folder: Path) -> Iterator[Rig]:
+def rigged(ready: Path, folder: Path, *, brisk: bool = False) -> Iterator[Rig]:
     """A rig that is let go of at the end."""
-    rig = Rig(ready, folder)
+    rig = Rig(ready, folder, brisk=brisk)
     try:
         yield rig
     finally:
@@ -297,7 +325,8 @@ def prepare(ready: Path, passes: int = 60) -> None:
             cv2.imwrite(str(ready / "film" / f"{frame.number}.png"), frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     repeat(ready / "film", ready / "stream", passes)
     (site / "door.toml").write_text(CONFIG.format(step=STEP, port=1))
-    codes = _enrol(load_settings(site / "door.toml", {}))
+    person, codes = _enrol(load_settings(site / "door.toml", {}))
+    (ready / "person").write_text(person)
     np.savez(ready / "codes.npz", **{name: code.symbols for name, code in codes.items()})  # type: ignore[arg-type]
 
 
@@ -308,23 +337,15 @@ def repeat(film: Path, stream: Path, passes: int) -> None:
         (stream / f"{number}.png").symlink_to(pictures[number % len(pictures)])
 
 
-def _enrol(settings: Settings) -> dict[str, Code]:
+def _enrol(settings: Settings) -> tuple[str, dict[str, Code]]:
+    """Her id, and everybody's codes."""
     door = Appliance(settings, quiet())
     network = build.network_id(settings)
     random = np.random.default_rng(11)
     with door.gallery(create=True, throwaway=True) as gallery, DemoSource([Visit((PERSON,), 24)], seed=7) as stream:
         session = door.capture_from(stream.frames())
-        door.enrol(gallery, PERSON, session)
+        person = door.enrol(gallery, PERSON, session).id
         codes = {f"Person {number}": Code(random.integers(0, network.q, network.m, np.uint8), network.q) for number in range(OTHERS)}
         for name, code in codes.items():
             gallery.enrol(name, [code])
-    return {PERSON: session.code, **codes}
-
-
-def removed(path: Path) -> None:
-    """The file or folder is gone, if it was there."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-__all__ = ["Door", "Fault", "Finding", "GalleryError", "Rig", "prepare", "removed", "repeat", "rigged", "soon"]
+    return person, {PERSON: session.code, **codes}

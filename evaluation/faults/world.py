@@ -110,7 +110,7 @@ def _studio(rig: Rig) -> Path:
 
 
 def _before_twin(rig: Rig, folder: Path) -> Door:
-    return rig.door(before=(sys.executable, "-m", "evaluation.faults.twin_door", str(folder)), **CAMERA)
+    return rig.door(before=(sys.executable, "-m", "evaluation.faults.twin_door", str(folder)), settings=CAMERA)
 
 
 class Broker:
@@ -158,19 +158,27 @@ def _unlocks(heard: list[tuple[str, str, bool]]) -> list[bool]:
 
 def broker(rig: Rig, way: str, times: int, random: Random) -> Finding:
     """The broker is killed, frozen, or replaced by one that sends noise; the lock beside it opens all the same."""
-    finding = Finding(f"broker {way}", times, "the other output opens in time; once the broker is sound it is told again, unlocks unretained")
+    finding = Finding(
+        f"broker {way}", times, "the other output opens in time; once it is sound the broker is told again, unlocks unretained"
+    )
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
     server = Broker(rig.folder, port)
     try:
         with listening(port) as heard:
-            mqtt = {"mqtt_enabled": "true", "mqtt_host": "127.0.0.1", "mqtt_port": port, "mqtt_tls": "false", "mqtt_keepalive": 5}
-            door = rig.door(**mqtt)
+            mqtt: dict[str, object] = {
+                "mqtt_enabled": "true",
+                "mqtt_host": "127.0.0.1",
+                "mqtt_port": port,
+                "mqtt_tls": "false",
+                "mqtt_keepalive": 5,
+            }
+            door = rig.door(settings=mqtt)
             finding.as_expected = rig.recovered(door) < PATIENCE and soon(lambda: _unlocks(heard))
             for _ in range(times):
                 if not door.alive:
                     finding.as_expected &= door.code == 0
-                    door = rig.door(**mqtt)
+                    door = rig.door(settings=mqtt)
                 with _spoilt(server, way, port):
                     finding.as_expected &= rig.recovered(door, max(time.monotonic(), door.started)) < PATIENCE
                     time.sleep(random.uniform(0, 1))

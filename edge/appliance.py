@@ -27,6 +27,7 @@ class Appliance:
 
     def __init__(self, settings: Settings, report: Report) -> None:
         self.settings, self.report, self.stages = settings, report, Stages()
+        self._unrecorded = 0  # events since the event log was last written
 
     @cached_property
     def networks(self) -> build.Networks:
@@ -162,11 +163,17 @@ class Appliance:
         return tally
 
     def _record(self, gallery: Gallery, outcome: Outcome) -> None:
-        """The event log; a full disk or a busy file does not stop the door."""
+        """The event log; a full disk or a busy file does not stop the door, and is told once, until it is over."""
         try:
             gallery.record(outcome.verdict.value, outcome.subject)
         except GalleryError as error:
-            self.report.warn(f"event not recorded: {error}")
+            self._unrecorded += 1
+            if self._unrecorded == 1:
+                self.report.warn(f"event not recorded: {error}. The door goes on")
+        else:
+            if self._unrecorded:
+                self.report.warn(f"events are recorded again; {self._unrecorded} were not")
+            self._unrecorded = 0
 
     def _frame(self, path: Path, number: int) -> Frame:
         return Frame(read_image(path, max_pixels=self.settings.camera.max_image_pixels), float(number), number, str(path))

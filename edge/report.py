@@ -47,7 +47,7 @@ class Report:
     def result(self, facts: Mapping[str, Any], text: str = "") -> None:
         """The outcome of a command: one JSON line, or its sentence."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False), flush=True)
+            _print_line(facts)
         elif text:
             self.out.print(text, markup=False)
 
@@ -128,7 +128,7 @@ class Report:
     def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
         """One approach decided. seconds: since the stream began."""
         if self.as_json:
-            print(json.dumps(outcome_facts(outcome, name, seconds), ensure_ascii=False), flush=True)
+            _print_line(outcome_facts(outcome, name, seconds))
             return
         why = (
             f" ({', '.join(reason.value for reason in outcome.reasons)})"
@@ -182,6 +182,11 @@ class JournalReport(Report):
 
     def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
         _to_journal(7, f"approach {outcome.track}: {WORDS[outcome.verdict]}")
+
+
+def _print_line(facts: Mapping[str, Any]) -> None:
+    """One JSON line in one piece: Ctrl-C does not come between it and its end."""
+    print(f"{json.dumps(facts, ensure_ascii=False)}\n", end="", flush=True)
 
 
 def _to_journal(priority: int, text: str) -> None:

@@ -300,7 +300,10 @@ def _carry_over(copy: Gallery, path: Path) -> tuple[str, ...]:
 
 
 def _set_aside(path: Path) -> None:
-    """Gives the gallery at ``path`` another name, its journal first copied back. Raises BusyGalleryError while another process has it."""
+    """Gives the gallery at ``path`` another name too, its journal first copied back.
+
+    Raises BusyGalleryError while another process has it.
+    """
     if not os.path.lexists(path):
         return
     try:
@@ -311,7 +314,12 @@ def _set_aside(path: Path) -> None:
     except GalleryError:  # damaged: its journal goes with it
         pass
     stamp = now_text().replace(":", "")
-    for ending in ("-wal", "-shm", ""):
+    for ending in ("-wal", "-shm"):
         name = path.with_name(f"{path.name}{ending}")
         if os.path.lexists(name):
             name.replace(path.with_name(f"{path.name}.{stamp}{ending}"))
+    aside = path.with_name(f"{path.name}.{stamp}")
+    try:
+        os.link(path, aside, follow_symlinks=False)  # it stays in its place until the other one takes it: at no moment is there none
+    except OSError:  # a file system without links
+        path.replace(aside)

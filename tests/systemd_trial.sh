@@ -24,7 +24,7 @@ fi
 rm -f "$TREE/etc/resolv.conf"
 cp -L /etc/resolv.conf "$TREE/etc/resolv.conf"
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$TREE" --register=no --keep-unit --boot --console=pipe \
-    --resolv-conf=off --capability=CAP_IPC_LOCK \
+    --resolv-conf=off --capability=CAP_IPC_LOCK,CAP_SYS_RESOURCE \
     --bind-ro="$HERE:/src" "${BINDS[@]}" < /dev/null > "$TREE.log" 2>&1 &
 CONTAINER=$!
 trap 'kill "$CONTAINER" 2> /dev/null; wait "$CONTAINER" 2> /dev/null || true' EXIT

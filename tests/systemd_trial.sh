@@ -23,7 +23,8 @@ if [ ! -e "$TREE/usr/bin/systemctl" ]; then
 fi
 rm -f "$TREE/etc/resolv.conf"
 cp -L /etc/resolv.conf "$TREE/etc/resolv.conf"
-SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$TREE" --register=no --keep-unit --boot --console=pipe --resolv-conf=off \
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$TREE" --register=no --keep-unit --boot --console=pipe \
+    --resolv-conf=off --capability=CAP_IPC_LOCK,CAP_SYS_RESOURCE \
     --bind-ro="$HERE:/src" "${BINDS[@]}" < /dev/null > "$TREE.log" 2>&1 &
 CONTAINER=$!
 trap 'kill "$CONTAINER" 2> /dev/null; wait "$CONTAINER" 2> /dev/null || true' EXIT
@@ -76,6 +77,7 @@ step "a stopped process is found and started again" \
 step "wrong settings end it, and do not restart it" \
     "echo '[decision]
 fpri = 1' > /etc/edge/90.toml; ! systemctl restart edge-door; sleep 5; systemctl is-failed edge-door; rm /etc/edge/90.toml; systemctl start edge-door"
+step "the program had no trouble to tell" '! journalctl -u edge-door -p warning -o cat _COMM=edge | grep -v "unknown key"'
 step "no name in the journal" '! journalctl -u edge-door | grep -q Collins'
 step "uninstalled, all kept" "bash /src/systemd/install.sh uninstall --keep; ls /var/lib/edge/gallery.db; [ ! -e /opt/edge ]"
 step "installed again, and she is still known" "bash /src/systemd/install.sh --metrics 9464; $active; edge list | grep -q 'Eileen Collins'"

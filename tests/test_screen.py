@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 
 from edge import build
 from edge.errors import EdgeError
@@ -307,3 +307,34 @@ def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
     hand.comes(lambda: hand.page == "pin")
     hand.presses("Escape")
     hand.comes(lambda: hand.page == "door")
+
+
+def test_each_new_state_is_told_to_the_program_that_makes_sounds(place: Place) -> None:
+    heard = place.folder / "heard"
+    program = place.folder / "sound"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {heard}\n')
+    program.chmod(0o755)
+    settings = place.settings
+    hand = Hand(settings.model_copy(update={"screen": settings.screen.model_copy(update={"sound": str(program)})}))
+    hand.bridge.take(HELLO)
+    for state in (State.IDLE, State.LOOK_HERE, State.LOOK_HERE, State.WELCOME):
+        hand.bridge.take(Scene(state=state))
+        hand.comes(lambda state=state: heard.exists() and state.value in heard.read_text())
+    assert heard.read_text().split() == ["idle", "look_here", "welcome"]
+    hand.close()
+
+
+def test_a_screen_that_reads_from_the_right_is_mirrored_and_nothing_is_cut_off(place: Place) -> None:
+    hand, wrong = Hand(place.settings), []
+    hand.app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        for where in shown(hand):
+            pause(0.03)
+            wrong += [f"{where}: {found}" for item in hand.items() if (found := wrong_with(item, (1024, 600)))]
+        hand.window.setProperty("page", "menu")
+        pause(0.05)
+        assert hand.find("back").mapToScene(QPointF(0, 0)).x() > 512, "the way back is on the right"
+    finally:
+        hand.app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+    hand.close()
+    assert wrong == []

@@ -1,6 +1,7 @@
 """The screen as people use it: real QML, real clicks, a real door's process on the demonstration stream."""
 
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -23,6 +24,7 @@ except ImportError as error:
 from PySide6.QtCore import QPointF, Qt
 
 from edge import build
+from edge.desk import CONSENT
 from edge.errors import EdgeError
 from edge.screen.bridge import window_of
 from edge.screen.catalogue import LANGUAGES, messages
@@ -73,6 +75,16 @@ def test_every_text_is_translated_and_no_translation_is_left_over(language: str)
     assert set(translated) == sources()
     assert [source for source, text in translated.items() if not text] == []
     assert [source for source, text in translated.items() if text.count("%") != source[1].count("%")] == []
+
+
+def test_the_consent_text_has_the_version_that_the_door_asks_for_and_does_not_change_without_it() -> None:
+    page = (QML / "ConsentPage.qml").read_text(encoding="utf-8")
+    texts = "\n".join(re.findall(r'qsTr\("([^"]*)"\)', page))
+    assert f'readonly property string version: "{CONSENT}"' in page
+    known = {"1": "c0d0479de643fb7f"}
+    assert known[CONSENT] == hashlib.sha256(texts.encode()).hexdigest()[:16], "raise the version in both places, and add it here"
+        "raise the version in both places, and add it here"
+    )
 
 
 def test_every_word_of_the_door_has_its_own_text() -> None:

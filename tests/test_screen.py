@@ -83,8 +83,6 @@ def test_the_consent_text_has_the_version_that_the_door_asks_for_and_does_not_ch
     assert f'readonly property string version: "{CONSENT}"' in page
     known = {"1": "c0d0479de643fb7f"}
     assert known[CONSENT] == hashlib.sha256(texts.encode()).hexdigest()[:16], "raise the version in both places, and add it here"
-        "raise the version in both places, and add it here"
-    )
 
 
 def test_every_word_of_the_door_has_its_own_text() -> None:

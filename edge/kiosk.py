@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from edge import build
 from edge.appliance import Appliance
 from edge.calibrate import CONFUSABLE, standing
 from edge.desk import CONSENT, Desk, Patience
+from edge.doctor import LEAST_DISK
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import SettingsError
 from edge.gallery import Gallery, Subject
@@ -24,7 +26,6 @@ from edge.settings import Settings
 from edge.stages import Stages
 from edge.watch import Watcher
 
-LEAST_DISK = 200 * 2**20  # bytes; below it enrolment would soon fail
 RECENT = 2_000  # events in which "last seen" is looked up
 MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits
 ROUND = 5.0  # seconds between two looks at disk and plans
@@ -107,14 +108,20 @@ class ApplianceClerk:
 
 
 class Rounds:
-    """Looks every few seconds whether something stops the door's work. clock: monotonic seconds."""
+    """Looks every few seconds whether something stops the door's work. clock: monotonic seconds. free: bytes left at a folder."""
 
-    def __init__(self, settings: Settings, tell: Callable[[Trouble | None], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[Trouble | None], None],
+        clock: Callable[[], float] = time.monotonic,
+        free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    ) -> None:
         network = settings.network
         self._folder = next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
         names = () if network.runtime == "onnxruntime" else (network.detector, network.hash)
         self._plans = [PlanStore(network.plans, name) for name in names]
-        self._tell, self._clock, self._next = tell, clock, 0.0
+        self._tell, self._clock, self._free, self._next = tell, clock, free, float("-inf")
 
     def look(self) -> None:
         """Costs nothing between two rounds."""
@@ -123,7 +130,7 @@ class Rounds:
             self._tell(self._found())
 
     def _found(self) -> Trouble | None:
-        if shutil.disk_usage(self._folder).free < LEAST_DISK:
+        if self._free(self._folder) < LEAST_DISK:
             return Trouble.STORAGE
         return Trouble.PLAN if any(plan.is_building() for plan in self._plans) else None
 

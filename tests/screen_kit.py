@@ -10,7 +10,7 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer, qInstallMessageHandler
 from PySide6.QtTest import QTest
 
 from edge.screen.app import Screen, application
@@ -51,6 +51,8 @@ class Hand:
 
     def __init__(self, settings: Settings, size: tuple[int, int] = (1024, 600)) -> None:
         self.app = application()
+        self.complaints: list[str] = []
+        qInstallMessageHandler(lambda kind, where, text: self.complaints.append(f"{where.file}:{where.line}: {text}"))
         self.screen = Screen(settings, size)
         self.window, self.bridge = self.screen.window, self.screen.bridge
         self.window.setProperty("still", True)
@@ -115,6 +117,8 @@ class Hand:
         self.screen.close()
         self.screen.engine.deleteLater()
         pause(0.05)
+        qInstallMessageHandler(None)
+        assert [text for text in self.complaints if ".qml" in text] == [], "QML has something to complain of"
 
 
 class Place:

@@ -51,6 +51,13 @@ def test_a_door_without_a_gpu_looks_for_no_plan(tmp_path: Path) -> None:
     assert told == [None]
 
 
+@pytest.mark.parametrize(("free", "told"), [(10 * 2**30, None), (2**20, Trouble.STORAGE)])
+def test_a_full_disk_is_told(tmp_path: Path, free: int, told: Trouble | None) -> None:
+    heard: list[Trouble | None] = []
+    Rounds(settings_in(tmp_path), heard.append, lambda: 0.0, lambda folder: free).look()
+    assert heard == [told]
+
+
 class Crowded:
     """A network that notices two callers at once."""
 

@@ -1,6 +1,7 @@
 """The screen as people use it: real QML, real clicks, a real door's process on the demonstration stream."""
 
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -20,9 +21,10 @@ try:
 except ImportError as error:
     pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 
 from edge import build
+from edge.desk import CONSENT
 from edge.errors import EdgeError
 from edge.screen.bridge import window_of
 from edge.screen.catalogue import LANGUAGES, messages
@@ -73,6 +75,14 @@ def test_every_text_is_translated_and_no_translation_is_left_over(language: str)
     assert set(translated) == sources()
     assert [source for source, text in translated.items() if not text] == []
     assert [source for source, text in translated.items() if text.count("%") != source[1].count("%")] == []
+
+
+def test_the_consent_text_has_the_version_that_the_door_asks_for_and_does_not_change_without_it() -> None:
+    page = (QML / "ConsentPage.qml").read_text(encoding="utf-8")
+    texts = "\n".join(re.findall(r'qsTr\("([^"]*)"\)', page))
+    assert f'readonly property string version: "{CONSENT}"' in page
+    known = {"1": "c0d0479de643fb7f"}
+    assert known[CONSENT] == hashlib.sha256(texts.encode()).hexdigest()[:16], "raise the version in both places, and add it here"
 
 
 def test_every_word_of_the_door_has_its_own_text() -> None:
@@ -169,6 +179,7 @@ def test_a_whole_enrolment_by_touch_then_recognised_at_the_door_then_revoked(pla
     for key in "ada":
         hand.touch(f"key_{key}")
     assert hand.text("name") == "Ada"
+    hand.comes(lambda: tried(hand), 60)
     hand.touch("save")
     hand.comes(lambda: hand.text("saved") == "Ada is enrolled.")
     assert stored(place) == 1
@@ -179,6 +190,14 @@ def test_a_whole_enrolment_by_touch_then_recognised_at_the_door_then_revoked(pla
     assert hand.text("title") == "Welcome"
     revoke_first(hand)
     hand.comes(lambda: stored(place) == 0)
+
+
+def tried(hand: Hand) -> bool:
+    """Try it now: recognised. The stream shows another person now and then, who is not, and is tried again."""
+    answers = len(hand.answers)
+    hand.touch("try")
+    hand.comes(lambda: len(hand.answers) > answers, 30)
+    return bool(hand.bridge.property("enrolment")["step"] == "tried")
 
 
 def revoke_first(hand: Hand) -> None:
@@ -307,3 +326,34 @@ def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
     hand.comes(lambda: hand.page == "pin")
     hand.presses("Escape")
     hand.comes(lambda: hand.page == "door")
+
+
+def test_each_new_state_is_told_to_the_program_that_makes_sounds(place: Place) -> None:
+    heard = place.folder / "heard"
+    program = place.folder / "sound"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {heard}\n')
+    program.chmod(0o755)
+    settings = place.settings
+    hand = Hand(settings.model_copy(update={"screen": settings.screen.model_copy(update={"sound": str(program)})}))
+    hand.bridge.take(HELLO)
+    for state in (State.IDLE, State.LOOK_HERE, State.LOOK_HERE, State.WELCOME):
+        hand.bridge.take(Scene(state=state))
+        hand.comes(lambda state=state: heard.exists() and state.value in heard.read_text())
+    assert heard.read_text().split() == ["idle", "look_here", "welcome"]
+    hand.close()
+
+
+def test_a_screen_that_reads_from_the_right_is_mirrored_and_nothing_is_cut_off(place: Place) -> None:
+    hand, wrong = Hand(place.settings), []
+    hand.app.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    try:
+        for where in shown(hand):
+            pause(0.03)
+            wrong += [f"{where}: {found}" for item in hand.items() if (found := wrong_with(item, (1024, 600)))]
+        hand.window.setProperty("page", "menu")
+        pause(0.05)
+        assert hand.find("back").mapToScene(QPointF(0, 0)).x() > 512, "the way back is on the right"
+    finally:
+        hand.app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+    hand.close()
+    assert wrong == []

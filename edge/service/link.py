@@ -93,6 +93,7 @@ CHUNK = 65_536
 PATIENCE = 5.0  # seconds for which a screen may leave what it was sent unread
 TICK = 0.1  # seconds between two looks at the clock
 BREATH = 0.05  # seconds between two connections, so that knocking costs little
+QUIET = 60.0  # seconds for which the same problem is not told again
 PEER = struct.Struct("3i")
 LONGEST_PATH = 107  # bytes: sun_path of Linux
 
@@ -116,7 +117,8 @@ class DoorLink:
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.path, self._users, self._hello = path, users, hello
-        self._on_command, self._on_gone, self._on_tick, self._on_problem = on_command, on_gone, on_tick, on_problem
+        self._on_command, self._on_gone, self._on_tick, self._listener = on_command, on_gone, on_tick, on_problem
+        self._said: dict[str, float] = {}
         self._lock = threading.Lock()
         self._newest: dict[str, Told | Picture] = {}
         self._kept: dict[str, Told] = {}
@@ -162,6 +164,14 @@ class DoorLink:
     def _wake(self) -> None:
         with contextlib.suppress(OSError):  # full: it is awake already; closed: nobody is left to wake
             self._wake_in.send(b"x")
+
+    def _on_problem(self, text: str) -> None:
+        """Tell a person, the same thing at most once a minute: whoever knocks again and again does not fill a log."""
+        now = time.monotonic()
+        if now - self._said.get(text, float("-inf")) < QUIET:
+            return
+        self._said = {said: when for said, when in self._said.items() if now - when < QUIET} | {text: now}
+        self._listener(text)
 
     def _serve(self) -> None:
         while not self._ending:

@@ -2,28 +2,32 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from edge import __version__, build, outputs
 from edge.appliance import Appliance
 from edge.errors import EdgeError, SettingsError
 from edge.gallery import Gallery
 from edge.keys.memory import harden
+from edge.ruled import RuledScreen
 from edge.service.chain import Fact
+from edge.service.face import ScreenWatcher
 from edge.service.notify import Alive, notifier, watchdog_interval
 from edge.service.recorder import Recorder
 from edge.settings import Settings, flatten
 from edge.watch import Watcher
 
 
-def watchers(job: Appliance, gallery: Gallery, *, live: bool) -> list[Watcher]:
+def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher], *, live: bool) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
     live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
-    The audit log comes last: at the end it waits for the disk, and nobody else shall wait for that.
+    screens: from ``edge.kiosk``; they hear what the door refuses. The audit log comes last: at the end it waits for the disk, and nobody
+    else shall wait for that.
     """
     job.acquirer.warm()
     door = outputs.open_door(job.settings, job.report.warn, live=live)
-    found: list[Watcher] = [door] if door else []
+    found: list[Watcher] = [door, *(RuledScreen(screen, door) for screen in screens)] if door else [*screens]
     try:
         found += metrics(job, gallery)
     except EdgeError as error:

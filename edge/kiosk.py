@@ -24,7 +24,6 @@ from edge.service.face import ScreenWatcher
 from edge.service.link import Command, DoorLink, Hello, Trouble
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.watch import Watcher
 
 RECENT = 2_000  # events in which "last seen" is looked up
 MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits
@@ -136,7 +135,7 @@ class Rounds:
 
 
 @contextmanager
-def screen(door: Appliance) -> Iterator[list[Watcher]]:
+def screen(door: Appliance) -> Iterator[list[ScreenWatcher]]:
     """The watchers of the attached screen while it is served: one, or none where ``screen.enabled`` is false.
 
     Call it before the appliance is used. Raises SettingsError, LinkError.

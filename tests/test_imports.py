@@ -11,7 +11,7 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "kiosk", "appliance", "__main__", "demo", "doctor")}
+BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "kiosk", "ruled", "appliance", "__main__", "demo", "doctor")}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),

@@ -106,7 +106,7 @@ class TwinDoor(Appliance):
         if self.folder is None:
             return super().source()
         camera = self.settings.camera
-        patience = Patience(silent=camera.silent, frozen=camera.frozen, vanished=camera.vanished)
+        patience = Patience(silent=camera.silent, frozen=camera.frozen, dark=camera.dark, vanished=camera.vanished)
         return LiveReader(TwinCamera(self.folder), patience=patience, on_problem=self.report.warn)
 
 
@@ -114,7 +114,7 @@ def run(job: TwinDoor) -> None:
     """What ``edge run`` does, and the census."""
     census = Census()
     with job.source() as stream, job.gallery(create=True) as gallery:
-        tally = job.watch(gallery, stream, None, [*attend.watchers(job, gallery, live=stream.live), census])
+        tally = job.watch(gallery, stream, None, [*attend.watchers(job, gallery, [], live=stream.live), census])
     job.report.result({"census": census.facts()})
     job.report.summary(tally, job.stages.medians())
 

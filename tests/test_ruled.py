@@ -1,0 +1,75 @@
+"""What the door's rules refuse is not welcomed on the screen."""
+
+from collections.abc import Callable
+
+import pytest
+
+from edge.door.access import Access, Rules
+from edge.door.door import Door
+from edge.door.schedule import parse
+from edge.records import Outcome, Verdict
+from edge.ruled import RuledScreen
+from edge.service.messages import State
+
+ADA = Outcome(Verdict.IDENTIFIED, 7, 10.0, 10.0, 3, "a" * 32)
+EVE = Outcome(Verdict.UNKNOWN, 8, 10.0, 10.0, 3)
+
+
+class Page:
+    """Writes down what it is asked to show."""
+
+    def __init__(self) -> None:
+        self.shown: list[object] = []
+
+    def seen(self, frame: object, sightings: object) -> None:
+        self.shown.append("frame")
+
+    def decided(self, outcome: Outcome, name: str | None) -> None:
+        self.shown.append((outcome.track, name))
+
+    def overrule(self, track: int, state: State) -> None:
+        self.shown.append((track, state))
+
+    def close(self) -> None:
+        self.shown.append("closed")
+
+
+def door(schedule: str, clock: Callable[[], float], failures: int = 0) -> Door:
+    access = Access(Rules(1.5, failures, 60.0, 30.0, parse(schedule)), lambda wall: (0, 0))
+    return Door(access, [], print, monotonic=clock, wall=lambda: 1_800_000_000.0, synchronised=lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "now", "outcome", "shown"),
+    [
+        ("always", 10.5, ADA, (7, "Ada")),
+        ("always", 12.0, ADA, (7, State.TRY_LATER)),
+        ("never", 10.5, ADA, (7, State.DENIED)),
+        ("always", 10.5, EVE, (8, None)),
+    ],
+    ids=["let in", "too late", "outside hours", "unknown"],
+)
+def test_the_screen_shows_what_the_door_does(schedule: str, now: float, outcome: Outcome, shown: object) -> None:
+    page, place = Page(), door(schedule, lambda: now)
+    screen = RuledScreen(page, place)
+    name = "Ada" if outcome is ADA else None
+    for watcher in (place, screen):
+        watcher.decided(outcome, name)
+    assert page.shown == [shown]
+
+
+def test_after_too_many_failures_everybody_is_asked_to_try_later() -> None:
+    page, place = Page(), door("always", lambda: 10.5, failures=2)
+    screen = RuledScreen(page, place)
+    for outcome, name in ((EVE, None), (EVE, None), (ADA, "Ada"), (EVE, None)):
+        for watcher in (place, screen):
+            watcher.decided(outcome, name)
+    assert page.shown == [(8, None), (8, None), (7, State.TRY_LATER), (8, State.TRY_LATER)]
+
+
+def test_frames_and_the_end_go_through() -> None:
+    page = Page()
+    screen = RuledScreen(page, door("always", lambda: 0.0))
+    screen.seen(None, [])  # type: ignore[arg-type]
+    screen.close()
+    assert page.shown == ["frame", "closed"]

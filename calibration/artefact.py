@@ -25,11 +25,12 @@ def write(network: onnx.ModelProto, form: str, facts: dict[str, Any], manifest: 
     path = folder / f"{manifest.name}{SUFFIX[form]}.onnx"
     path.write_bytes(network.SerializeToString())
     tail, shift = moved_tail(manifest.non_mated, facts["gate"]) if manifest.kind == "hash" else (None, None)
+    single, _ = moved_tail(manifest.single, facts["gate"]) if manifest.kind == "hash" else (None, None)
     if shift is not None:
         facts = {**facts, "non_mated_moved_by": shift}
     kept, side = {**manifest.facts, "quantised": facts}, manifest.preprocessing.size
     parent = parent_of(manifest, facts["gate"], shift)
-    told = describe(path, manifest.kind, facts=kept, size=side, code=manifest.code, non_mated=tail, float_parent=parent)
+    told = describe(path, manifest.kind, facts=kept, size=side, code=manifest.code, non_mated=tail, single=single, float_parent=parent)
     write_manifest(tolerant(told, path.read_bytes()), path.with_suffix(".json"))
     return path.with_suffix(".json")
 

@@ -186,7 +186,7 @@ class Appliance:
         if sample is None or sample.quality.reasons:
             approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
         elif fused := approach.add(match.acquirer.features([sample])[0], frame.captured):
-            threshold = match.threshold(1)(len(match.gallery))
+            threshold = match.single(len(match.gallery))
             outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2), threshold, frame.captured)
         outcome = outcome or approach.close(frame.captured)
         assert outcome is not None

@@ -60,6 +60,7 @@ class Networks:
         self.q = conditions(settings, self.hasher.manifest).q
         self.calibration = calibration(settings, self.hasher.manifest) if calibrated else None
         self.tail = self.calibration.non_mated if self.calibration else own_tail(settings, self.hasher.manifest)
+        self.single = self.calibration.non_mated if self.calibration else single_tail(settings, self.hasher.manifest)
 
 
 class OneAtATime:
@@ -90,6 +91,11 @@ def own_tail(settings: Settings, manifest: Manifest) -> NonMatedTail:
             "threshold follows; export the network with `python -m training.export`"
         )
     return manifest.non_mated
+
+
+def single_tail(settings: Settings, manifest: Manifest) -> NonMatedTail:
+    """The tail of single samples, for pictures that stand alone; the door's own where it was not measured. Raises NetworkError."""
+    return manifest.single or own_tail(settings, manifest)
 
 
 def conditions(settings: Settings, manifest: Manifest) -> Conditions:
@@ -217,23 +223,26 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
 
 @dataclass(frozen=True)
 class Matching:
-    """What turns samples into decisions. threshold: looks -> gallery size -> symbols. moving: set while people move to another network."""
+    """What turns samples into decisions. threshold: looks -> gallery size -> symbols, for fused samples. single: gallery size -> symbols,
+    for a picture that stands alone. moving: set while people move to another network."""
 
     acquirer: Sampler
     gallery: LiveGallery
     threshold: Callable[[int], Callable[[int], int]]
+    single: Callable[[int], int]
     moving: RebindGallery | None = None
 
 
-def plainly(settings: Settings, acquire: Sampler, opened: LiveGallery, tail: NonMatedTail) -> Matching:
+def plainly(settings: Settings, acquire: Sampler, opened: LiveGallery, networks: Networks) -> Matching:
     """One network with references of its own."""
-    return Matching(acquire, opened, lambda looks: threshold(tail, settings.decision.fpir, looks))
+    fpir = settings.decision.fpir
+    return Matching(acquire, opened, lambda looks: threshold(networks.tail, fpir, looks), threshold(networks.single, fpir, 1))
 
 
 def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: Gallery, on_problem: Listener) -> Matching:
     """The network in force with this gallery and, while the window of a rebind is open, also the network before."""
     if opened.former is None:
-        return plainly(settings, acquire, opened, networks.tail)
+        return plainly(settings, acquire, opened, networks)
     fpir = settings.decision.fpir
     path, manifest = manifest_of(settings, opened.former.network.sha256)
     before = load_network(path, runtime="onnxruntime", threads=settings.network.threads)
@@ -246,7 +255,7 @@ def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: 
     size = network_id(settings)
     twin = TwinAcquirer(acquire, before, (size.m, size.q), opened.former.network.q)
     gallery = RebindGallery(opened, (size.m, size.q), opened.former.network.q, rules, on_problem)
-    return Matching(twin, gallery, lambda looks: gallery.threshold, gallery)
+    return Matching(twin, gallery, lambda looks: gallery.threshold, gallery.threshold, gallery)
 
 
 def manifest_of(settings: Settings, sha256: str) -> tuple[Path, Manifest]:

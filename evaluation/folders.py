@@ -146,7 +146,7 @@ class Trial:
         if face is None:
             failed[Reason.NO_FACE.value] += 1
             return Search(Verdict.NOT_ACQUIRED)
-        match = build.plainly(self.appliance.settings, self.appliance.acquirer, observed, self.appliance.networks.tail)
+        match = build.plainly(self.appliance.settings, self.appliance.acquirer, observed, self.appliance.networks)
         outcome = self.appliance.judge(match, Frame(image, 0.0, 0, key), 1, face)
         if outcome.verdict is Verdict.NOT_ACQUIRED:
             failed.update(reason.value for reason in outcome.reasons)
@@ -237,7 +237,7 @@ def _few(people: dict[str, list[str]], limit: int | None, seed: int) -> dict[str
 
 
 def _run(trial: Trial, tree: Tree, strange: Tree, split: Draw) -> dict[str, Any]:
-    settings, tail = trial.appliance.settings, trial.appliance.networks.tail
+    settings, tail = trial.appliance.settings, trial.appliance.networks.single
     subjects = trial.enrol(tree, split.enrolled)
     trial.appliance.stages.seconds.clear()
     probes = [(name, key) for name, key in split.mated if name in subjects]

@@ -150,7 +150,7 @@ def identifier(settings: Settings, networks: build.Networks, hasher: Infer, gall
     detect = settings.detect
     limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
     acquirer = Acquirer(networks.detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
-    return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks.tail))
+    return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks))
 
 
 def fill(gallery: Gallery, references: int, m: int, q: int) -> None:

@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace) -> Answer:
     wanted = [tensor.name for tensor in networks.hasher.manifest.outputs if tensor.name in ("logits", "log_variance", "embedding")]
     outputs = networks.hasher.infer(np.stack(crops), wanted)
     facts = compared(outputs, networks.q)
-    threshold = build.threshold(networks.tail, settings.decision.fpir, 1)(1)
+    threshold = build.threshold(networks.single, settings.decision.fpir, 1)(1)
     facts |= {
         "a": str(options.a),
         "b": str(options.b),

@@ -130,7 +130,7 @@ def measure(options: argparse.Namespace) -> Answer:
     samples = eye.samples(tree, [people[name][0] for name in sorted(names)])
     manifest = build.hash_manifest(settings)
     calibration = build.calibration(settings, manifest)
-    own = calibration.non_mated if calibration else build.own_tail(settings, manifest)
+    own = calibration.non_mated if calibration else build.single_tail(settings, manifest)
     facts = {"tree": str(options.tree), "seed": options.seed, "network": manifest.name, **facts_of(samples.codes, eye.q, own, options.seed)}
     if options.out:
         from evaluation import plots  # a table needs no matplotlib

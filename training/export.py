@@ -172,7 +172,8 @@ def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     people = head["non_mated_people"].numpy() if "non_mated_people" in head else None
     tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m, people=people)
     write_manifest(
-        describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail), arguments.out.with_suffix(".json")
+        describe(arguments.out, "hash", facts=facts, code=CodeSize(m=m, q=q), non_mated=tail, single=tail),
+        arguments.out.with_suffix(".json"),
     )
     return {"file": str(arguments.out), "difference": worst, "bytes": arguments.out.stat().st_size}
 

@@ -28,6 +28,7 @@ def describe(
     size: int = CROP_SIZE,
     code: CodeSize | None = None,
     non_mated: NonMatedTail | None = None,
+    single: NonMatedTail | None = None,
     float_parent: FloatParent | None = None,
     seed: int = 0,
 ) -> Manifest:
@@ -57,6 +58,7 @@ def describe(
             preprocessing=Preprocessing(size=size, alignment="arcface_112" if kind == "hash" else "letterbox"),
             code=code,
             non_mated=non_mated,
+            single=single,
             float_parent=float_parent,
             golden=golden.model_copy(update={"outputs": vectors}),
             facts=dict(facts),

@@ -88,8 +88,9 @@ class Golden(Strict):
 class Manifest(Strict):
     """Format 1.
 
-    file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the threshold
-    follows; null until measured. float_parent: of an INT8 network. facts: where the network came from, free form.
+    file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the door's
+    threshold follows, of fused samples; null until measured. single: the same of single samples, for pictures that stand alone; null: as
+    non_mated. float_parent: of an INT8 network. facts: where the network came from, free form.
     """
 
     format: Literal[1] = 1
@@ -102,6 +103,7 @@ class Manifest(Strict):
     preprocessing: Preprocessing
     code: CodeSize | None = None
     non_mated: NonMatedTail | None = None
+    single: NonMatedTail | None = None
     float_parent: FloatParent | None = None
     golden: Golden
     facts: dict[str, JsonValue]
@@ -110,8 +112,11 @@ class Manifest(Strict):
     def _belongs_together(self) -> "Manifest":
         if (self.code is not None) != (self.kind == "hash"):
             raise ValueError("'code' belongs to kind 'hash', and only there")
-        if self.non_mated and (self.code is None or self.non_mated.m != self.code.m):
-            raise ValueError(f"'non_mated' was measured with {self.non_mated.m} symbols, which are not those of 'code'")
+        for name, tail in (("non_mated", self.non_mated), ("single", self.single)):
+            if tail and (self.code is None or tail.m != self.code.m):
+                raise ValueError(f"'{name}' was measured with {tail.m} symbols, which are not those of 'code'")
+        if self.single and not self.non_mated:
+            raise ValueError("'single' stands beside 'non_mated', not in its place")
         if self.float_parent and (self.non_mated is None or self.float_parent.sha256 == self.sha256):
             raise ValueError("'float_parent' belongs to an INT8 hash network with a 'non_mated' tail, and names another file")
         if self.preprocessing.alignment != {"detect": "letterbox", "hash": "arcface_112"}[self.kind]:

@@ -38,11 +38,11 @@ class Rule:
 
 
 def rule_of(settings: Settings) -> Rule:
-    """The shipped decision. A site's calibration does not count: the bench speaks of the network's own tail."""
+    """The shipped decision, by the tail of single samples: attackers here show one code. A site's calibration does not count."""
     manifest = build.hash_manifest(settings)
     decision = settings.decision
     looks = build.policy(settings, decision.min_samples, decision.max_samples).looks
-    return Rule(settings, build.network_id(settings), build.threshold(build.own_tail(settings, manifest), decision.fpir, looks))
+    return Rule(settings, build.network_id(settings), build.threshold(build.single_tail(settings, manifest), decision.fpir, looks))
 
 
 def default_rule(config: Path | None = None) -> Rule:

@@ -184,8 +184,9 @@ SECTIONS = (
         "The threshold rule: a generalised Pareto law of the lower tail of non-mated scores, bounded to the safe side, with an interval\n"
         "from people drawn again. Half the people of LFW give the law, the other half were never seen by it. A law says nothing of people\n"
         "who are in a set under two names, or of twins: far below what was measured they set the rate. Both sides here are single\n"
-        "samples; a door compares fused ones, whose tail may begin elsewhere: `edge calibrate SOURCE` measures it, and should be run\n"
-        "before a door is trusted.",
+        "samples, and so is the law in force here (`single` in the manifest). A door compares fused ones: its law is measured so\n"
+        "(`training.tail`), and `edge calibrate SOURCE` holds it against people of your own, which should be done before a door is\n"
+        "trusted.",
         (_promises,),
         plots=(("threshold.png", "False match rate against the threshold: predicted from half the people, measured on the others."),),
     ),

@@ -8,9 +8,9 @@ each meets the reference of each other (``edge.template.tail.taking_turns``). Tw
 the people are to themselves are one person under two names, and the one with fewer crops is left out; who that is stands in the facts.
 
 --write puts the tail and the facts into the manifest as ``non_mated``: the door's threshold follows from them. A tail of single samples,
-which ``training.drh`` leaves in a head and ``training.export`` puts into the manifest, serves for pictures that stand alone (``single``); of a
-door it promises too much: what two people have in common stays when samples are fused, what differs from picture to picture does not. The
-last line printed is JSON.
+which ``training.drh`` leaves in a head and ``training.export`` writes as ``single``, serves for pictures that stand alone. Of a door it
+promises too much: what two people have in common stays when samples are fused, what differs from picture to picture does not. The last
+line printed is JSON.
 """
 
 import argparse

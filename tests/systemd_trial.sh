@@ -77,7 +77,10 @@ step "a stopped process is found and started again" \
 step "wrong settings end it, and do not restart it" \
     "echo '[decision]
 fpri = 1' > /etc/edge/90.toml; ! systemctl restart edge-door; sleep 5; systemctl is-failed edge-door; rm /etc/edge/90.toml; systemctl start edge-door"
-step "the program had no trouble to tell" '! journalctl -u edge-door -p warning -o cat _COMM=edge | grep -v "unknown key"'
+# a machine that may not raise its limits cannot lock memory, and the program says so
+limited=$(within systemd-run -q --wait --pipe -p LimitMEMLOCK=infinity bash -c 'ulimit -Hl' | grep -q unlimited || echo '|keys may reach swap')
+step "the program had no trouble to tell${limited:+, but that memory cannot be locked here}" \
+    "! journalctl -b -u edge-door -p warning -o cat _COMM=edge | grep -vE 'unknown key$limited'"
 step "no name in the journal" '! journalctl -u edge-door | grep -q Collins'
 step "uninstalled, all kept" "bash /src/systemd/install.sh uninstall --keep; ls /var/lib/edge/gallery.db; [ ! -e /opt/edge ]"
 step "installed again, and she is still known" "bash /src/systemd/install.sh --metrics 9464; $active; edge list | grep -q 'Eileen Collins'"

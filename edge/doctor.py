@@ -3,20 +3,24 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from edge import build, engine, outputs
 from edge.calibrate import CONFUSABLE, sentence, standing
+from edge.camera import is_dark
 from edge.camera.demo import portraits
 from edge.errors import EdgeError
+from edge.records import Frame
 from edge.service.machine import door_runs, hottest, open_to_others, units, writable_by_others
 from edge.service.verify import verify
 from edge.settings import DEFAULTS, Settings, files_of, load_settings
 from edge.template.compare import kernels
 
 LEAST_DISK = 200 * 2**20  # bytes
+WAKING = 15  # frames that a camera may need until its exposure has settled
 MOST_DECADES = 3  # beyond the measured comparisons: a law says little a thousand times rarer than what it was fitted to
 HOT, TOO_HOT = 80.0, 95.0  # degrees Celsius: a Raspberry Pi 5 slows down from 80 to 85, an Orin at 99
 BEFORE_ANY_RELEASE = 1_767_225_600  # 2026-01-01: a clock that shows less was never set
@@ -157,16 +161,37 @@ def _camera(settings: Settings) -> Check:
         return Check("camera", "warn", "the demonstration stream is configured", "set camera.source to a camera, by /dev/v4l/by-id")
     if door_runs():
         return Check("camera", "pass", "held by the running door, whose watchdog is fed by fresh frames only")
-    with build.source(settings, lambda problem: None) as stream:
-        frame = next(stream.frames(), None)
-    if frame is None:
+    notes: list[str] = []
+    with build.source(settings, notes.append) as stream:
+        frames = list(_until_light(stream.frames()))
+    if not frames:
         return Check(
             "camera",
             "fail",
             f"{settings.camera.source}: opened, but gave no frame",
             "check cable and power, and that no other program holds the camera",
         )
-    return Check("camera", "pass", f"{stream.name}: {frame.image.shape[1]} x {frame.image.shape[0]}")
+    return _seen(settings, stream.name, frames[-1], notes)
+
+
+def _until_light(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Frames up to the first in which something can be seen: a camera that wakes up is blind for a moment."""
+    for frame in islice(frames, WAKING):
+        yield frame
+        if not is_dark(frame.image):
+            return
+
+
+def _seen(settings: Settings, name: str, frame: Frame, notes: Sequence[str]) -> Check:
+    told = f"{name}: {frame.image.shape[1]} x {frame.image.shape[0]}"
+    if is_dark(frame.image):
+        return Check("camera", "warn", f"{told}, and nothing but darkness", "uncover the lens, give it light, or lengthen camera.exposure")
+    if settings.camera.allow_loopback:
+        return Check("camera", "warn", f"{told}; a film may stand in for the camera", "set camera.allow_loopback = false")
+    if notes:
+        found, _, remedy = notes[0].partition("; ")
+        return Check("camera", "warn", found, remedy or "see the message")
+    return Check("camera", "pass", told)
 
 
 def _disk(settings: Settings) -> Check:

@@ -124,6 +124,13 @@ def test_a_camera_without_controls_may_stay_automatic() -> None:
     assert kernel.calls == []
 
 
+def test_a_camera_that_only_one_may_open_at_a_time_may_stay_automatic(tmp_path: Path) -> None:
+    held = tmp_path / "video0"
+    set_exposure(held, None, FakeKernel())
+    with pytest.raises(SourceError, match="it cannot be opened"):
+        set_exposure(held, 8000, FakeKernel())
+
+
 @pytest.mark.parametrize(
     ("kernel", "words"),
     [

@@ -81,11 +81,11 @@ def set_exposure(device: Path, microseconds: int | None, ioctl: Ioctl = kernel) 
 
     The nearest step that the camera has is taken. Raises SourceError when it has no such control, or not that time.
     """
+    if microseconds is None:
+        with suppress(OSError, SourceError), opened(device) as descriptor:  # a camera that cannot be asked has its own way anyhow
+            _choose(descriptor, AUTOMATIC, ioctl)
+        return
     with opened(device) as descriptor:
-        if microseconds is None:
-            with suppress(OSError):  # a camera that takes no mode has its own way anyhow
-                _choose(descriptor, AUTOMATIC, ioctl)
-            return
         value = _steps(device, _limits(descriptor, EXPOSURE_TIME, ioctl), microseconds)
         try:
             _choose(descriptor, MANUAL, ioctl)

@@ -19,9 +19,9 @@ from build_engine.process import Facts
 from build_engine.prove import GATES, failures, measures, samples
 from edge.errors import NetworkError
 from edge.inference.make import golden_output
-from edge.inference.manifest import Golden, Manifest
-from edge.inference.network import Array, Network, Outputs, golden_input
-from edge.inference.plan import Board, Candidate, Options, PlanManifest, Proof, shapes
+from edge.inference.manifest import Golden, Manifest, read_manifest
+from edge.inference.network import Array, Network, Outputs, golden_input, read_network
+from edge.inference.plan import QUANTISED, Board, Candidate, Options, PlanManifest, Proof, shapes
 
 OPENING = 120.0  # seconds for a task that builds nothing
 Tell = Callable[[str], None]
@@ -88,6 +88,7 @@ class Attempt:
     source_sha256: str = ""
     golden: Golden | None = None
     recorded: int = 0
+    unequal_shift: int | None = None
 
 
 class Bench:
@@ -105,13 +106,15 @@ class Bench:
         name = precision + ("-dla" if dla else "")
         try:
             source, graph = self._graph(precision)
+            shift = self._shift(precision)
             built = self._build(name, precision, graph, dla)
             attempt = self._measure(name, built)
         except NetworkError as error:
             self._tools.tell(f"{name}: {error}")
             return Attempt(Candidate(name=name, reason=str(error)))
         self._tools.tell(f"{name}: {attempt.candidate.milliseconds} ms, {attempt.candidate.reason or 'passes'}")
-        return Attempt(attempt.candidate, self._path(name, ".plan"), hashlib.sha256(source).hexdigest(), attempt.golden, attempt.recorded)
+        digest = hashlib.sha256(source).hexdigest()
+        return Attempt(attempt.candidate, self._path(name, ".plan"), digest, attempt.golden, attempt.recorded, shift)
 
     def choose(self, tried: Sequence[Attempt], profile: str, basis: dict[str, JsonValue]) -> tuple[PlanManifest, bytes]:
         """The fastest that passed, by the time of one crop or canvas, and its manifest, signed off with the proof. Raises BuildError."""
@@ -128,6 +131,7 @@ class Bench:
             network_sha256=self._manifest.sha256,
             plan_sha256=hashlib.sha256(raw).hexdigest(),
             source_sha256=best.source_sha256,
+            unequal_shift=best.unequal_shift,
             precision=best.candidate.name,
             board=self._machine.board,
             options=self._order.options,
@@ -153,7 +157,7 @@ class Bench:
     def _graph(self, precision: str) -> tuple[bytes, Path]:
         """The file that a candidate comes from, and the graph that the builder gets. Raises BuildError."""
         path = self._order.network.parent / self._manifest.file
-        if precision in ("int8", "mixed"):
+        if precision in QUANTISED:
             path = self._quantised()
         source = path.read_bytes()
         model = cast_first(read_model(source, str(path)))
@@ -177,6 +181,23 @@ class Bench:
         if found := self._tools.lint(path):
             raise BuildError(f"{path}: the linter refuses it: {'; '.join(map(str, found))}")
         return path
+
+    def _shift(self, precision: str) -> int | None:
+        """By how much the non-mated scores of an INT8 hash network moved, as its manifest states; None where nothing is to be moved.
+
+        Raises BuildError for an INT8 network that was not held against this float network: its threshold would be guessed.
+        """
+        path = self._order.quantised
+        if self._manifest.kind != "hash" or precision not in QUANTISED or path is None:
+            return None
+        told = read_manifest(path.with_suffix(".json"))
+        read_network(told, path.with_suffix(".json"))
+        if told.float_parent is None or told.float_parent.sha256 != self._manifest.sha256:
+            raise BuildError(
+                f"{path}: its manifest does not name {self._manifest.name} {self._manifest.sha256[:12]} as its 'float_parent'; "
+                "`edge engine quantise` makes it anew"
+            )
+        return told.float_parent.unequal_shift
 
     def _build(self, name: str, precision: str, graph: Path, dla: bool) -> float:
         order, board = self._order, self._machine.board

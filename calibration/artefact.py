@@ -23,7 +23,9 @@ def write(network: onnx.ModelProto, form: str, facts: dict[str, Any], manifest: 
     facts: of this network, with the figures of its gate as "gate"; they are kept beside those of the float network, whose manifest it is.
     """
     path = folder / f"{manifest.name}{SUFFIX[form]}.onnx"
-    path.write_bytes(network.SerializeToString())
+    draft = path.with_suffix(".part")
+    draft.write_bytes(network.SerializeToString())
+    draft.replace(path)  # a door that starts meanwhile reads the one before or this one, whole
     tail, shift = moved_tail(manifest.non_mated, facts["gate"]) if manifest.kind == "hash" else (None, None)
     single, _ = moved_tail(manifest.single, facts["gate"]) if manifest.kind == "hash" else (None, None)
     if shift is not None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -117,8 +117,7 @@ def moved_tail(tail: NonMatedTail | None, figures: Figures) -> tuple[NonMatedTai
     if tail is None or None in lows:
         return tail, None
     shift = max(min(0, lows[1] - lows[0], lows[2] - lows[0]), math.ceil(0.5 - tail.tail_at))
-    bounds = tuple(replace(bound, unequal=bound.unequal + shift) for bound in tail.bounds if bound.unequal + shift >= 0)
-    return replace(tail, tail_at=tail.tail_at + shift, bounds=bounds), shift
+    return tail.moved(shift), shift
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ import atexit
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,7 +20,20 @@ from edge.face.quality import Limits
 from edge.face.track import Tracker
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
 from edge.identify import Identifier, LiveGallery, Sampler
-from edge.inference import Accelerator, Batch, Manifest, Network, Options, Outputs, Wanted, load_network, read_manifest, warn
+from edge.inference import (
+    Accelerator,
+    Batch,
+    Manifest,
+    Network,
+    Options,
+    Outputs,
+    PlanError,
+    PlanStore,
+    Wanted,
+    load_network,
+    read_manifest,
+    warn,
+)
 from edge.keys import Keyring, MissingKeyError, RootKey, create_root_key, load_root_key
 from edge.rebind import RebindGallery, Rules, TwinAcquirer
 from edge.service.audit import Audit
@@ -59,8 +73,8 @@ class Networks:
         self.hasher: Network = load(network.models / f"{network.hash}.json")
         self.q = conditions(settings, self.hasher.manifest).q
         self.calibration = calibration(settings, self.hasher.manifest) if calibrated else None
-        self.tail = self.calibration.non_mated if self.calibration else own_tail(settings, self.hasher.manifest)
-        self.single = self.calibration.non_mated if self.calibration else single_tail(settings, self.hasher.manifest)
+        own, alone = own_tail(settings, self.hasher.manifest), single_tail(settings, self.hasher.manifest)
+        self.tail, self.single = (tail_in_force(settings, self.hasher.manifest, self.calibration, each) for each in (own, alone))
 
 
 class OneAtATime:
@@ -96,6 +110,22 @@ def own_tail(settings: Settings, manifest: Manifest) -> NonMatedTail:
 def single_tail(settings: Settings, manifest: Manifest) -> NonMatedTail:
     """The tail of single samples, for pictures that stand alone; the door's own where it was not measured. Raises NetworkError."""
     return manifest.single or own_tail(settings, manifest)
+
+
+def tail_in_force(settings: Settings, manifest: Manifest, calibrated: Calibration | None, own: NonMatedTail) -> NonMatedTail:
+    """The site's tail or the network's ``own``, moved to the safe side where a plan of the network computes in INT8.
+
+    All plans that a door may take count, the lowest shift wins; a network that then runs on the CPU after all is judged as strictly.
+    """
+    tail = calibrated.non_mated if calibrated else own
+    if settings.network.runtime == "onnxruntime":
+        return tail
+    store, shifts = PlanStore(settings.network.plans, manifest.name), [0]
+    with suppress(PlanError):  # a plan that cannot be read is not run either
+        for name in store.names():
+            with suppress(PlanError):
+                shifts.append(store.read(name).unequal_shift or 0)
+    return tail.moved(min(shifts)) if min(shifts) else tail
 
 
 def conditions(settings: Settings, manifest: Manifest) -> Conditions:

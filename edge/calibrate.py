@@ -95,7 +95,7 @@ def standing(settings: Settings, warn: build.Listener) -> Standing:
     """The threshold in force with the gallery as it is; without one, as for a gallery of one reference."""
     manifest = build.hash_manifest(settings)
     calibration = build.calibration(settings, manifest)
-    tail = calibration.non_mated if calibration else build.own_tail(settings, manifest)
+    tail = build.tail_in_force(settings, manifest, calibration, build.own_tail(settings, manifest))
     source = f"calibration of {calibration.measured}" if calibration else f"network {manifest.name}"
     if not settings.gallery.path.exists():
         return Standing(source, tail, promised(settings, tail, 0), None)

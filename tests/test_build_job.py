@@ -19,14 +19,19 @@ from build_engine.errors import BuildError, RefusedError
 from build_engine.job import Job
 from build_engine.process import Workshop
 from build_engine.tasks import tasks
+from edge import build as door
+from edge.calibrate import standing
 from edge.errors import NetworkError
-from edge.inference import load_network
-from edge.inference.plan import Options, PlanManifest
+from edge.inference import load_network, read_manifest, write_manifest
+from edge.inference.make import describe
+from edge.inference.manifest import CodeSize, FloatParent
+from edge.inference.plan import Options, PlanManifest, differences
 from edge.inference.plans import PlanStore
+from edge.settings import load_settings
 from tests.plan_kit import PlanKit, twin_of
 from tests.tensorrt_twins import Script, modules
 from tests.test_build_engine import quantised
-from tests.tiny_networks import ship_detector, ship_hash
+from tests.tiny_networks import TAIL, M, Q, ship_detector, ship_hash
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = Options(batch=4, side=128, workspace=64)
@@ -57,10 +62,19 @@ class Site:
         self.folder, self.plans, self.script = folder, folder / "plans", folder / "script.json"
         self.network = ship_hash(folder)
         self.quantised = folder / "tiny_int8.onnx"
-        onnx.save(quantised(), self.quantised)
+        self.ship_int8()
         self.told: list[str] = []
         self.found: list[str] = []
         self.says()
+
+    def ship_int8(self, step: float = 0.02, **parent: Any) -> None:
+        """The quantised network and its manifest; parent: what that says of the float network otherwise than it is."""
+        onnx.save(quantised(step), self.quantised)
+        measured = {"sha256": read_manifest(self.network).sha256, "agreement": 0.97, "pairs": 20_000, "unequal_shift": -1} | parent
+        told = describe(
+            self.quantised, "hash", code=CodeSize(m=M, q=Q), non_mated=TAIL.moved(-1), float_parent=FloatParent(**measured), facts={}
+        )
+        write_manifest(told, self.quantised.with_suffix(".json"))
 
     def says(self, **script: Any) -> None:
         self.script.write_text(json.dumps({"milliseconds": QUICK_FP16, **script}))
@@ -117,7 +131,7 @@ def test_the_fastest_candidate_that_passes_is_taken_and_the_table_kept(site: Sit
 
 def test_speed_does_not_help_a_candidate_that_fails_the_gate(site: Site) -> None:
     """Quantised so coarsely that the codes are others."""
-    onnx.save(quantised(1.5), site.quantised)
+    site.ship_int8(1.5)
     site.says(milliseconds={"fp16": 2.0, "int8": 0.0, "mixed": 0.0})
     plan = site.build()
     assert plan.precision == "fp16"
@@ -137,6 +151,43 @@ def test_a_quantised_network_without_a_quantised_node_is_refused(site: Site) -> 
     plan = site.build(precisions=("fp16", "int8"))
     assert table(plan)["int8"].endswith("holds no Q/DQ nodes; give the quantised network")
     assert plan.precision == "fp16"
+
+
+def test_a_quantised_network_of_another_float_network_is_not_built(site: Site) -> None:
+    site.ship_int8(sha256="cd" * 32)
+    plan = site.build()
+    assert "does not name tiny" in table(plan)["int8"]
+    assert (plan.precision, plan.unequal_shift) == ("fp16", None)
+
+
+def test_a_quantised_network_without_a_manifest_is_not_built(site: Site) -> None:
+    site.quantised.with_suffix(".json").unlink()
+    assert "the manifest cannot be read" in table(site.build())["mixed"]
+
+
+def test_an_int8_plan_moves_the_threshold_of_the_door_to_the_safe_side_and_a_float_one_does_not(site: Site) -> None:
+    """Also while the network runs on the CPU after all, and for what `edge calibrate` says is in force."""
+    ship_detector(site.folder)
+    (site.folder / "door.toml").write_text(
+        '[network]\nmodels = "."\nplans = "plans"\nruntime = "auto"\ndetector = "eyes"\nhash = "tiny"\n[calibration]\npath = "none.json"\n'
+        '[gallery]\npath = "none.db"\n'
+    )
+    settings = load_settings(site.folder / "door.toml", {})
+    site.build(precisions=("fp16",))
+    assert door.Networks(settings, lambda why: None).tail == TAIL
+    site.says(milliseconds={"int8": 0.0, "fp16": 5.0, "mixed": 5.0})
+    assert site.build().unequal_shift == -1
+    assert door.Networks(settings, lambda why: None).tail == standing(settings, lambda why: None).tail == TAIL.moved(-1)
+    on_cpu = settings.model_copy(update={"network": settings.network.model_copy(update={"runtime": "onnxruntime"})})
+    assert door.Networks(on_cpu).tail == TAIL
+
+
+def test_an_int8_plan_that_does_not_say_how_far_scores_moved_is_refused(site: Site) -> None:
+    site.says(milliseconds={"int8": 0.0, "fp16": 5.0, "mixed": 5.0})
+    plan = site.build()
+    found = differences(plan.model_copy(update={"unequal_shift": None}), read_manifest(site.network), plan.board, plan.options)
+    assert ["no threshold follows" in reason for reason in found] == [True]
+    assert differences(plan, read_manifest(site.network), plan.board, plan.options) == []
 
 
 def test_a_detector_is_proved_by_its_boxes(site: Site) -> None:

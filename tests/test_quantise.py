@@ -64,6 +64,17 @@ def test_a_recipe_that_does_not_fit_is_refused(tmp_path: Path, spoil: dict, said
     assert said in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_folder_that_cannot_be_made_is_told_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tiny_int8.network(tmp_path / "tiny.onnx")
+    made = {"name": "tiny", "float_sha256": json.loads(manifest.read_text())["sha256"], "forms": {}}
+    (tmp_path / "some.recipe").write_text(json.dumps(made))
+    (tmp_path / "taken").touch()
+    assert recipe.main([str(manifest), str(tmp_path / "some.recipe"), "--out", str(tmp_path / "taken")]) == 5
+    told = capsys.readouterr()
+    assert "must be writable" in " ".join(told.err.split())
+    assert json.loads(told.out.splitlines()[-1])["exit_code"] == 5
+
+
 def test_faces_that_nobody_has_calibrate_too(tmp_path: Path, crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = tiny_int8.network(tmp_path / "tiny.onnx")
     words = [str(manifest), "--synthetic", "--most", "160", "--held-out", str(crops), "--form", "tensorrt", "--out", str(tmp_path / "out")]

@@ -80,6 +80,12 @@ class NonMatedTail:
     people: int = 0
     bounds: tuple[Bound, ...] = ()
 
+    def moved(self, shift: int) -> "NonMatedTail":
+        """The same law so many unequal symbols nearer to mated (shift below 0), as far as a tail can begin above 0 symbols."""
+        shift = max(shift, math.ceil(0.5 - self.tail_at))
+        bounds = tuple(replace(bound, unequal=bound.unequal + shift) for bound in self.bounds if bound.unequal + shift >= 0)
+        return replace(self, tail_at=self.tail_at + shift, bounds=bounds)
+
     def __post_init__(self) -> None:
         sound = self.m >= 1 and self.pairs >= 1 and 0 < self.tail_at <= self.m and 0 < self.tail_share < 1 and 0 < self.scale < math.inf
         falling = all(a.unequal > b.unequal and a.low >= b.low and a.high >= b.high for a, b in pairwise(self.bounds))

@@ -290,6 +290,7 @@ def test_the_jetson_pipeline_goes_from_device_memory_to_bgrx():
     assert csi(1, 1280, 720, 30) == (
         "nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! nvvidconv ! video/x-raw,format=BGRx"
     )
+    assert csi(0, exposure=8000).startswith('nvarguscamerasrc sensor-id=0 exposuretimerange="8000000 8000000" ! video/x-raw(memory:NVMM) !')
     assert csi(0) == "nvarguscamerasrc sensor-id=0 ! video/x-raw(memory:NVMM) ! nvvidconv ! video/x-raw,format=BGRx"
 
 

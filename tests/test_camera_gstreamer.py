@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 SYSTEM = Path("/usr/bin/python3")
 NEEDED = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstApp', '1.0'); from gi.repository import GstApp"
 SERVER = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
-HASTY = Patience(silent=0.5, frozen=0.5, dark=0.3, vanished=2.0, first_pause=0.05, longest_pause=0.2)
+HASTY = Patience(silent=3.0, frozen=0.5, dark=0.3, vanished=2.0, first_pause=0.05, longest_pause=0.2)
 SNOW = "videotestsrc is-live=true pattern=snow ! video/x-raw,width=64,height=48,framerate=50/1"
 
 
@@ -73,6 +73,12 @@ def test_a_live_gstreamer_pipeline_that_ends_has_lost_its_camera(gst):
         assert "the camera ended its stream" in next(iter(source.problems))
 
 
+def test_the_exposure_of_a_jetson_s_camera_stays_one_property(gst):
+    quoted = csi(0, exposure=8000).split()[2:4]
+    pipeline = gst.parse_launch(f"videotestsrc {' '.join(quoted).replace('exposuretimerange', 'name')} ! fakesink")
+    assert pipeline.get_by_name("8000000 8000000") is not None
+
+
 def test_a_camera_on_its_side_is_turned(gst):
     plain = "gst:videotestsrc num-buffers=3 pattern=snow ! video/x-raw,width=64,height=48"
     with opened(plain, rotation=90) as source:
@@ -107,7 +113,7 @@ def test_a_reader_that_was_away_gets_what_is_before_the_camera_now(gst):
         first = next(stream)
         time.sleep(1.0)
         frame = next(stream)
-        assert time.monotonic() - frame.captured < 0.2
+        assert time.monotonic() - frame.captured < 0.5
         assert frame.number == first.number + 1  # some fifty pictures are gone, not waiting
 
 

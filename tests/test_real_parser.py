@@ -11,11 +11,11 @@ from pathlib import Path
 import onnx
 import pytest
 
+from tests import shipped_int8
 from tests.planted import PLANTED
+from tests.shipped_int8 import RECIPES
 from tests.tiny_int8 import tensorrt_form
 
-ROOT = Path(__file__).parent.parent
-SHIPPED = sorted(path for path in (ROOT / "models").glob("*_int8.onnx"))
 PROGRAM = """
 import sys, tensorrt_rtx as trt
 log = trt.Logger(trt.Logger.INTERNAL_ERROR)
@@ -61,7 +61,6 @@ def test_what_it_does_with_a_planted_fault(sound: onnx.ModelProto, tmp_path: Pat
     assert taken(tmp_path / "fault.onnx") in SAID[PLANTED[fault].parser]
 
 
-@pytest.mark.skipif(not SHIPPED, reason="no INT8 network is shipped in models/")
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_it_takes_every_int8_network_shipped(path: Path) -> None:
-    assert taken(path) == 0
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_it_takes_every_int8_network_shipped(recipe: Path, tmp_path: Path) -> None:
+    assert taken(shipped_int8.tensorrt_form(recipe, tmp_path)) == 0

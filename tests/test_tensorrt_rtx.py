@@ -15,6 +15,7 @@ from build_engine.graph import cast_first, halved, read_model
 from build_engine.release import Release
 from edge.inference.manifest import read_manifest
 from edge.inference.plan import Options, shapes
+from tests.shipped_int8 import RECIPES, tensorrt_form
 
 trt: Any = pytest.importorskip("tensorrt_rtx", reason="the extra 'rtx' is not installed")
 MODELS = Path(__file__).parent.parent / "models"
@@ -40,9 +41,10 @@ def test_a_half_plan_is_smaller() -> None:
     assert compiled(halved(model).SerializeToString(), "drh", "fp16") < 0.7 * compiled(model.SerializeToString(), "drh", "fp32")
 
 
-@pytest.mark.parametrize("path", sorted(MODELS.glob("*_int8.onnx")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("precision", ["int8", "mixed"])
-def test_the_real_builder_compiles_the_quantised_networks(path: Path, precision: str) -> None:
+def test_the_real_builder_compiles_the_quantised_networks(recipe: Path, precision: str, tmp_path: Path) -> None:
+    path = tensorrt_form(recipe, tmp_path)
     model = cast_first(read_model(path.read_bytes(), path.name))
     model = halved(model) if precision == "mixed" else model
     assert compiled(model.SerializeToString(), path.stem.removesuffix("_int8"), precision) > 100_000

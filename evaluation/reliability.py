@@ -54,6 +54,7 @@ FAULTS: dict[str, Wanted] = {
     "disk_full": Wanted(files.disk_full, 1, 10),
     "file_system_full": Wanted(files.file_system_full, 1, 3),
     "read_only_disk": Wanted(files.read_only_disk, 1, 3),
+    "disk_turns_read_only": Wanted(files.disk_turns_read_only, 1, 3),
     "gallery_corrupt": Wanted(files.gallery_corrupt, 1, 6),
     "gallery_corrupt_running": Wanted(files.gallery_corrupt_running, 1, 5),
     "witness_corrupt": Wanted(files.witness_corrupt, 1, 3),
@@ -82,9 +83,10 @@ pass until that person comes again.
 
 The camera is a twin inside the door's process, which fails as it is told. The clock is changed by libfaketime, the wall clock only: Linux
 does not let the monotonic one jump. The full disk is a limit on the size of the process's files (RLIMIT_FSIZE), and a tmpfs of 4 MB filled
-to the last byte; the read-only disk is that tmpfs. The broker is a real mosquitto on loopback. The builder of plans is killed by
+to the last byte; the read-only disk is that tmpfs, or an ext4 file system that
+the kernel aborts. The broker is a real mosquitto on loopback. The builder of plans is killed by
 `tests/test_build_job.py`, with a twin of TensorRT; the guard of the relay by `tests/test_relay.py`. Not tried: power cuts, failing flash
-memory, a disk that becomes read-only while the door runs, and anything on a Jetson or a Raspberry Pi.
+memory, and anything on a Jetson or a Raspberry Pi.
 """
 
 

@@ -13,6 +13,7 @@ from random import Random
 from evaluation.faults.rig import PATIENCE, ROOT, Finding, Rig, kept, put_back, soon
 
 MODELS = ROOT / "models"
+IMAGE = 16 << 20  # bytes of a file system in a file
 LITTLE = 16 << 10  # bytes that a file may have while the disk is full
 QUIET = 3.0  # seconds in which nobody is let in by a door that runs on
 
@@ -242,6 +243,44 @@ def read_only_disk(rig: Rig, times: int, random: Random) -> Finding:
     return finding
 
 
+def disk_turns_read_only(rig: Rig, times: int, random: Random) -> Finding:
+    """A file system (ext4 in a file) that the kernel makes read-only under the running door, as after an error of the disk."""
+    finding = Finding("disk that turns read-only while the door runs", times, "the door goes on; mended and mounted again, all is there")
+    for _ in range(times):
+        with _ext4(rig) as (disk, image):
+            door = rig.door()
+            finding.as_expected &= rig.recovered(door) < PATIENCE
+            time.sleep(random.uniform(0, 1))
+            subprocess.run(["mount", "-o", "remount,abort", str(disk)], check=True, capture_output=True)
+            finding.as_expected &= rig.recovered(door, time.monotonic()) < PATIENCE and "Traceback" not in door.said
+            finding.as_expected &= soon(lambda door=door: "not recorded" in door.said)  # type: ignore[misc]
+            door.stop()
+            subprocess.run(["umount", str(disk)], check=True, capture_output=True)
+            subprocess.run(["e2fsck", "-fy", str(image)], check=False, capture_output=True)
+            subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True, capture_output=True)
+            _again(rig, finding)
+    return finding
+
+
+@contextmanager
+def _ext4(rig: Rig) -> Iterator[tuple[Path, Path]]:
+    """The gallery and the key on an ext4 file system in a file: its place, and the file. Raises OSError where it cannot be mounted."""
+    disk, image = rig.folder / "disk", rig.folder / "image"
+    disk.mkdir(exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(IMAGE)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OSError(f"{disk}: no ext4 in a file can be mounted here ({error}); be root, with loop devices") from error
+    try:
+        rig.furnish(disk)
+        yield disk, image
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False, capture_output=True)
+
+
 def file_system_full(rig: Rig, times: int, random: Random) -> Finding:
     """A small file system filled to the last byte while the door runs, and before an enrolment."""
     finding = Finding("full file system (ENOSPC)", times, "it goes on letting her in; an enrolment is refused with exit code 6 or 12")
@@ -282,9 +321,7 @@ def _on_a_disk_of_its_own(rig: Rig) -> Iterator[Path]:
     if done.returncode:
         raise OSError(f"{disk}: nothing may be mounted here ({done.stderr.strip()}); be root, outside of a container")
     try:
-        for path in [rig.settings.keys.file, *rig.folder.glob("gallery.db*")]:
-            shutil.copy2(path, disk)
-        rig.moves("disk/")
+        rig.furnish(disk)
         yield disk
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)

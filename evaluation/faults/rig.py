@@ -194,9 +194,12 @@ class Rig:
         """Her id."""
         return (self._ready / "person").read_text()
 
-    def moves(self, place: str) -> None:
-        """The gallery and the key now lie there, below the folder."""
-        text = self.config.read_text().replace('"gallery.db"', f'"{place}gallery.db"').replace('"root.key"', f'"{place}root.key"')
+    def furnish(self, disk: Path) -> None:
+        """Copies of the gallery and the key lie on that disk, and are those in force."""
+        for path in [self.folder / "root.key", *self.folder.glob("gallery.db*")]:
+            shutil.copy2(path, disk)
+        os.sync()  # else a file system that ends at once would not have them
+        text = self.config.read_text().replace('"gallery.db"', f'"{disk}/gallery.db"').replace('"root.key"', f'"{disk}/root.key"')
         self.config.write_text(text)
         self.__dict__.pop("settings", None)
 

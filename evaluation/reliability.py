@@ -25,7 +25,7 @@ from typing import Any
 from rich.table import Table
 
 from evaluation.faults import files, kills, load, world
-from evaluation.faults.rig import Fault, Finding, prepare, rigged
+from evaluation.faults.rig import Fault, Finding, Unavailable, prepare, rigged
 from evaluation.pictures import CONSOLE, answer, count
 from evaluation.report import as_rows, commit, markdown
 
@@ -91,7 +91,7 @@ memory, and anything on a Jetson or a Raspberry Pi.
 
 
 def one(name: str, times: int, ready: Path, seed: int, *, brisk: bool = False) -> Finding:
-    """A fault done so many times with a rig of its own. Raises ``world.Unavailable`` or OSError where this machine cannot do it."""
+    """A fault done so many times with a rig of its own. Raises Unavailable where this machine cannot do it."""
     with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder, rigged(ready, Path(folder), brisk=brisk) as rig:
         finding = FAULTS[name].fault(rig, times, Random(f"{seed} {name}"))  # noqa: S311 - moments, not secrets
         finding.false += rig.false()
@@ -108,7 +108,7 @@ def everything(names: Sequence[str], how_often: Mapping[str, int], seed: int, ke
             CONSOLE.print(f"{name} x {how_often[name]}", style="dim", highlight=False)
             try:
                 finding = one(name, how_often[name], ready, seed)
-            except (world.Unavailable, OSError) as error:
+            except Unavailable as error:
                 found[name] = {"fault": name, "not_done": str(error)}
                 continue
             found[name] = finding.facts()

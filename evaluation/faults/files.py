@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
-from evaluation.faults.rig import PATIENCE, ROOT, Finding, Rig, kept, put_back, soon
+from evaluation.faults.rig import PATIENCE, ROOT, Finding, Rig, Unavailable, kept, put_back, soon
 
 MODELS = ROOT / "models"
 IMAGE = 16 << 20  # bytes of a file system in a file
@@ -208,13 +208,9 @@ def audit_corrupt(rig: Rig, times: int, random: Random) -> Finding:
 def disk_full(rig: Rig, times: int, random: Random) -> Finding:
     """No file of the running door may grow (RLIMIT_FSIZE); then there is room again."""
     finding = Finding("full disk", times, "")
-    door = rig.door()
-    finding.as_expected = rig.recovered(door) < PATIENCE
     for _ in range(times):
-        if not door.alive:
-            finding.as_expected &= door.code == 0
-            door = rig.door()
-            rig.recovered(door)
+        door = rig.door()
+        finding.as_expected &= rig.recovered(door) < PATIENCE
         door.full_disk(LITTLE)
         since = time.monotonic()
         finding.as_expected &= soon(lambda door=door: "event not recorded" in door.said)  # type: ignore[misc]
@@ -222,7 +218,7 @@ def disk_full(rig: Rig, times: int, random: Random) -> Finding:
         time.sleep(random.uniform(0, 1))
         door.full_disk(0)
         finding.recovery.append(rig.recovered(door, time.monotonic()))
-    finding.as_expected &= door.stop() == 0 and max(finding.recovery) < PATIENCE and rig.audit_is_sound()
+        finding.as_expected &= door.stop() == 0 and rig.audit_is_sound()
     finding.lost = rig.lost()
     finding.seen = "it says that events are not recorded, lets her in all the same, and records again when there is room"
     return finding
@@ -264,7 +260,7 @@ def disk_turns_read_only(rig: Rig, times: int, random: Random) -> Finding:
 
 @contextmanager
 def _ext4(rig: Rig) -> Iterator[tuple[Path, Path]]:
-    """The gallery and the key on an ext4 file system in a file: its place, and the file. Raises OSError where it cannot be mounted."""
+    """The gallery and the key on an ext4 file system in a file: its place, and the file. Raises Unavailable where it cannot be mounted."""
     disk, image = rig.folder / "disk", rig.folder / "image"
     disk.mkdir(exist_ok=True)
     with image.open("wb") as file:
@@ -273,7 +269,7 @@ def _ext4(rig: Rig) -> Iterator[tuple[Path, Path]]:
         subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True, capture_output=True)
         subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise OSError(f"{disk}: no ext4 in a file can be mounted here ({error}); be root, with loop devices") from error
+        raise Unavailable(f"no ext4 in a file can be mounted here ({error}); be root, with loop devices") from error
     try:
         rig.furnish(disk)
         yield disk, image
@@ -314,12 +310,12 @@ def _fill(path: Path) -> None:
 
 @contextmanager
 def _on_a_disk_of_its_own(rig: Rig) -> Iterator[Path]:
-    """The gallery, the key and the audit log on a file system of 4 MB (tmpfs). Raises OSError where this user may not mount."""
+    """The gallery, the key and the audit log on a file system of 4 MB (tmpfs). Raises Unavailable where this user may not mount."""
     disk = rig.folder / "disk"
     disk.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "edge-faults", str(disk)], capture_output=True, text=True)
     if done.returncode:
-        raise OSError(f"{disk}: nothing may be mounted here ({done.stderr.strip()}); be root, outside of a container")
+        raise Unavailable(f"nothing may be mounted here ({done.stderr.strip()}); be root, outside of a container")
     try:
         rig.furnish(disk)
         yield disk

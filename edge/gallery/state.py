@@ -63,9 +63,16 @@ class State:
         self._version = -1 if self.integrity.altered else self._agreed
 
     def follow(self) -> None:
-        """Takes over the file as it is now."""
+        """Takes over the file as it is now.
+
+        Between what is read of the file and what is read of the witness another process may have changed both, which looks like an old
+        copy: a gallery that seems altered is looked at once more while nobody else can write.
+        """
         with self.file.reading() as db:
             self._load(db)
+        if self.integrity.altered:
+            with contextlib.suppress(GalleryError, OSError), self.file.writing() as db:
+                self._load(db)
 
     def stale(self) -> bool:
         """Whether somebody has changed the file since it was followed."""

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -261,8 +262,9 @@ def disk_turns_read_only(rig: Rig, times: int, random: Random) -> Finding:
 @contextmanager
 def _ext4(rig: Rig) -> Iterator[tuple[Path, Path]]:
     """The gallery and the key on an ext4 file system in a file: its place, and the file. Raises Unavailable where it cannot be mounted."""
-    disk, image = rig.folder / "disk", rig.folder / "image"
-    disk.mkdir(exist_ok=True)
+    place = Path(tempfile.mkdtemp(dir=rig.folder))  # each time another one: the last may be held by the kernel for a while
+    disk, image = place / "disk", place / "image"
+    disk.mkdir()
     with image.open("wb") as file:
         file.truncate(IMAGE)
     try:

@@ -205,8 +205,8 @@ class Rig:
         for path in [self.folder / "root.key", *self.folder.glob("gallery.db*")]:
             shutil.copy2(path, disk)
         os.sync()  # else a file system that ends at once would not have them
-        text = self.config.read_text().replace('"gallery.db"', f'"{disk}/gallery.db"').replace('"root.key"', f'"{disk}/root.key"')
-        self.config.write_text(text)
+        text = CONFIG.format(step=STEP, port=self.lock.port)
+        self.config.write_text(text.replace('"gallery.db"', f'"{disk}/gallery.db"').replace('"root.key"', f'"{disk}/root.key"'))
         self.__dict__.pop("settings", None)
 
     def gallery(self, network: NetworkId | None = None) -> Gallery:

@@ -92,6 +92,8 @@ Found by these faults and mended: a running door ended when another program's ch
 the witness; killed in the middle of a restore there was no gallery in its place; a full disk was told at every event instead of once;
 Ctrl-C could tear a JSON line. Left as it is: killed between putting the restored gallery in its place and signing it, `edge restore` must
 be run again, and until then nobody is let in.
+
+Rows are kept from run to run until the same fault is done again (`--only`), so that some may be older than the commit named below.
 """
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from rich.table import Table
 
 from evaluation.faults import files, kills, load, world
-from evaluation.faults.rig import Fault, Finding, prepare, rigged
+from evaluation.faults.rig import Fault, Finding, Unavailable, prepare, rigged
 from evaluation.pictures import CONSOLE, answer, count
 from evaluation.report import as_rows, commit, markdown
 
@@ -54,6 +54,7 @@ FAULTS: dict[str, Wanted] = {
     "disk_full": Wanted(files.disk_full, 1, 10),
     "file_system_full": Wanted(files.file_system_full, 1, 3),
     "read_only_disk": Wanted(files.read_only_disk, 1, 3),
+    "disk_turns_read_only": Wanted(files.disk_turns_read_only, 1, 3),
     "gallery_corrupt": Wanted(files.gallery_corrupt, 1, 6),
     "gallery_corrupt_running": Wanted(files.gallery_corrupt_running, 1, 5),
     "witness_corrupt": Wanted(files.witness_corrupt, 1, 3),
@@ -82,14 +83,22 @@ pass until that person comes again.
 
 The camera is a twin inside the door's process, which fails as it is told. The clock is changed by libfaketime, the wall clock only: Linux
 does not let the monotonic one jump. The full disk is a limit on the size of the process's files (RLIMIT_FSIZE), and a tmpfs of 4 MB filled
-to the last byte; the read-only disk is that tmpfs. The broker is a real mosquitto on loopback. The builder of plans is killed by
+to the last byte; the read-only disk is that tmpfs, or an ext4 file system that
+the kernel aborts. The broker is a real mosquitto on loopback. The builder of plans is killed by
 `tests/test_build_job.py`, with a twin of TensorRT; the guard of the relay by `tests/test_relay.py`. Not tried: power cuts, failing flash
-memory, a disk that becomes read-only while the door runs, and anything on a Jetson or a Raspberry Pi.
+memory, and anything on a Jetson or a Raspberry Pi.
+
+Found by these faults and mended: a running door ended when another program's change fell between its look at the gallery and its look at
+the witness; killed in the middle of a restore there was no gallery in its place; a full disk was told at every event instead of once;
+Ctrl-C could tear a JSON line. Left as it is: killed between putting the restored gallery in its place and signing it, `edge restore` must
+be run again, and until then nobody is let in.
+
+Rows are kept from run to run until the same fault is done again (`--only`), so that some may be older than the commit named below.
 """
 
 
 def one(name: str, times: int, ready: Path, seed: int, *, brisk: bool = False) -> Finding:
-    """A fault done so many times with a rig of its own. Raises ``world.Unavailable`` or OSError where this machine cannot do it."""
+    """A fault done so many times with a rig of its own. Raises Unavailable where this machine cannot do it."""
     with tempfile.TemporaryDirectory(prefix="edge-fault-") as folder, rigged(ready, Path(folder), brisk=brisk) as rig:
         finding = FAULTS[name].fault(rig, times, Random(f"{seed} {name}"))  # noqa: S311 - moments, not secrets
         finding.false += rig.false()
@@ -106,7 +115,7 @@ def everything(names: Sequence[str], how_often: Mapping[str, int], seed: int, ke
             CONSOLE.print(f"{name} x {how_often[name]}", style="dim", highlight=False)
             try:
                 finding = one(name, how_often[name], ready, seed)
-            except (world.Unavailable, OSError) as error:
+            except Unavailable as error:
                 found[name] = {"fault": name, "not_done": str(error)}
                 continue
             found[name] = finding.facts()

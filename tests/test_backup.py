@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_in_place_of_a_gallery_only_where_wanted_and_that_one_is_kept(backup: Pa
     assert len(kept) == 1
     with open_gallery(kept[0], KEYRING, NETWORK, "device", create=False) as gallery:
         assert names(gallery) == ["Ana", "Ben", "Cleo"]
+
+
+def test_at_no_moment_of_a_restore_is_there_no_gallery(backup: Path, identity: Path, path: Path) -> None:
+    """Killed in between, it would leave a door that makes a new, empty one."""
+    there: list[bool] = []
+    watching = True
+    sys.addaudithook(lambda event, _: there.append(path.exists()) if watching and event == "os.rename" else None)
+    restored(backup, identity, path, replace=True)
+    watching = False
+    assert len(there) >= 1
+    assert all(there)
 
 
 def test_who_was_revoked_since_stays_revoked(backup: Path, identity: Path, path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,33 @@ def test_a_window_knows_when_it_is_over(path: Path) -> None:
     with opened(path, network=NEW) as gallery:
         assert gallery.former
         assert [gallery.former.over(SOON + timedelta(seconds=shift)) for shift in (-2, 1)] == [False, True]
+
+
+class Meddled:
+    """A witness, read while another process changes the gallery and the witness."""
+
+    def __init__(self, witness: Any, meddle: Callable[[], object]) -> None:
+        self._witness, self._meddle, self.times = witness, meddle, 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._witness, name)
+
+    def read(self) -> Any:
+        if self.times:
+            self.times -= 1
+            self._meddle()
+        return self._witness.read()
+
+
+def test_a_change_between_a_look_at_the_file_and_one_at_the_witness_is_no_old_copy(path: Path) -> None:
+    with opened(path) as door, opened(path) as operator:
+        integrity = door._state.integrity
+        integrity._witness = Meddled(integrity._witness, operator.rotate)  # type: ignore[assignment]
+        operator.rotate()
+        door.refresh()
+        assert door.altered is None
+        assert found(door) == PEOPLE[:19]
+        door.record("unknown")
 
 
 # --- killed at any moment

@@ -1,7 +1,9 @@
 """What people and programs are shown."""
 
+import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,23 @@ def test_people_read_a_line_with_time_approach_verdict_and_name(capsys: pytest.C
         ["12.3", "s", "approach", "4", "identified", "Ada", "[Lovelace]"],
         ["13.0", "s", "approach", "5", "not", "acquired", "(blurred,", "turned)"],
     ]
+
+
+def test_a_line_for_programs_goes_out_in_one_piece_with_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the two would join it with the next one."""
+    pieces: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Stream())
+    report = Report(as_json=True, quiet=False)
+    report.result({"a": 1})
+    report.outcome(ADA, "Ada", 1.0)
+    assert len([piece for piece in pieces if piece]) == 2
+    assert all(piece.endswith("\n") for piece in pieces if piece)
 
 
 def test_programs_read_one_json_object_a_line_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,9 +63,16 @@ class State:
         self._version = -1 if self.integrity.altered else self._agreed
 
     def follow(self) -> None:
-        """Takes over the file as it is now."""
+        """Takes over the file as it is now.
+
+        Between what is read of the file and what is read of the witness another process may have changed both, which looks like an old
+        copy: a gallery that seems altered is looked at once more while nobody else can write.
+        """
         with self.file.reading() as db:
             self._load(db)
+        if self.integrity.altered:
+            with contextlib.suppress(GalleryError, OSError), self.file.writing() as db:
+                self._load(db)
 
     def look_at_everything(self) -> None:
         """The same, holding every reference against the signed head, whatever the file tells of its changes."""

@@ -1,6 +1,7 @@
 """A door to be broken: a gallery, a stream whose truth is known, a lock that writes down what opened it, and the door's own process."""
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -78,15 +79,19 @@ class Finding:
 
     @property
     def survived(self) -> bool:
-        """Nothing lost, nothing opened that should not, and what was expected was seen."""
-        return self.as_expected and not self.lost and not self.false
+        """Nothing lost, nothing opened that should not, what was expected was seen, and each time it worked again in the end."""
+        return self.as_expected and not self.lost and not self.false and all(seconds < PATIENCE for seconds in self.recovery)
 
     def facts(self) -> dict[str, Any]:
         """For JSON."""
-        times = self.recovery
+        times = [seconds for seconds in self.recovery if math.isfinite(seconds)]
         median, most = (round(statistics.median(times), 1), round(max(times), 1)) if times else (None, None)
         given = {name: getattr(self, name) for name in ("fault", "times", "seen", "lost", "false", "survived")}
         return {**given, "recovery_median_s": median, "recovery_most_s": most}
+
+
+class Unavailable(Exception):
+    """This machine lacks what the fault is made with; says what to do about it."""
 
 
 Fault = Callable[["Rig", int, Random], Finding]
@@ -104,9 +109,10 @@ def soon(fact: Callable[[], object], seconds: float = PATIENCE) -> bool:
 
 class Door:
     """One process of the door. plays: whether it sees the rig's stream, of which the truth is known. lines: its JSON lines so far. said:
-    its messages."""
+    its messages. again: starts another one like it."""
 
     def __init__(self, command: Sequence[str], folder: Path, number: int, environment: Mapping[str, str], *, plays: bool) -> None:
+        self.again: Callable[[], Door] | None = None
         self.plays = plays  # the stream of known truth
         self._out, self._err = folder / f"out-{number}", folder / f"err-{number}"
         self.started = time.monotonic()
@@ -194,10 +200,13 @@ class Rig:
         """Her id."""
         return (self._ready / "person").read_text()
 
-    def moves(self, place: str) -> None:
-        """The gallery and the key now lie there, below the folder."""
-        text = self.config.read_text().replace('"gallery.db"', f'"{place}gallery.db"').replace('"root.key"', f'"{place}root.key"')
-        self.config.write_text(text)
+    def furnish(self, disk: Path) -> None:
+        """Copies of the gallery and the key lie on that disk, and are those in force."""
+        for path in [self.folder / "root.key", *self.folder.glob("gallery.db*")]:
+            shutil.copy2(path, disk)
+        os.sync()  # else a file system that ends at once would not have them
+        text = CONFIG.format(step=STEP, port=self.lock.port)
+        self.config.write_text(text.replace('"gallery.db"', f'"{disk}/gallery.db"').replace('"root.key"', f'"{disk}/root.key"'))
         self.__dict__.pop("settings", None)
 
     def gallery(self, network: NetworkId | None = None) -> Gallery:
@@ -221,8 +230,9 @@ class Rig:
         command = list(before) or [sys.executable, "-m", "edge", "run", "--source", str(source or self.stream)]
         environment = self.environment(as_variables(settings or {}) | dict(variables or {}))
         plays = source is None and not before
-        words = (*command, *words, "--json", "--config", str(self.config))
-        made = Door(words, self.folder, len(self.doors), environment, plays=plays)
+        line = (*command, *words, "--json", "--config", str(self.config))
+        made = Door(line, self.folder, len(self.doors), environment, plays=plays)
+        made.again = lambda: self.door(*words, source=source, before=before, variables=variables, settings=settings)
         self.doors.append(made)
         return made
 
@@ -241,6 +251,14 @@ class Rig:
         begun = door.started if since is None else since
         soon(lambda: self.lock.opened_since(begun, self.person) or not door.alive)
         return self.lock.first_since(begun, self.person) - begun
+
+    def goes_on(self, door: Door, since: float) -> tuple[Door, float]:
+        """Seconds until the lock opens for her; by another door like it, and from its start, if this one's stream has come to its end."""
+        seconds = self.recovered(door, since)
+        if math.isfinite(seconds) or door.code != 0 or door.again is None:
+            return door, seconds
+        door = door.again()
+        return door, self.recovered(door)
 
     def lost(self, *networks: NetworkId) -> int:
         """References that were enrolled and are not found any more; all of them if the gallery does not open."""

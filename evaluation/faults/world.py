@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from edge.door.mqtt import load_paho
-from evaluation.faults.rig import PATIENCE, Door, Finding, Rig, soon
+from evaluation.faults.rig import PATIENCE, Door, Finding, Rig, Unavailable, soon
 
 FAKETIME = next((str(path) for path in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -23,10 +23,6 @@ JUMPS = ("+400d", "-400d", "+20y", "+0")  # as libfaketime writes them
 CAMERA = {"camera_silent": 0.6, "camera_frozen": 1.0, "camera_vanished": 4.0}
 FAULT_LASTS = 2.5  # seconds
 WAYS = ("gone", "frozen", "silent", "slow", "black")
-
-
-class Unavailable(Exception):
-    """This machine lacks what the fault is made with; says what to install."""
 
 
 def clock_jumps(rig: Rig, times: int, random: Random) -> Finding:
@@ -40,13 +36,11 @@ def clock_jumps(rig: Rig, times: int, random: Random) -> Finding:
     door = rig.door(variables=preload)
     finding.as_expected = rig.recovered(door) < PATIENCE
     for turn in range(times):
-        if not door.alive:
-            finding.as_expected &= door.code == 0
-            door = rig.door(variables=preload)
         stamp.write_text(JUMPS[turn % len(JUMPS)] + "\n")
-        finding.recovery.append(rig.recovered(door, max(time.monotonic(), door.started)))
+        door, seconds = rig.goes_on(door, time.monotonic())
+        finding.recovery.append(seconds)
         time.sleep(random.uniform(0, 0.5))
-    finding.as_expected &= max(finding.recovery) < PATIENCE and door.stop() == 0 and rig.audit_is_sound()
+    finding.as_expected &= door.stop() == 0 and rig.audit_is_sound()
     finding.as_expected &= years_in(rig.folder / "audit") > 1
     finding.lost = rig.lost()
     return finding
@@ -173,21 +167,19 @@ def broker(rig: Rig, way: str, times: int, random: Random) -> Finding:
                 "mqtt_tls": "false",
                 "mqtt_keepalive": 5,
             }
-            door = rig.door(settings=mqtt)
-            finding.as_expected = rig.recovered(door) < PATIENCE and soon(lambda: _unlocks(heard))
             for _ in range(times):
-                if not door.alive:
-                    finding.as_expected &= door.code == 0
-                    door = rig.door(settings=mqtt)
+                told, door = len(_unlocks(heard)), rig.door(settings=mqtt)
+                finding.as_expected &= rig.recovered(door) < PATIENCE
+                finding.as_expected &= soon(lambda told=told: len(_unlocks(heard)) > told)  # type: ignore[misc]
                 with _spoilt(server, way, port):
-                    finding.as_expected &= rig.recovered(door, max(time.monotonic(), door.started)) < PATIENCE
+                    finding.as_expected &= rig.recovered(door, time.monotonic()) < PATIENCE
                     time.sleep(random.uniform(0, 1))
                     finding.as_expected &= rig.recovered(door, time.monotonic()) < PATIENCE
                 told, since = len(_unlocks(heard)), time.monotonic()
                 finding.as_expected &= soon(lambda told=told: len(_unlocks(heard)) > told)  # type: ignore[misc]
                 finding.recovery.append(time.monotonic() - since)
+                finding.as_expected &= door.stop() == 0
             finding.false += sum(_unlocks(heard))
-            finding.as_expected &= door.stop() == 0
     finally:
         with suppress(ProcessLookupError):
             server.process.send_signal(signal.SIGCONT)

@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 SOURCE ?=
+JOBS ?= 3
 DATA ?=
 EXTRAS ?= demo,door,eval,screen,test
 BIN := .venv/bin
@@ -27,7 +28,7 @@ kiosk: .venv/kiosk
 	$(KIOSK) $(BIN)/edge screen --windowed 1024x600
 
 test: .venv/test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 check: .venv/test
 	$(BIN)/ruff check .

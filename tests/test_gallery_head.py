@@ -1,5 +1,6 @@
 """The signed head and its witness: a reference added, removed or put back, or an old copy of the whole file, lets nobody in."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -269,3 +271,25 @@ def test_a_head_opens_under_its_key_and_in_its_place_only() -> None:
     for other, where in ((SIGNER, "witness"), (Signer(bytes(32)), "gallery")):
         with pytest.raises(TemplateError):
             other.open(sealed, where)
+
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "head-1.json").read_text())
+
+
+def test_the_sum_of_ids_is_that_of_the_vectors() -> None:
+    """Computed by a second program, with HMAC by hand and openssl's AES."""
+    keys = Keyring(bytes.fromhex(VECTORS["root"]), VECTORS["site"], VECTORS["application"])
+    signer = Signer(keys.head_key())
+    assert keys.head_key().hex() == VECTORS["head_key"]
+    assert [signer.members([each]).hex() for each in VECTORS["ids"]] == VECTORS["images"]
+    assert signer.members(VECTORS["ids"]).hex() == VECTORS["members"]
+    assert signer.members([]).hex() == VECTORS["members_of_none"]
+
+
+@pytest.mark.parametrize("where", ["gallery", "witness"])
+def test_a_head_is_a_sealed_record_under_the_key_and_the_associated_data_of_the_vectors(where: str) -> None:
+    signer = Signer(bytes.fromhex(VECTORS["head_key"]))
+    sealed = signer.seal(Head("ab" * 16, 5, bytes(16)), where)
+    cipher = AESGCM(bytes.fromhex(VECTORS["head_record_key"]))
+    facts = json.loads(cipher.decrypt(sealed[:12], sealed[12:], bytes.fromhex(VECTORS["associated_data"][where])))
+    assert facts == {"counter": 5, "gallery": "ab" * 16, "members": "00" * 16, "replaces": ""}

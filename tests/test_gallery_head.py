@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge.gallery import AlteredGalleryError, Gallery, open_gallery
 from edge.gallery.head import EMPTY, Head, Signer, xor
 from edge.keys import Keyring
-from edge.template.protect import TemplateError
+from edge.template.protect import TemplateError, derive
 from tests.test_gallery import KEYRING, NETWORK, code
 
 ANA, BEN = code(), code()
@@ -284,6 +284,7 @@ def test_the_sum_of_ids_is_that_of_the_vectors() -> None:
     assert [signer.members([each]).hex() for each in VECTORS["ids"]] == VECTORS["images"]
     assert signer.members(VECTORS["ids"]).hex() == VECTORS["members"]
     assert signer.members([]).hex() == VECTORS["members_of_none"]
+    assert derive(keys.head_key(), "backup origin").hex() == VECTORS["backup_origin_key"]
 
 
 @pytest.mark.parametrize("where", ["gallery", "witness"])

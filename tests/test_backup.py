@@ -1,8 +1,11 @@
 """A backup is for its operator only, holds no key of the device, and comes back whole, here or on another device."""
 
 import os
+import random
 import sqlite3
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +20,7 @@ from edge.keys import Keyring
 from tests.test_gallery import KEYRING, NETWORK, code
 from tests.test_gallery_faults import file_size_limit
 
+ROOT = Path(__file__).parent.parent
 ANA, BEN = code(), code()
 OTHER_KEYS = Keyring(bytes(range(1, 33)), "elsewhere", "door")
 
@@ -116,6 +120,34 @@ def test_a_damaged_gallery_can_be_replaced(backup: Path, identity: Path, path: P
     restored(backup, identity, path, replace=True)
     with opened(path) as gallery:
         assert names(gallery) == ["Ana", "Ben"]
+
+
+_RESTORER = """
+import sys
+from pathlib import Path
+from edge.gallery.backup import restore
+from edge.keys import Keyring
+backup, identity, path = map(Path, sys.argv[1:])
+print("ready", flush=True)
+for _ in range(1000):
+    restore(backup, identity, path, Keyring(bytes(range(32)), "site", "door"), "device", witness=path.with_name("head"), replace=True)
+"""
+
+
+def test_killed_at_any_moment_of_a_restore_there_is_one_whole_gallery_that_serves(backup: Path, identity: Path, path: Path) -> None:
+    moments = random.Random(5)
+    for _ in range(8):
+        words = [sys.executable, "-c", _RESTORER, str(backup), str(identity), str(path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(moments.uniform(0.0, 0.25))
+        process.kill()
+        process.wait()
+        with opened(path) as gallery:
+            assert gallery.altered is None
+            assert names(gallery) == ["Ana", "Ben"]
+            assert gallery.verify().sound
 
 
 def test_not_while_a_door_has_the_gallery_open(backup: Path, identity: Path, path: Path) -> None:

@@ -154,11 +154,12 @@ def restore(
             revoked = _carry_over(copy, path)
             copy.readdress(keys, device, tell)
             subjects = len(copy.subjects())
+        with open_gallery(draft, keys, facts.network, device, create=False, witness=witness) as ours:
+            ours.accept(keep=witness is None or not os.path.lexists(witness))
         _set_aside(path)
         draft.replace(path)
         sync_folder(path.parent)
-    with open_gallery(path, keys, facts.network, device, create=False, witness=witness) as gallery:
-        gallery.accept()
+    open_gallery(path, keys, facts.network, device, create=False, witness=witness).close()  # the witness follows
     return Restored(facts, subjects, revoked)
 
 

@@ -254,11 +254,14 @@ class Gallery:
         """Deletes the former references that are left; how many. Their subjects stay, without a reference: they must be enrolled again."""
         return renewal.end_rebind(self._state)
 
-    def accept(self) -> None:
-        """Signs the references as they are now: after an operator has looked at who is enrolled. Revoked ids stay barred."""
-        with self._state.changing(also_altered=True) as db:
+    def accept(self, *, keep: bool = True) -> None:
+        """Signs the references as they are now: after an operator has looked at who is enrolled. Revoked ids stay barred.
+
+        keep: False for a gallery that is to take the place of the one the witness knows: the witness follows once it is there.
+        """
+        with self._state.changing(also_altered=True, keep=keep) as db:
             self._state.integrity.accept(db)
-            self._state.log(db, "accepted", None)
+            self._state.log(db, "accepted")
         self._state.follow()
 
     def copy_to(self, path: Path) -> None:

@@ -22,7 +22,7 @@ _CHUNK = 4096
 class Head:
     """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of its references' ids.
 
-    replaces: SHA-256, in hex, of the witness that was sealed under the keys before, for as long as that one may still be in its place.
+    replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place.
     """
 
     gallery: str

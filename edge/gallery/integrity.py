@@ -66,12 +66,12 @@ class Integrity:
     def _unwitnessed(self, head: Head) -> str | None:
         if self._witness is None:
             return None
+        if head.replaces and self._digest() == head.replaces:
+            self.witness_pending = True  # its process ended between a change of keys, or a restore, and the new witness
+            return None
         try:
             seen = self._witness.read()
         except TemplateError:
-            if head.replaces and self._digest() == head.replaces:
-                self.witness_pending = True  # its process ended between a change of keys and the new witness
-                return None
             return f"the witness {self._witness.path} is altered or unreadable"
         if not head.counter and (seen is None or seen.gallery != head.gallery):
             self.witness_pending = True  # a new, empty gallery: it lets nobody in

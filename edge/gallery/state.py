@@ -43,11 +43,11 @@ class State:
             raise AlteredGalleryError(f"gallery {self.file.path}: {self.integrity.altered}: {way_out}")
 
     @contextmanager
-    def changing(self, *, also_altered: bool = False) -> Iterator[sqlite3.Connection]:
+    def changing(self, *, also_altered: bool = False, keep: bool = True) -> Iterator[sqlite3.Connection]:
         """A writing transaction in which RAM and file agree. Change RAM only after it, then call ``followed``.
 
-        also_altered: in a gallery that is not the one that was signed too, where nothing may be added. In between RAM counts as stale:
-        whatever ends the change half way (a signal, say), the next use loads the file anew.
+        also_altered: in a gallery that is not the one that was signed too, where nothing may be added. keep: the witness follows. In
+        between RAM counts as stale: whatever ends the change half way (a signal, say), the next use loads the file anew.
         """
         with self.file.writing() as db:
             if self.file.data_version() != self._version:
@@ -56,7 +56,8 @@ class State:
                 self.require_unaltered()
             self._agreed, self._version = self._version, -1
             yield db
-        self.witness()
+        if keep:
+            self.witness()
 
     def followed(self) -> None:
         """RAM holds what was committed; an altered gallery is looked at again instead, for a removal may have mended it."""

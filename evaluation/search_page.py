@@ -168,7 +168,10 @@ def _reasons(facts: Facts) -> Iterator[str]:
                 "Fewer, larger blobs would be faster; one row a reference lets each be revoked, renewed and lost by itself."
             )
     if "followed by another program" in missed:
-        yield "Following: the other program looks at the references of the subject that was changed; finding them in memory is one pass over the ids."
+        yield (
+            "Following: the other program looks at the references of the subject that was changed; finding them in memory is one pass "
+            "over the ids."
+        )
 
 
 PLOTTED = (OURS, OURS_TWO, OURS_BATCH, FAISS, FAISS_BATCH, "usearch", "simsimd", "edge without its extension (numpy)")

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     parser.add_argument("--facts", type=Path, default=FACTS, help="JSON file of what was found")
     parser.add_argument("--out", type=Path, default=OUT, help="the document")
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else a run in a shell's background ends no door by Ctrl-C
     names = asked.only or list(FAULTS)
     often = {name: asked.times * (FAULTS[name].quick if asked.quick else FAULTS[name].whole) for name in names}
     flags = " --quick" * asked.quick + (f" --times {asked.times}" if asked.times > 1 else "")

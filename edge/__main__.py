@@ -245,7 +245,7 @@ def backup(
     job = appliance(config, as_json, quiet)
     if new_identity:
         recipient = care.make_identity(new_identity)
-        job.report.result({"recipient": recipient, "identity": str(new_identity)}, f'recipients = ["{recipient}"]')
+        job.report.result({"recipient": recipient, "identity": str(new_identity)}, f'[backup]\nrecipients = ["{recipient}"]')
         job.report.note(f"keep {new_identity} away from this device: it opens every backup encrypted to that recipient")
         return
     facts, written = care.backup(job, target)
@@ -267,6 +267,8 @@ def restore(
     done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere)
     facts = {"restored": done.subjects, "from": done.facts.device, "time": done.facts.time, "revoked": list(done.revoked)}
     job.report.result(facts, f"restored {done.subjects} people as of {done.facts.time} from device {done.facts.device}")
+    if done.aside:
+        job.report.note(f"the gallery that was there is kept as {done.aside}: delete it once the restored one serves")
     if done.revoked:
         job.report.note(f"revoked since that backup, and so again: {', '.join(done.revoked)}")
 

@@ -243,6 +243,11 @@ def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, cre
             f"GALLERY ALTERED: {settings.gallery.path}: {opened.altered}. Nobody is let in; `edge list` shows who is enrolled, "
             "`edge restore` brings a backup back, `edge accept` signs it as it is"
         )
+    if opened.witness_pending:
+        on_problem(
+            f"gallery.witness {settings.gallery.witness_path}: cannot be written: check its folder and this user's rights, or the next "
+            "start finds the gallery altered"
+        )
     for damage in opened.damaged:
         on_problem(
             f"gallery {settings.gallery.path}: reference {damage.reference} is damaged and never matches: {damage.reason}; "

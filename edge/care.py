@@ -84,7 +84,7 @@ def end_rebind(job: Appliance) -> int:
 
 def waiting(gallery: Gallery) -> Waiting | None:
     """The open window, if there is one."""
-    return Waiting(len(gallery.former), gallery.former.until) if gallery.former else None
+    return None if gallery.former is None else Waiting(len(gallery.former), gallery.former.until)
 
 
 def accept(job: Appliance) -> tuple[str | None, int]:

@@ -116,7 +116,7 @@ class RebindGallery:
         """Follows the file; closes the window when its time has come."""
         self._known.clear()
         changed = self._gallery.refresh()
-        if self._gallery.former and self._gallery.former.over(datetime.now(timezone.utc)):
+        if self._gallery.former is not None and self._gallery.former.over(datetime.now(timezone.utc)):
             left = self._gallery.end_rebind()
             self._on_problem(
                 f"the time to be renewed is over: {left} references of the network before are deleted; `edge list` shows whose"

@@ -18,6 +18,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,11 +55,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did. revoked: labels of people whose later revocation was carried over from the gallery that was there."""
+    """What a restore did. revoked: labels of people whose later revocation was carried over from the gallery that was there. aside: where
+    that one is kept; None where there was none."""
 
     facts: Facts
     subjects: int
     revoked: tuple[str, ...]
+    aside: Path | None
 
 
 class BackupKeys:
@@ -153,14 +156,15 @@ def restore(
         with open_gallery(draft, BackupKeys(secret), facts.network, DEVICE, create=False) as copy:
             revoked = _carry_over(copy, path)
             copy.readdress(keys, device, tell)
-            subjects = len(copy.subjects())
+            subjects, head = len(copy.subjects()), copy.head
         with open_gallery(draft, keys, facts.network, device, create=False, witness=witness) as ours:
-            ours.accept(keep=witness is None or not os.path.lexists(witness))
-        _set_aside(path)
+            ours.accept(only=head, keep=witness is None or not os.path.lexists(witness))
+        aside = _set_aside(path)
         draft.replace(path)
         sync_folder(path.parent)
-    open_gallery(path, keys, facts.network, device, create=False, witness=witness).close()  # the witness follows
-    return Restored(facts, subjects, revoked)
+    with open_gallery(path, keys, facts.network, device, create=False, witness=witness) as gallery:  # the witness follows
+        late = _carry_over(gallery, aside) if aside else ()  # revoked while this was at work
+    return Restored(facts, subjects - len(late), revoked + late, aside)
 
 
 class _Joined(io.RawIOBase):
@@ -176,8 +180,9 @@ class _Joined(io.RawIOBase):
 @contextmanager
 def _drafts(target: Path, *kinds: str) -> Iterator[list[Path]]:
     """Names beside the target for what is not whole yet; removed at the end, and what an earlier process left too."""
-    for left in target.parent.glob(f".{target.name}.*{_SUFFIX}*"):
-        left.unlink(missing_ok=True)
+    for left in target.parent.glob(f".{escape(target.name)}.*{_SUFFIX}*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
     drafts = [target.with_name(f".{target.name}.{kind}.{secrets.token_hex(8)}{_SUFFIX}") for kind in kinds]
     try:
         yield drafts
@@ -218,7 +223,7 @@ def _read_header(header: bytes, source: Path) -> tuple[Facts, bytes]:
         if len(secret) != KEY_BYTES:
             raise ValueError("key")
         return Facts(str(told["device"]), str(told["time"]), NetworkId(**told["network"]), int(told["counter"])), secret
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise BackupError(f"backup {source}: opens, but is no backup of a gallery: name another file") from error
 
 
@@ -291,6 +296,7 @@ def _carry_over(copy: Gallery, path: Path) -> tuple[str, ...]:
     """Revokes in the copy whoever was revoked in the gallery at ``path``, as far as there is one that can be read."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.text_factory = lambda stored: stored.decode("utf-8", "backslashreplace")  # one damaged id must let nobody else back in
             revoked = {str(subject) for (subject,) in db.execute("SELECT subject FROM revocations")}
     except sqlite3.Error:
         return ()
@@ -300,13 +306,13 @@ def _carry_over(copy: Gallery, path: Path) -> tuple[str, ...]:
     return tuple(subject.label for subject in again)
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path) -> Path | None:
     """Gives the gallery at ``path`` another name too, its journal first copied back.
 
     Raises BusyGalleryError while another process has it.
     """
     if not os.path.lexists(path):
-        return
+        return None
     try:
         with translated(path), contextlib.closing(sqlite3.connect(path, timeout=1)) as db:
             db.execute("PRAGMA journal_mode=DELETE").fetchall()
@@ -324,3 +330,4 @@ def _set_aside(path: Path) -> None:
         os.link(path, aside, follow_symlinks=False)  # it stays in its place until the other one takes it: at no moment is there none
     except OSError:  # a file system without links
         path.replace(aside)
+    return aside

@@ -24,7 +24,7 @@ from edge.gallery.errors import (
     translated,
 )
 from edge.gallery.header import first_bytes
-from edge.gallery.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from edge.gallery.schema import APPLICATION_ID, INDEXES, MIGRATIONS, SCHEMA_VERSION
 from edge.gallery.witness import sync_folder
 from edge.template.protect import require_sha256
 
@@ -81,7 +81,7 @@ class GalleryFile:
         """A transaction that no other process can write beside; whole or not at all, on the disk when it ends."""
         self.require_same()
         with translated(self.path), _transaction(self.connection, "BEGIN IMMEDIATE"):
-            _require_plain(self.path, self.connection)
+            require_plain(self.path, self.connection)
             yield self.connection
 
     def copy_to(self, path: Path) -> None:
@@ -228,13 +228,15 @@ def _check_content(path: Path, expected: Meta, patience: float) -> None:
         _configure(connection, patience)
         with _transaction(connection, "BEGIN"):
             _require_known_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
-            _require_plain(path, connection)
+            require_plain(path, connection)
             require_fit(path, read_meta(connection, path), expected)
 
 
-def _require_plain(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuses triggers and views: they could undo a revocation while it is made."""
-    if foreign := connection.execute("SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')").fetchall():
+def require_plain(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuses triggers, views and foreign indexes: they could undo a revocation, or give each question another answer."""
+    query = """SELECT name FROM sqlite_master WHERE type != 'table' AND sql IS NOT NULL AND sql NOT IN (?, ?)
+        AND NOT (type = 'index' AND tbl_name = '_sqlite_migrations')"""
+    if foreign := connection.execute(query, INDEXES).fetchall():
         names = ", ".join(name for (name,) in foreign)
         raise DamagedGalleryError(f"gallery {path}: holds {names}, not made by this program: restore a backup")
 
@@ -260,6 +262,7 @@ def _connect(path: Path, patience: float) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         _configure(connection, patience)
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()  # a copy, or one that a restore was killed on, has another
         _migrate(connection)
     except BaseException:
         connection.close()

@@ -12,9 +12,10 @@ from types import TracebackType
 
 from edge.errors import GalleryError, SubjectError
 from edge.gallery import renewal
+from edge.gallery.errors import AlteredGalleryError
 from edge.gallery.file import Meta, NetworkId, open_file, read_meta
 from edge.gallery.former import Former
-from edge.gallery.head import Signer
+from edge.gallery.head import Head, Signer
 from edge.gallery.integrity import Integrity, first_head
 from edge.gallery.labels import is_id, nearest, normalised
 from edge.gallery.live import Live
@@ -146,7 +147,7 @@ class Gallery:
     def search_former(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
         """The same among the references of the network before, for a code of that network; empty where no window is open."""
         self._state.require_unaltered()
-        return self._state.former.live.search(code, limit) if self._state.former else []
+        return self._state.former.live.search(code, limit) if self._state.former is not None else []
 
     def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.
@@ -254,12 +255,20 @@ class Gallery:
         """Deletes the former references that are left; how many. Their subjects stay, without a reference: they must be enrolled again."""
         return renewal.end_rebind(self._state)
 
-    def accept(self, *, keep: bool = True) -> None:
+    @property
+    def head(self) -> Head | None:
+        """What is signed; None where no signature opens."""
+        return self._state.integrity.head
+
+    def accept(self, *, only: Head | None = None, keep: bool = True) -> None:
         """Signs the references as they are now: after an operator has looked at who is enrolled. Revoked ids stay barred.
 
-        keep: False for a gallery that is to take the place of the one the witness knows: the witness follows once it is there.
+        only: AlteredGalleryError unless the gallery is exactly the one of this head. keep: False for a gallery that is to take the place
+        of the one the witness knows: the witness follows once it is there.
         """
         with self._state.changing(also_altered=True, keep=keep) as db:
+            if only is not None and not self._state.integrity.is_at(db, only):
+                raise AlteredGalleryError(f"gallery {self.path}: was changed by another program just now: restore again")
             self._state.integrity.accept(db)
             self._state.log(db, "accepted")
         self._state.follow()

@@ -73,7 +73,7 @@ def _blocks(ids: list[str]) -> bytes:
         blocks = bytes.fromhex(joined)
         if blocks.hex() == joined and all(len(each) == ID_CHARACTERS for each in ids):
             return blocks
-    return b"".join(bytes.fromhex(each) if is_id(each) else _unlike_any(each) for each in ids)
+    return b"".join(bytes.fromhex(each) if isinstance(each, str) and is_id(each) else _unlike_any(each) for each in ids)
 
 
 def _unlike_any(damaged: object) -> bytes:

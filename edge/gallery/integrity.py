@@ -2,7 +2,9 @@
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from heapq import merge
 from pathlib import Path
 
 from edge.gallery.head import EMPTY, Head, Signer, xor
@@ -44,6 +46,15 @@ class Integrity:
     def counter(self) -> int | None:
         """Changes so far, as signed; None where no head opens."""
         return self._head.counter if self._head else None
+
+    @property
+    def head(self) -> Head | None:
+        """As signed; None where none opens."""
+        return self._head
+
+    def is_at(self, db: sqlite3.Connection, head: Head) -> bool:
+        """Whether the file is signed so, and its references are those."""
+        return self._head == head and _members(db, self.signer) == head.members
 
     def check(self, db: sqlite3.Connection) -> None:
         """Holds the head against the file and the witness, within the open transaction."""
@@ -88,15 +99,18 @@ class Integrity:
     def sign(self, db: sqlite3.Connection, *, came: Sequence[str] = (), went: Sequence[str] = (), subject: str | None = None) -> None:
         """The head after a change within the open transaction. came, went: ids of references. subject: whose, if all are of one.
 
-        In an altered gallery only removals come here: it is whole again once exactly what did not belong to it is gone.
+        In an altered gallery only removals come here: it is whole again once what did not belong to it is gone, and that alone or at once
+        with something that did. Nothing else becomes part of it by that; then only ``accept`` helps.
         """
         if self._head is None:
             return
         change = xor(self.signer.members(came), self.signer.members(went))
         following = self._head.next(change)
-        if self.altered and _members(db, self.signer) == self._head.members:
-            following = self._head.next(EMPTY)
-        elif subject is not None and not self.altered:
+        if self.altered:  # counts no change, or an old copy would catch up; what was added unsigned must not get into the sum
+            now = _members(db, self.signer)
+            whole = self._head.members in (now, xor(now, change))
+            following = replace(self._head, members=now if whole else secrets.token_bytes(len(EMPTY)))
+        elif subject is not None:
             db.execute("INSERT OR REPLACE INTO changes (counter, subject) VALUES (?, ?)", (following.counter, subject))
             db.execute("DELETE FROM changes WHERE counter <= ?", (following.counter - KEPT,))
         self._store(db, following)
@@ -154,9 +168,20 @@ class Integrity:
     def keep(self, db: sqlite3.Connection) -> None:
         """Brings the witness to the file's head, within a transaction that bars other processes. Raises OSError or TemplateError."""
         if self._witness is not None and self.altered is None:
-            self._witness.write(self.signer.open(db.execute("SELECT sealed FROM head").fetchone()[0], _PLACE))
+            head = self.signer.open(db.execute("SELECT sealed FROM head").fetchone()[0], _PLACE)
+            if head != self._head:
+                return  # changed since it was checked: look first
+            self._witness.write(head)
         self.witness_pending = False
 
 
 def _members(db: sqlite3.Connection, signer: Signer) -> bytes:
-    return signer.members(identity for query in _IDS for (identity,) in db.execute(query))
+    return signer.members(_each_once(db))
+
+
+def _each_once(db: sqlite3.Connection) -> Iterator[str]:
+    """Every id, of both tables in one order. One that comes twice would cancel itself: it stands for another id then."""
+    last = None
+    for identity in merge(*((row[0] for row in db.execute(query)) for query in _IDS), key=str):
+        yield f"twice {identity}" if identity == last else identity
+        last = identity

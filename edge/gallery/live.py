@@ -17,7 +17,7 @@ from edge.template.protect import TemplateError
 TABLES = ("templates", "former")
 # ids as their bytes, which takes no call for each text; what is no text (in an altered file) stays told apart
 _IDS = ", ".join(f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE quote({name}) END" for name in ("id", "subject"))
-_TEMPLATES = {table: f"SELECT {_IDS}, template FROM {table}" for table in TABLES}  # noqa: S608 - fixed names
+_TEMPLATES = {table: f"SELECT {_IDS}, template FROM {table} NOT INDEXED" for table in TABLES}  # noqa: S608 - fixed names
 # in the order of the table itself: SQLite would read the index alone, and a damaged one must hide nobody
 _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id" for table in TABLES}  # noqa: S608 - fixed names
 

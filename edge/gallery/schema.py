@@ -7,6 +7,7 @@ from sqlite_utils import Migrations
 
 APPLICATION_ID = int.from_bytes(b"EdgF", "big")
 SCHEMA_VERSION = 2
+INDEXES = ("CREATE INDEX templates_subject ON templates (subject)", "CREATE INDEX former_subject ON former (subject)")
 
 MIGRATIONS = Migrations("edge-gallery")
 

@@ -3,13 +3,14 @@
 import contextlib
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from edge.errors import GalleryError
 from edge.gallery.errors import AlteredGalleryError
-from edge.gallery.file import GalleryFile, Meta, read_meta, require_fit
+from edge.gallery.file import GalleryFile, Meta, read_meta, require_fit, require_plain
 from edge.gallery.former import Former, load_former
 from edge.gallery.integrity import Integrity
 from edge.gallery.live import TABLES, Live
@@ -18,6 +19,8 @@ from edge.records import Symbols
 
 # the number after the newest event; below an event put in under the largest number there is, which would leave no next one
 _NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
+
+WITNESS_PAUSE = 2.0  # seconds between two tries to write a witness that cannot be written
 
 
 class State:
@@ -28,13 +31,14 @@ class State:
         self.live = Live(sealer)
         self.former: Former | None = None
         self._version = self._agreed = -1
+        self._next_witness = 0.0
         self.follow()
         self.witness()
 
     @property
     def lives(self) -> list[Live]:
         """The references that count: the present ones, and while a window is open the former ones."""
-        return [self.live, *([self.former.live] if self.former else [])]
+        return [self.live, *([self.former.live] if self.former is not None else [])]
 
     def require_unaltered(self) -> None:
         """AlteredGalleryError if the references are not those that were signed, or not the newest."""
@@ -85,6 +89,7 @@ class State:
         return self.file.data_version() != self._version
 
     def _load(self, db: sqlite3.Connection) -> None:
+        require_plain(self.file.path, db)
         meta = read_meta(db, self.file.path)
         require_fit(self.file.path, meta, self._expected)  # another process may have moved it to another network, key or device
         epochs = (meta.transform_epoch, meta.row_epoch)
@@ -129,9 +134,12 @@ class State:
 
     def witness(self) -> None:
         """Brings the witness to the file's head where it is behind; what hinders that stands in ``integrity.witness_pending``."""
-        if self.integrity.witness_pending and not self.integrity.altered:
+        if self.integrity.witness_pending and not self.integrity.altered and time.monotonic() >= self._next_witness:
+            self._next_witness = time.monotonic() + WITNESS_PAUSE
             with contextlib.suppress(GalleryError, OSError), self.file.writing() as db:
                 self.integrity.keep(db)
+            if not self.integrity.witness_pending:
+                self._next_witness = 0.0
 
     def insert(self, db: sqlite3.Connection, subject: str, planes: Symbols) -> list[Row]:
         """New rows of a subject within the open transaction."""

@@ -154,6 +154,7 @@ class Appliance:
                     self._record(gallery, outcome)
         except KeyboardInterrupt:
             self.report.note("stopped")
+            tally.stopped = True
         finally:
             told.close()
         if identifier.dropped:

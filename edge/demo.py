@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.appliance import Appliance
 from edge.camera.demo import STORY, DemoSource, Visit
-from edge.report import Report
+from edge.report import Report, Tally
 from edge.settings import Settings
 
 ENROLLED = "Eileen Collins"
@@ -37,11 +37,18 @@ def _story(appliance: Appliance, report: Report) -> None:
 
         report.note("\n2. She comes; Grace Hopper comes, who is not enrolled; both come; she comes in bad light")
         with DemoSource(STORY, seed=1) as stream:
-            first = appliance.watch(gallery, stream)
+            first = _unbroken(appliance.watch(gallery, stream))
 
         gallery.revoke(subject.id)
         report.result({"revoked": subject.label}, f"\n3. {ENROLLED} is revoked, and comes once more")
         with DemoSource([Visit((ENROLLED,), 22), Visit((), 15)], seed=3) as stream:
-            second = appliance.watch(gallery, stream)
+            second = _unbroken(appliance.watch(gallery, stream))
     report.note("")
     report.summary(first + second, appliance.stages.medians())
+
+
+def _unbroken(tally: Tally) -> Tally:
+    """The tally of a watch that ran to its end; Ctrl-C ends the whole demonstration."""
+    if tally.stopped:
+        raise KeyboardInterrupt
+    return tally

@@ -227,6 +227,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.frames = 0
+        self.stopped = False  # by Ctrl-C
         self.outcomes: Counter[tuple[Verdict, str | None]] = Counter()
 
     def add(self, outcome: Outcome, name: str | None) -> None:

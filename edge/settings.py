@@ -426,6 +426,8 @@ def _from_environment(environment: Mapping[str, str], known: set[str]) -> dict[s
         elif any(variable.startswith(table) for table in tables):
             near = difflib.get_close_matches(variable, variables, 1, 0.6)
             raise SettingsError(f"environment variable {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+        elif variable.startswith(PREFIX) and (near := difflib.get_close_matches(variable, variables, 1, 0.9)):
+            raise SettingsError(f"environment variable {variable}: no such setting; did you mean {near[0]}?")
     return found
 
 

@@ -2,7 +2,11 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,3 +68,16 @@ def test_the_same_seed_is_the_same_stream_and_another_seed_another() -> None:
 def test_a_visit_of_somebody_without_a_portrait_is_refused() -> None:
     with pytest.raises(SourceError, match="no portrait of Nobody"):
         DemoSource([Visit(("Nobody",), 3)])
+
+
+def test_ctrl_c_ends_the_whole_demonstration() -> None:
+    words = [sys.executable, "-m", "edge", "demo", "--json"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert process.stdout
+    for line in process.stdout:
+        if "verdict" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.stdout.read()
+    assert process.wait(20) == 130
+    assert "revoked" not in rest

@@ -60,6 +60,8 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_misspelt_environment_variable_is_refused_and_others_are_left_alone() -> None:
     with pytest.raises(SettingsError, match="EDGE_DECISION_FPRI: no such setting; did you mean EDGE_DECISION_FPIR"):
         load_settings(environment={"EDGE_DECISION_FPRI": "1"})
+    with pytest.raises(SettingsError, match="EDGE_GALERY_PATH: no such setting; did you mean EDGE_GALLERY_PATH"):
+        load_settings(environment={"EDGE_GALERY_PATH": "g.db"})
     load_settings(environment={"EDGE_OF_TOMORROW": "1"})
 
 

@@ -89,6 +89,8 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
     if action == "clean":
         _clean(settings, report)
         return
+    if tuple(program) == BUILDER and find_spec("onnx") is None:
+        raise NetworkError("the builder of plans needs onnx, which is not installed; pip install 'edge-face[jetson]', or [calibrate]")
     failed = []
     for name in (settings.network.detector, settings.network.hash):
         try:

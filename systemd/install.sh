@@ -174,11 +174,16 @@ program() {
     local site=() stamp extras=service
     if [ -n "$SCREEN" ]; then extras+=,screen; fi
     if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then extras+=,door; fi
+    if [ "$BOARD" = jetson ]; then extras+=,calibrate; fi # onnx, which the builder of plans needs
     if [ "$BOARD" != pc ] || python3 -c 'import gi' 2> /dev/null; then site=(--system-site-packages); fi
     if [ ! -x "$PREFIX/.venv/bin/python" ]; then run python3 -m venv "${site[@]}" "$PREFIX/.venv"; fi
     stamp=$(echo "$extras" | cat - "$HERE/pyproject.toml" "$HERE/edge/template/_compare.c" | sha256sum)
     if [ "$stamp" != "$(cat "$PREFIX/.venv/installed" 2> /dev/null)" ]; then
         run "$PREFIX/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "${PREFIX}[$extras]"
+        if [ "$BOARD" = jetson ]; then
+            run "$PREFIX/.venv/bin/python" -m pip install --quiet --disable-pip-version-check pycuda ||
+                echo "note: pycuda could not be built (it needs JetPack's CUDA toolkit); networks run on the CPU until it is there"
+        fi
         put "$PREFIX/.venv/installed" 0644 root <<< "$stamp"
     fi
 }

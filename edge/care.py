@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge import build
 from edge.appliance import Appliance
-from edge.errors import SettingsError
+from edge.errors import KeySourceError, SettingsError
 from edge.gallery import Gallery, network_of
 from edge.gallery.backup import Facts, Restored, new_identity, restore, write_backup
 from edge.keys import Keyring, load_root_key
@@ -42,6 +42,8 @@ def change_key(job: Appliance, new_key: Path) -> int:
 
     The audit log, whose key goes too, ends with this and is put aside; a new one begins under the new key.
     """
+    if not new_key.exists():
+        raise KeySourceError(f"{new_key}: does not exist; make one: (umask 077; head -c 32 /dev/urandom > {new_key})")
     audit = job.audit
     secret = load_root_key(new_key, credential="", environment={})
     keys = job.settings.keys
@@ -51,7 +53,9 @@ def change_key(job: Appliance, new_key: Path) -> int:
         done = len(gallery) + len(gallery.former or ())
         audit.append("change_key", references=done, change=gallery.counter or 0)
     folder = build.audit_folder(job.settings)
-    folder.rename(folder.with_name(f"{folder.name}-until-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"))
+    aside = folder.with_name(f"{folder.name}-until-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
+    folder.rename(aside)
+    job.report.note(f"the audit log so far is kept as {aside}: it verifies under the old key only; a new one begins")
     return done
 
 

@@ -35,6 +35,7 @@ def test_rotate_changes_every_byte_and_no_decision(desk: Desk, words: tuple[str,
 
 def test_under_another_key_only_that_key_opens_the_gallery(desk: Desk) -> None:
     new = desk.folder / "new.key"
+    assert "head -c 32 /dev/urandom >" in desk.edge("rotate", "--new-key", new, code=7).stderr
     new.write_bytes(bytes(range(32)))
     new.chmod(0o600)
     assert desk.facts("rotate", "--new-key", new)[0]["rotated"] == 1

@@ -91,8 +91,8 @@ memory, and anything on a Jetson or a Raspberry Pi.
 
 Found by these faults and mended: a running door ended when another program's change fell between its look at the gallery and its look at
 the witness; killed in the middle of a restore there was no gallery in its place; a full disk was told at every event instead of once;
-Ctrl-C could tear a JSON line. Left as it is: killed between putting the restored gallery in its place and signing it, `edge restore` must
-be run again, and until then nobody is let in.
+Ctrl-C could tear a JSON line; killed between putting the restored gallery in its place and signing it, `edge restore` had to be run again,
+and until then nobody was let in.
 
 Rows are kept from run to run until the same fault is done again (`--only`), so that some may be older than the commit named below.
 """

@@ -99,6 +99,16 @@ def test_following_is_content_with_what_was_asked_for_and_with_nothing_else() ->
     assert float(right) < 0.01 < float(same)
 
 
+def test_decided_symbols_are_those_of_the_arg_max_and_keep_the_gradient_of_the_soft_ones() -> None:
+    z, weights = logits(), torch.randn(12, 16, 8, generator=torch.Generator().manual_seed(2))
+    p = losses.decided(losses.probabilities(z, 8, 3.0))
+    assert torch.equal(p.detach().round(decimals=5), torch.nn.functional.one_hot(z.detach().view(12, 16, 8).argmax(2), 8).float())
+    (p * weights).sum().backward()
+    soft = logits()
+    (losses.probabilities(soft, 8, 3.0) * weights).sum().backward()
+    assert torch.allclose(z.grad, soft.grad)
+
+
 def test_soft_symbols_and_bits_are_the_hard_ones_where_all_is_decided() -> None:
     symbols = torch.tensor([[0, 5, 7, 2]])
     p = torch.nn.functional.one_hot(symbols, 8).float()

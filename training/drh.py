@@ -5,7 +5,8 @@
 Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards; the
 losses are in ``training.hash_losses``. Categorical (default): the share of equal symbols tells mates from strangers (--contrast, --margin)
 and follows the cosine of the embedding, or of a teacher where one is given (--similarity). Batches hold --people x --samples labelled
-faces and --others of anybody. The temperature rises from --cold to --hot. The projection begins at orthogonal directions, or at those of
+faces and --others of anybody. The temperature rises from --cold to --hot; with --decided (default) the categorical losses see the symbols
+as the arg-max decides them and the temperature shapes only the gradient. The projection begins at orthogonal directions, or at those of
 --start.
 
 The uncertainty head (``training.uncertainty``) learns on the views that are in the features; on a backbone of ours ``training.pfe --head``
@@ -27,7 +28,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from training.features import Features, read_features
-from training.hash_losses import Weights, categorical_loss, probabilities, published_loss
+from training.hash_losses import Weights, categorical_loss, decided, probabilities, published_loss
 from training.projection import (
     check_size,
     figures,
@@ -47,6 +48,8 @@ PEOPLE, SAMPLES = 60, 4
 class Recipe:
     """How a projection is trained. loss: 'categorical' or 'published'. cold, hot: first and last temperature. rate: Adam's, falling to 0.
 
+    decided: categorical losses see the symbols as the arg-max decides them, with the gradient of the soft ones.
+
     people x samples: labelled faces of a batch. others: faces of anybody beside them, for the terms that need no label. own: how much of
     the cosine that the share of equal symbols follows is the embedding's own; the rest is the teacher's.
     """
@@ -58,7 +61,8 @@ class Recipe:
     samples: int = 4
     others: int = 100
     cold: float = 3.0
-    hot: float = 10.0
+    hot: float = 6.0
+    decided: bool = True
     own: float = 0.0
     weights: Weights = field(default_factory=Weights)
     seed: int = 1
@@ -104,6 +108,8 @@ def train_projection(features: Features, teacher: Tensor | None, layer: nn.Linea
         places = learn[np.concatenate([known, random.choice(len(learn), recipe.others)])]
         chosen = embedding[places, random.integers(0, embedding.shape[1], len(places))]
         p = probabilities(layer(chosen), q, recipe.cold + (recipe.hot - recipe.cold) * progress)
+        if recipe.decided and recipe.loss == "categorical":
+            p = decided(p)
         people = torch.from_numpy(features.identity[places])
         loss = batch_loss(p, chosen, None if teacher is None else teacher[places], people, recipe)
         optimiser.zero_grad()
@@ -153,6 +159,7 @@ def recipe_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(plain, name))
     for name in ("rate", "cold", "hot", "own"):
         parser.add_argument(f"--{name}", type=float, default=getattr(plain, name))
+    parser.add_argument("--decided", action=argparse.BooleanOptionalAction, default=plain.decided, help="losses see decided symbols")
     for name, value in asdict(plain.weights).items():
         parser.add_argument(f"--{name}", type=float, default=value, help="of the categorical loss")
 

@@ -28,6 +28,15 @@ def probabilities(logits: Tensor, q: int, temperature: float) -> Tensor:
     return (temperature * logits.view(len(logits), -1, q)).softmax(2)
 
 
+def decided(p: Tensor) -> Tensor:
+    """Probabilities B x m x q -> the symbols that they decide, one-hot, with the gradient of the probabilities.
+
+    The straight-through estimator (Bengio et al., 2013, arXiv 1308.3432): the loss sees codes as a door compares them.
+    """
+    hard = nn.functional.one_hot(p.argmax(2), p.shape[2]).to(p.dtype)
+    return hard + p - p.detach()
+
+
 def shares(p: Tensor) -> Tensor:
     """B x m x q probabilities -> B x B expected shares of equal symbols."""
     flat = p.flatten(1)
@@ -145,11 +154,11 @@ class Weights:
     """How much each categorical term counts. scale: of ``contrast_loss``. edge: margin of ``margin_loss``, radians. 0 leaves a term out."""
 
     similarity: float = 20.0
-    contrast: float = 0.1
+    contrast: float = 0.3
     margin: float = 0.0
     quantisation: float = 0.0
     balance: float = 1.0
-    scale: float = 40.0
+    scale: float = 20.0
     edge: float = 0.1
 
 

@@ -273,7 +273,11 @@ def _progress(said: dict[str, Any], usual: float | None, most: float) -> str:
     """usual: seconds that the last build of this candidate took, None where there was none. most: its time-out in seconds."""
     if "waited" not in said:
         return f"{said['phase']} {said['done']}/{said['steps']}, about {said['left']:.0f} s left"
-    left = f"about {max(0.0, usual - said['waited']):.0f} s left, as the last build went" if usual is not None else f"given up after {most:g} s"
+    left = (
+        f"about {max(0.0, usual - said['waited']):.0f} s left, as the last build went"
+        if usual is not None
+        else f"given up after {most:g} s"
+    )
     return f"still building after {said['waited']:.0f} s; {left}"
 
 

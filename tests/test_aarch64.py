@@ -34,9 +34,12 @@ COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-a
 NO_TOOLS = "aarch64-linux-gnu-gcc or qemu-aarch64 is missing (apt install gcc-aarch64-linux-gnu qemu-user)"
 
 
+EXTRAS = ("jetson", "calibrate", "service", "door", "screen")  # all that systemd/install.sh may ask for on a Jetson
+
+
 def requirements(python: str) -> list[str]:
-    """Of the device: the dependencies and the extra 'jetson', as far as their markers hold there."""
-    found = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["jetson"]]
+    """Of the device: the dependencies and its extras, as far as their markers hold there."""
+    found = [*PROJECT["dependencies"], *dict.fromkeys(line for extra in EXTRAS for line in PROJECT["optional-dependencies"][extra])]
     old = tuple(map(int, python.split("."))) < (3, 11)
     return [line.split(";")[0].strip() for line in found if "python_version < '3.11'" not in line or old]
 

@@ -33,7 +33,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_detector_is_calibrated_and_its_gate_counts_boxes_landmarks_and_symbols(
     tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two portraits are too few to calibrate on, so the bar for symbols is not the product's here (a product's layers are left out in other tests)."""
+    """Two portraits are too few to calibrate on, so the bar for symbols is not the product's here; leaving layers out is tested below."""
     monkeypatch.setattr("calibration.faces.LEAST_SYMBOLS", 0.5)
     words = [
         str(MODELS / "detector.json"),
@@ -54,7 +54,7 @@ def test_a_detector_is_calibrated_and_its_gate_counts_boxes_landmarks_and_symbol
     facts = json.loads(told.out.splitlines()[-1])["forms"]["cpu"]
     gate = facts["gate"]
     assert gate["passed"]
-    assert gate["faces"] >= 32
+    assert gate["faces"] >= 20
     assert 0.5 <= gate["agreement"] < 1
     assert gate["boxes_share"] >= gate["limits"]["boxes_share"]
     assert facts["pictures"]["hash"] == "drh"

@@ -16,7 +16,7 @@ from build_engine.boards import FOLDER, Profile
 from build_engine.errors import BuildError
 from build_engine.graph import cast_first, halved, is_quantised, read_model
 from build_engine.process import Facts
-from build_engine.prove import GATES, failures, measures, samples
+from build_engine.prove import failures, gate, measures, samples
 from edge.errors import NetworkError
 from edge.inference.make import golden_output
 from edge.inference.manifest import Golden, Manifest, read_manifest
@@ -94,7 +94,18 @@ class Attempt:
 class Bench:
     """Where the candidates of one build are made and measured; the float network is asked once for all."""
 
-    def __init__(self, order: Order, tools: Tools, manifest: Manifest, machine: Machine, profile: Profile, staging: Path) -> None:
+    def __init__(
+        self,
+        order: Order,
+        tools: Tools,
+        manifest: Manifest,
+        machine: Machine,
+        profile: Profile,
+        staging: Path,
+        before: PlanManifest | None = None,
+    ) -> None:
+        """before: the plan in use, whose table says how long each candidate took."""
+        self._usual = {one.name: one.seconds for one in (before.candidates if before else ())}
         self._order, self._tools, self._manifest, self._staging = order, tools, manifest, staging
         self._machine, self._profile = machine, profile
         self._samples = samples(manifest, order.options, order.samples)
@@ -125,7 +136,7 @@ class Bench:
         best = min(passed, key=lambda one: one.candidate.milliseconds["1"])
         assert best.plan is not None
         assert best.golden is not None
-        raw, gate = best.plan.read_bytes(), GATES[self._manifest.kind]
+        raw, bars = best.plan.read_bytes(), gate(self._manifest.kind, best.candidate.name)
         return PlanManifest(
             network=self._manifest.name,
             network_sha256=self._manifest.sha256,
@@ -142,7 +153,7 @@ class Bench:
                 samples=len(self._samples),
                 real=self._order.samples is not None,
                 measures=best.candidate.measures,
-                gate=gate,
+                gate=bars,
             ),
             candidates=tuple(_judged(one, best) for one in tried),
             facts={
@@ -205,7 +216,9 @@ class Bench:
         task: Facts = {"do": "build", "graph": str(graph), "plan": str(self._path(name, ".plan")), "cache": str(cache.absolute())}
         task |= {"precision": precision, "shapes": shapes(self._manifest, order.options), "dla": dla, "workspace": order.options.workspace}
         task |= {"optimisation_level": self._profile.optimisation_level, "seconds": order.seconds}
-        done = self._tools.workshop.do(task, self._staging, order.seconds, lambda said: self._tools.tell(f"{name}: {_progress(said)}"))
+        usual = self._usual.get(name)
+        hear = lambda said: self._tools.tell(f"{name}: {_progress(said, usual, order.seconds)}")  # noqa: E731 - one line says it
+        done = self._tools.workshop.do(task, self._staging, order.seconds, hear)
         return float(done["seconds"])
 
     def _measure(self, name: str, seconds: float) -> Attempt:
@@ -221,7 +234,7 @@ class Bench:
             outputs = {key: computed[key] for key in computed.files}
         plan = {name: np.concatenate([outputs[f"{key}/{name}"] for key in inputs if key != "golden"]) for name in self._names}
         measured = measures(self._manifest, self._float(), plan)
-        failed = failures(GATES[self._manifest.kind], measured)
+        failed = failures(gate(self._manifest.kind, name), measured)
         vectors = {one: golden_output(outputs[f"golden/{one}"]) for one in self._names} if not failed else {}
         candidate = Candidate(
             name=name,
@@ -256,8 +269,16 @@ class Bench:
         return self._staging / f"{name}{suffix}"
 
 
-def _progress(said: dict[str, Any]) -> str:
-    return f"{said['phase']} {said['done']}/{said['steps']}, about {said['left']:.0f} s left"
+def _progress(said: dict[str, Any], usual: float | None, most: float) -> str:
+    """usual: seconds that the last build of this candidate took, None where there was none. most: its time-out in seconds."""
+    if "waited" not in said:
+        return f"{said['phase']} {said['done']}/{said['steps']}, about {said['left']:.0f} s left"
+    left = (
+        f"about {max(0.0, usual - said['waited']):.0f} s left, as the last build went"
+        if usual is not None
+        else f"given up after {most:g} s"
+    )
+    return f"still building after {said['waited']:.0f} s; {left}"
 
 
 def _judged(one: Attempt, best: Attempt) -> Candidate:

@@ -18,7 +18,7 @@ from build_engine.resources import check_room
 from edge.errors import NetworkError
 from edge.inference.manifest import Manifest, read_manifest
 from edge.inference.network import read_network
-from edge.inference.plan import Board, PlanManifest, differences, shapes
+from edge.inference.plan import Board, PlanError, PlanManifest, differences, shapes
 from edge.inference.plans import PLAN, PlanStore
 
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -52,7 +52,7 @@ class Job:
             check_room(profile, store.folder)
             on = f"{machine.board.gpu} ({profile.name}), TensorRT {machine.board.tensorrt}"
             self.tools.tell(f"{manifest.name}: building on {on}: {', '.join(precisions)}")
-            bench = Bench(self.order, self.tools, manifest, machine, profile, staging)
+            bench = Bench(self.order, self.tools, manifest, machine, profile, staging, _before(store))
             wanted = [(one, False) for one in precisions]
             wanted += [(one, True) for one in precisions] if profile.dla and machine.dla else []
             plan, raw = bench.choose([bench.attempt(precision, dla) for precision, dla in wanted], name, basis)
@@ -112,3 +112,11 @@ class Job:
         for word, graphs in (("with_cuda_graphs", True), ("without_cuda_graphs", False)):
             found[word] = self.tools.workshop.do(task | {"graphs": graphs}, folder, seconds)["milliseconds"]
         return found
+
+
+def _before(store: PlanStore) -> PlanManifest | None:
+    """The manifest of the plan in use, whether it belongs here or not; None where none can be read."""
+    try:
+        return store.read(store.names()[0])
+    except (PlanError, IndexError):
+        return None

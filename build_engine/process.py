@@ -24,17 +24,21 @@ Facts = dict[str, Any]
 Listener = Callable[[Facts], None]
 PARENT_DIED = 1  # PR_SET_PDEATHSIG
 LOG_LINES = 3
+BEAT = 10.0  # seconds of silence after which the listener hears that the task goes on
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Starts tasks. command: what is run, followed by the task's file and the pipe's number. log: file that takes all they print."""
+    """Starts tasks. command: what is run, followed by the task's file and the pipe's number. log: file that takes all they print.
+    beat: see ``BEAT``."""
 
     log: Path
     command: Sequence[str] = (sys.executable, "-m", "build_engine.process")
+    beat: float = BEAT
 
     def do(self, task: Facts, folder: Path, seconds: float, listen: Listener = lambda facts: None) -> Facts:
-        """What the task ``{"do": name, ...}`` results in. folder: where its description is put.
+        """What the task ``{"do": name, ...}`` results in. folder: where its description is put. listen: hears what the task says, and
+        ``{"waited": seconds}`` where it has said nothing for a while (TensorRT 8.6 tells no progress).
 
         Raises BuildError when it fails, crashes (with the signal's name), or takes longer than ``seconds``; then it has been killed.
         """
@@ -49,7 +53,7 @@ class Workshop:
             finally:
                 os.close(writing)
             try:
-                said = _listen(pipe, time.monotonic() + seconds, listen)
+                said = _listen(pipe, seconds, listen, self.beat)
                 process.wait(timeout=5)
             except (TimeoutError, subprocess.TimeoutExpired):
                 late = f"{task['do']}: took longer than {seconds:g} s and was stopped"
@@ -73,13 +77,17 @@ class Workshop:
         return " / ".join(line.strip()[:200] for line in lines) or "none"
 
 
-def _listen(pipe: BinaryIO, deadline: float, listen: Listener) -> Facts:
+def _listen(pipe: BinaryIO, seconds: float, listen: Listener, beat: float) -> Facts:
     """Everything said until the other side closes the pipe; results and errors are returned, the rest is passed on as it comes."""
     said: Facts = {}
-    rest = b""
+    rest, began = b"", time.monotonic()
     while True:
-        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError
+        left = began + seconds - time.monotonic()
+        if not select.select([pipe], [], [], max(0.0, min(left, beat)))[0]:
+            if left <= beat:
+                raise TimeoutError
+            listen({"waited": round(time.monotonic() - began, 1)})
+            continue
         piece = pipe.read(1 << 16)
         if not piece:
             return said

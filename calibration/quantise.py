@@ -2,15 +2,15 @@
 
     python -m calibration.quantise models/drh.json CROPS --out FOLDER [--held-out CROPS] [--form tensorrt cpu] [--most N]
     python -m calibration.quantise models/drh.json --synthetic --out FOLDER --held-out CROPS
-    python -m calibration.quantise models/detector.json PICTURES --out FOLDER [--held-out PICTURES]
+    python -m calibration.quantise models/detector.json PICTURES --hash models/drh.json --out FOLDER [--held-out PICTURES]
 
 CROPS are aligned crops, PICTURES whole ones (``calibration.crops``); the network's kind says which are needed. Three parts of them, no
-person in two: ranges are measured on the first; calibrator and layers are chosen on the second by how alike the results are (equal symbols
-of the hash, boxes and landmarks of the detector); the gate is held on the third, or on --held-out. Layers that cost most stay float until
-it holds. Written are, of each form (``calibration.qdq``), <name>_int8.onnx (tensorrt) and <name>_int8_cpu.onnx with their manifests, which
-keep all figures; <name>.cache for classic calibration (``calibration.cache``); and <name>.recipe, from which the same networks are made
-again without any picture (``calibration.recipe``). Where a gate does not hold, no network of that form is written. The last line of output
-is JSON.
+person in two: ranges are measured on the first; calibrator and layers are chosen on the second by how alike the results are (equal symbols;
+a detector's are those of the float hash network on the crops that its landmarks align); the gate is held on the third, or on --held-out:
+equal symbols, and for a detector boxes and landmarks too. Layers stay float until it holds, the costliest first. Written are, of each form
+(``calibration.qdq``), <name>_int8.onnx (tensorrt) and <name>_int8_cpu.onnx with their manifests, which keep all figures; <name>.cache for
+classic calibration (``calibration.cache``); and <name>.recipe, from which the same networks are made again without any picture
+(``calibration.recipe``). Where a gate does not hold, no network of that form is written. The last line of output is JSON.
 """
 
 import argparse
@@ -32,11 +32,13 @@ from rich.table import Table
 from calibration import cache, sensitivity
 from calibration.artefact import write
 from calibration.crops import read_crops, read_pictures, split
-from calibration.gate import BATCH, DetectJudge, Figures, HashJudge, Judge
+from calibration.faces import DetectJudge, Hasher
+from calibration.gate import BATCH, Figures, HashJudge, Judge
 from calibration.graph import Graph, Layer, activations, prepare
 from calibration.qdq import FORMS, quantised
 from calibration.ranges import CALIBRATORS, Observer, Ranges
 from calibration.recipe import Form, Recipe, save
+from calibration.speed import share
 from calibration.synthetic import synthetic_crops
 from edge.errors import EdgeError, NetworkError, SourceError
 from edge.face.detect import fit
@@ -90,6 +92,12 @@ def detect_material(manifest: Manifest, raw: bytes, options: argparse.Namespace)
     """Whole pictures, in three parts. Raises SourceError for too few, or for synthetic crops."""
     if options.synthetic:
         raise SourceError("a detector sees whole pictures, and none are made up; name a folder or zip of pictures")
+    if options.hash is None:
+        raise NetworkError(f"{manifest.name}: what its landmarks cost is told in symbols; name the float hash network with --hash")
+    hashing = read_manifest(options.hash)
+    if hashing.code is None:
+        raise NetworkError(f"{options.hash}: is a network of kind '{hashing.kind}'; --hash names one of kind 'hash'")
+    hasher = Hasher(read_network(hashing, options.hash), hashing.code.q)
     pictures = read_pictures(options.pictures, options.most)
     order = np.random.default_rng(0).permutation(len(pictures))
     ends = (np.cumsum((SHARES[0] + SHARES[2], SHARES[1]) if options.held_out else SHARES) * len(pictures)).round().astype(int)
@@ -98,8 +106,8 @@ def detect_material(manifest: Manifest, raw: bytes, options: argparse.Namespace)
     _enough(len(parts[0]), len(parts[1]), len(held))
     side = manifest.preprocessing.size
     batches = [fit(picture, side)[0][None] for picture in parts[0]]
-    sources = _sources(options, len(parts[0]), len(parts[1]), len(held))
-    return Material(batches, DetectJudge(raw, parts[1], side), DetectJudge(raw, held, side), sources)
+    sources = {**_sources(options, len(parts[0]), len(parts[1]), len(held)), "hash": hashing.name, "hash_sha256": hashing.sha256}
+    return Material(batches, DetectJudge(raw, parts[1], side, hasher), DetectJudge(raw, held, side, hasher), sources)
 
 
 def _enough(*parts: int) -> None:
@@ -124,6 +132,13 @@ def make(graph: Graph, form: str, observed: dict[str, Ranges], material: Materia
     ranges = observed[calibrator]
     tried = sensitivity.alone(graph, graph.layers, ranges, form, material.choice)
     costs = dict(track(tried, f"{form}: layers", len(graph.layers), console=CONSOLE, transient=True))
+    layers, figures = chosen(graph, form, ranges, costs, material)
+    return Made(form, quantised(graph, layers, ranges, form), calibrator, scores, layers, costs, figures)
+
+
+def chosen(graph: Graph, form: str, ranges: Ranges, costs: dict[str, float], material: Material) -> tuple[list[Layer], Figures]:
+    """The layers in INT8 with which the gate holds, and its figures. Where some must stay float, onnxruntime's form leaves out the
+    costliest or the last ones, whichever is quicker here. Raises NetworkError where no choice passes."""
     figures: Figures = {}
 
     def holds(layers: list[Layer]) -> bool:
@@ -131,12 +146,22 @@ def make(graph: Graph, form: str, observed: dict[str, Ranges], material: Materia
         figures.update(material.gate.figures(quantised(graph, layers, ranges, form).SerializeToString()))
         return bool(figures["passed"])
 
-    layers = sensitivity.until(graph.layers, costs, holds)
-    if layers is None:
+    found = [(sensitivity.until(graph.layers, costs, holds), dict(figures))]
+    if form == "cpu" and found[0][0] != graph.layers:
+        found.append((sensitivity.from_the_end(graph.layers, holds), dict(figures)))
+    passed = [(layers, told) for layers, told in found if layers is not None]
+    if not passed:
         raise NetworkError(
             f"form {form}: the gate holds with no layer quantised ({figures}); calibrate on more pictures, like those of the gate"
         )
-    return Made(form, quantised(graph, layers, ranges, form), calibrator, scores, layers, costs, figures)
+    return min(passed, key=lambda one: _share(graph, one[0], ranges, form, material) if len(passed) > 1 else 0.0)
+
+
+def _share(graph: Graph, layers: Sequence[Layer], ranges: Ranges, form: str, material: Material) -> float:
+    """Processor time of an INT8 network of the float one's, in onnxruntime, on one picture."""
+    names = [output.name for output in graph.model.graph.output]
+    raw = quantised(graph, layers, ranges, form).SerializeToString()
+    return share(graph.model.SerializeToString(), raw, material.batches[0][:1], names)
 
 
 def facts_of(made: Made, graph: Graph, manifest: Manifest, material: Material) -> dict[str, Any]:
@@ -180,11 +205,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         show(made, graph)
         size = path.with_suffix(".onnx").stat().st_size
         facts["forms"][form] = {"manifest": str(path), "bytes": size, **kept}
+        if form == "cpu":
+            facts["forms"][form]["time_share"] = _timed(graph, made, observed, material)
         if form == "tensorrt":
             tensors = activations(graph, made.layers)
             (options.out / f"{manifest.name}.cache").write_text(cache.written(observed[made.calibrator], tensors), encoding="utf-8")
     save(Recipe(name=manifest.name, float_sha256=manifest.sha256, forms=recipe), options.out / f"{manifest.name}.recipe")
     return facts
+
+
+def _timed(graph: Graph, made: Made, observed: dict[str, Ranges], material: Material) -> float:
+    """Says what INT8 saves on this processor."""
+    found = round(_share(graph, made.layers, observed[made.calibrator], made.form, material), 3)
+    verdict = "" if found < 1 else ": no gain on this processor, so leave the float network in its place"
+    CONSOLE.print(f"{made.form}: takes {found} of float's time here{verdict}", style="" if found < 1 else "yellow", highlight=False)
+    return found
 
 
 def _observe(graph: Graph, batches: Iterable[npt.NDArray[np.uint8]]) -> dict[str, Ranges]:
@@ -219,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("network", type=Path, help="manifest of the float network")
     parser.add_argument("pictures", type=Path, nargs="?", help="to calibrate on: crops for a hash network, whole pictures for a detector")
     parser.add_argument("--synthetic", action="store_true", help="calibrate a hash network on made-up crops")
+    parser.add_argument("--hash", type=Path, help="for a detector: manifest of the float hash network, which judges its landmarks")
     parser.add_argument("--out", type=Path, required=True, help="folder for the networks and their manifests")
     parser.add_argument("--held-out", type=Path, help="pictures for the gate (default: a part of the others)")
     parser.add_argument("--form", nargs="+", choices=FORMS, default=list(FORMS), help="what is made (default both)")

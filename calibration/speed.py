@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
 from edge.errors import EdgeError
 from edge.inference import Network, load_network
+from edge.inference.onnx_runtime import open_session
 
 WARM = 5
 DOOR = {"hash": ["logits", "log_variance"], "detect": ["scores", "boxes", "landmarks"]}
@@ -43,6 +45,20 @@ def compare(first: Network, second: Network, rounds: int, batch: int = 1) -> dic
         "ratio": round(float(middle), 3),
         "ratio_p5_p95": [round(float(low), 3), round(float(high), 3)],
     }
+
+
+def share(float_network: bytes, int8_network: bytes, batch: npt.NDArray[np.uint8], outputs: list[str], rounds: int = 30) -> float:
+    """Processor time of the second file's inference, of the first's: the median over rounds in which they take turns, one thread."""
+    sessions: list[Any] = [open_session(raw, 1, "a network to be timed") for raw in (float_network, int8_network)]
+    taken = []
+    for _ in range(WARM + rounds):
+        spent = []
+        for session in sessions:
+            begun = time.process_time()
+            session.run(outputs, {session.get_inputs()[0].name: batch})
+            spent.append(time.process_time() - begun)
+        taken.append(spent[1] / spent[0])
+    return float(np.median(taken[WARM:]))
 
 
 def _seconds(network: Network, pictures: np.ndarray, outputs: list[str]) -> float:

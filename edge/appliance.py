@@ -1,7 +1,7 @@
 """The jobs of the appliance, one method each: capture, enrol, identify a picture, watch a stream. Parts come from ``edge.build``."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -13,7 +13,7 @@ from edge.enrol import EnrolmentRules, Listener, Session, capture, duplicate, un
 from edge.errors import AcquisitionError, GalleryError, SettingsError, SubjectError
 from edge.gallery import Gallery, Subject, is_id, normalised
 from edge.identify import run
-from edge.records import Face, Frame, Outcome, Reason
+from edge.records import Face, Frame, Outcome, Reason, Sighting
 from edge.report import Report, Tally
 from edge.service.audit import Audit
 from edge.settings import Settings
@@ -134,8 +134,18 @@ class Appliance:
         match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
         return [self.judge(match, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
 
-    def watch(self, gallery: Gallery, stream: Source, limit: int | None = None, watchers: Sequence[Watcher] = ()) -> Tally:
-        """Run the loop over a stream; report and record every outcome, tell the watchers; the count of it all. Ctrl-C ends it too."""
+    def watch(
+        self,
+        gallery: Gallery,
+        stream: Source,
+        limit: int | None = None,
+        watchers: Sequence[Watcher] = (),
+        enough: Callable[[Sequence[Sighting]], str] = lambda sightings: "",
+    ) -> Tally:
+        """Run the loop over a stream; report and record every outcome, tell the watchers; the count of it all. Ctrl-C ends it too.
+
+        enough: asked after every frame; a text ends the loop, and is told.
+        """
         tally, begun = Tally(), 0.0
         match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
         identifier = build.identifier(self.settings, match)
@@ -152,6 +162,9 @@ class Appliance:
                     tally.add(outcome, name)
                     self.report.outcome(outcome, name, outcome.captured - begun)
                     self._record(gallery, outcome)
+                if frame and (why := enough(identifier.sightings)):
+                    self.report.warn(why)
+                    break
         except KeyboardInterrupt:
             self.report.note("stopped")
             tally.stopped = True

@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge import __version__, build, outputs
 from edge.appliance import Appliance
 from edge.errors import EdgeError, SettingsError
 from edge.gallery import Gallery
 from edge.keys.memory import harden
+from edge.records import Sighting
 from edge.ruled import RuledScreen
 from edge.service.chain import Fact
 from edge.service.face import ScreenWatcher
 from edge.service.notify import Alive, notifier, watchdog_interval
 from edge.service.recorder import Recorder
 from edge.settings import Settings, flatten
+from edge.takeover import PlanReady
 from edge.watch import Watcher
 
 
@@ -43,6 +45,11 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
         alive.ready("watching")
         found.insert(0, alive)
     return found
+
+
+def enough(settings: Settings) -> Callable[[Sequence[Sighting]], str]:
+    """When a run should end for a new plan; never, where no service manager would start it again. Made before networks are loaded."""
+    return PlanReady(settings) if notifier() else lambda sightings: ""
 
 
 def metrics(job: Appliance, gallery: Gallery) -> list[Watcher]:

@@ -122,8 +122,10 @@ def quantise(settings: Settings, report: Report) -> None:
 
 def _require_float(models: Path, name: str) -> None:
     """Raises NetworkError for an INT8 form: a plan is made of the float network, and of the INT8 form that lies beside it."""
-    if read_manifest(models / f"{name}.json").float_parent:
-        raise NetworkError("is an INT8 form; name its float network in network.hash, whose plan is INT8 where that is faster")
+    manifest = read_manifest(models / f"{name}.json")
+    if manifest.float_parent or "quantised" in manifest.facts:
+        setting = "network.hash" if manifest.kind == "hash" else "network.detector"
+        raise NetworkError(f"is an INT8 form; name its float network in {setting}, whose plan is INT8 where that is faster")
 
 
 def without_int8(models: Path, name: str) -> str:

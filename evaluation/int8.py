@@ -3,8 +3,8 @@
     python -m evaluation.int8 [--config FILE]
 
 The recipe is what `python -m calibration.quantise` wrote: of each form the agreement of symbols with float at the gate, and the unequal
-symbols of mated and non-mated pairs, float against float, INT8 against INT8, and a float reference against an INT8 probe. The last line of
-output is JSON.
+symbols of mated and non-mated pairs, float against float, INT8 against INT8, and a float reference against an INT8 probe. The network for
+TensorRT is made of it, and Polygraphy says what is in it (``evaluation.inside``). The last line of output is JSON.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from edge import build
 from edge.errors import NetworkError
 from edge.inference import Manifest
 from edge.settings import load_settings
+from evaluation import inside
 from evaluation.pictures import Answer, answer
 
 KINDS = {"float_float": "float against float", "int8_int8": "INT8 against INT8", "float_int8": "float reference, INT8 probe"}
@@ -42,8 +43,9 @@ def measure(options: argparse.Namespace) -> Answer:
     settings = load_settings(options.config)
     recipe = recipe_of(settings.network.models, build.hash_manifest(settings))
     forms = {name: form["facts"] for name, form in recipe["forms"].items()}
-    facts = {"float": recipe["name"], "float_sha256": recipe["float_sha256"], "forms": forms}
-    return [_gates(recipe["name"], forms), _pairs(forms)], facts
+    found = inside.inspected(settings.network.models, recipe["name"]) if "tensorrt" in forms else None
+    facts = {"float": recipe["name"], "float_sha256": recipe["float_sha256"], "forms": forms, "inspected": found}
+    return [_gates(recipe["name"], forms), _pairs(forms), inside.table(found)], facts
 
 
 def _gates(network: str, forms: Mapping[str, Any]) -> Table:

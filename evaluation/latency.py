@@ -1,12 +1,13 @@
 """Where the time of a frame goes, what protection and search take of it, and the loop against a stock MobileFaceNet.
 
-    python -m evaluation.latency [--reference ONNX] [--against NAME] [--frames N] [--references N] [--config FILE]
+    python -m evaluation.latency [--reference ONNX] [--against NAME [--against-detector NAME]] [--frames N] [--references N] [--config FILE]
 
 The frames are those of the demonstration stream, shown so far apart that each face is an approach of one sample: every usable face is
 aligned, assessed, hashed, searched for and decided upon. Search is among random codes in a gallery of its own. With --reference (a
 MobileFaceNet: one RGB crop 1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the
 shipped one, frame by frame in turn; its embedding is repeated to fill the code, so that nothing is added to its time. With --against (a
-hashing network in the folder of networks, such as drh_int8_cpu) it runs with that one too, in the same turns. One process, one thread;
+hashing network in the folder of networks, such as drh_int8_cpu) it runs with that one too, in the same turns, and with the detector of
+--against-detector if one is named. One process, one thread;
 shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
 """
 
@@ -122,11 +123,14 @@ class Timed:
 
 
 class Loop:
-    """The identification loop of the appliance around one hashing network, timed frame by frame."""
+    """The identification loop of the appliance around a hashing network and a detector, timed frame by frame."""
 
-    def __init__(self, settings: Settings, networks: build.Networks, hasher: Infer, gallery: Gallery) -> None:
+    def __init__(
+        self, settings: Settings, networks: build.Networks, hasher: Infer, gallery: Gallery, detector: Infer | None = None
+    ) -> None:
+        """detector: None for the one in force."""
         self._stages, self._gallery = Clocks(), Timed(gallery)
-        self._identifier = identifier(settings, networks, hasher, self._gallery, self._stages)
+        self._identifier = identifier(settings, networks, detector or networks.detector, hasher, self._gallery, self._stages)
         self.steps: list[Step] = []
 
     def step(self, frame: Frame) -> None:
@@ -145,11 +149,11 @@ class Loop:
         return [step for step in self.steps if step.faces][WARM_UP:]
 
 
-def identifier(settings: Settings, networks: build.Networks, hasher: Infer, gallery: Timed, stages: Stages) -> Identifier:
-    """The loop as the appliance builds it, but for the hashing network."""
+def identifier(settings: Settings, networks: build.Networks, detector: Infer, hasher: Infer, gallery: Timed, stages: Stages) -> Identifier:
+    """The loop as the appliance builds it, but for its two networks."""
     detect = settings.detect
     limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
-    acquirer = Acquirer(networks.detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
+    acquirer = Acquirer(detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
     return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks))
 
 
@@ -212,12 +216,26 @@ def parts(ours: Sequence[Step], theirs: Sequence[Step]) -> dict[str, dict[str, f
     }
 
 
+def alike(ours: Sequence[Step], theirs: Sequence[Step]) -> tuple[list[Step], list[Step]]:
+    """The frames, without the first ones, in which both loops searched for equally many faces: two detectors do not always see the same."""
+    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.faces and a.faces == b.faces][WARM_UP:]
+    return [a for a, _ in both], [b for _, b in both]
+
+
 def another(settings: Settings, name: str, m: int, q: int) -> Network:
     """A hashing network of the folder of networks, whose codes are of the same size. Raises NetworkError."""
     found = load_network(settings.network.models / f"{name}.json", threads=settings.network.threads)
     size = found.manifest.code
     if size is None or (size.m, size.q) != (m, q):
         raise NetworkError(f"--against {name}: its codes are not of {m} symbols of {q}; name a form of the network in force")
+    return found
+
+
+def another_detector(settings: Settings, name: str) -> Network:
+    """A detector of the folder of networks. Raises NetworkError."""
+    found = load_network(settings.network.models / f"{name}.json", threads=settings.network.threads)
+    if found.manifest.kind != "detect":
+        raise NetworkError(f"--against-detector {name}: is a network of kind '{found.manifest.kind}'; name a detector")
     return found
 
 
@@ -242,7 +260,9 @@ def measure(options: argparse.Namespace) -> Answer:
             if options.reference and options.reference.is_file():
                 loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))
             if options.against:
-                loops.append(Loop(settings, networks, another(settings, options.against, network.m, network.q), gallery))
+                hasher = another(settings, options.against, network.m, network.q)
+                detector = another_detector(settings, options.against_detector) if options.against_detector else None
+                loops.append(Loop(settings, networks, hasher, gallery, detector))
             run(loops, list(islice(apart(stream.frames(), beyond(settings)), options.frames)))
     return _answer(loops, options, networks.hasher.manifest.name)
 
@@ -263,7 +283,12 @@ def _answer(loops: Sequence[Loop], options: argparse.Namespace, network: str) ->
     }
     theirs = [loop.measured for loop in loops[1:]]
     if options.against:
-        facts["against"] = {"network": options.against, "busy": parts(ours, theirs.pop())}
+        theirs.pop()
+        mine, other = alike(loops[0].steps, loops[-1].steps)
+        if not mine:
+            raise SourceError("latency: both loops saw the same faces in no frame; give more --frames, or another --against-detector")
+        told = {"network": options.against, "detector": options.against_detector, "frames": len(mine)}
+        facts["against"] = {**told, "busy": parts(mine, other)}
     if theirs:
         facts["reference"] = {"file": options.reference.name, **summary(theirs[0]), **against(ours, theirs[0])}
     missing = f"{options.reference} is not there" if options.reference else "no --reference was named"
@@ -286,7 +311,8 @@ def _forms(facts: Mapping[str, Any]) -> Table:
     other = facts["against"]
     table = Table(title="processor time, medians of ms per frame", caption="the share is the median of the frames' shares")
     table.add_column("stage")
-    for heading in (facts["network"], other["network"], "share"):
+    both = f"{other['network']}, {other['detector']}" if other["detector"] else other["network"]
+    for heading in (facts["network"], both, "share"):
         table.add_column(heading, justify="right")
     for name, one in other["busy"].items():
         table.add_row(name, f"{one['ms']:.3f}", f"{one['ms_against']:.3f}", f"{one['share']:.2f}")
@@ -315,6 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m evaluation.latency", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--reference", type=Path, metavar="ONNX", help="stock MobileFaceNet to compare with; left out if absent")
     parser.add_argument("--against", metavar="NAME", help="another hashing network of network.models to run the loop with, as drh_int8_cpu")
+    parser.add_argument("--against-detector", metavar="NAME", help="with --against: the detector of that loop, as detector_int8_cpu")
     parser.add_argument("--frames", type=count, default=story, help=f"frames of the stream (default all {story})")
     parser.add_argument("--references", type=count, default=REFERENCES, help=f"in the gallery (default {REFERENCES:,})")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")

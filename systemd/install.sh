@@ -162,7 +162,7 @@ program() {
     [ -n "$PROGRAM" ] && [ "$HERE" != "$ROOT$PREFIX" ] || return 0
     local part
     for part in edge build_engine calibration config models docs systemd pyproject.toml README.md LICENSE; do
-        if [ -e "$HERE/$part" ] && ! diff -rq -x __pycache__ -x '*.so' "$HERE/$part" "$ROOT$PREFIX/$part" > /dev/null 2>&1; then
+        if [ -e "$HERE/$part" ] && ! diff -rq -x __pycache__ -x '*.so' -x '*_int8*' "$HERE/$part" "$ROOT$PREFIX/$part" > /dev/null 2>&1; then
             run mkdir -p "$ROOT$PREFIX"
             run rm -rf "$ROOT$PREFIX/$part.new"
             run cp -R "$HERE/$part" "$ROOT$PREFIX/$part.new"
@@ -185,6 +185,10 @@ program() {
                 echo "note: pycuda could not be built (it needs JetPack's CUDA toolkit); networks run on the CPU until it is there"
         fi
         put "$PREFIX/.venv/installed" 0644 root <<< "$stamp"
+    fi
+    # the door's user may not write beside the networks, so the INT8 forms are made here; new networks came without them
+    if [ "$BOARD" = jetson ] && [ ! -e "$PREFIX/models/drh_int8.json" ]; then
+        (umask 022 && run "$PREFIX/.venv/bin/edge" engine quantise) || echo "note: no INT8 networks could be made; plans will be FP16"
     fi
 }
 

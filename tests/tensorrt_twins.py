@@ -238,6 +238,8 @@ class TensorRT:
             self.IProgressMonitor = type("IProgressMonitor", (), {})
         self.Logger = Logger
         self.asked: list[str] = []
+        self.configs: list[Config] = []  # of every build, to be looked at afterwards
+        self.profiles: list[Profile] = []
 
     def only(self, thing: Any, kind: str) -> Any:
         return Only(thing, self.surface[kind], kind)
@@ -268,10 +270,12 @@ class Builder:
         return self._trt.only(Network(self._trt, words.get(flags, "")), "INetworkDefinition")
 
     def create_builder_config(self) -> Any:
-        return self._trt.only(Config(self._trt), "IBuilderConfig")
+        self._trt.configs.append(Config(self._trt))
+        return self._trt.only(self._trt.configs[-1], "IBuilderConfig")
 
     def create_optimization_profile(self) -> Any:
-        return self._trt.only(SimpleNamespace(set_shape=lambda name, *shapes: shapes, shapes={}), "IOptimizationProfile")
+        self._trt.profiles.append(Profile())
+        return self._trt.only(self._trt.profiles[-1], "IOptimizationProfile")
 
     def build_serialized_network(self, network: Any, config: Any) -> Any:
         made, asked = inner(network), inner(config)
@@ -345,6 +349,14 @@ class Parser:
         if any(bytes_in & set(node.input) and node.op_type != "Cast" for node in model.graph.node):
             self._errors.append(UINT8_REFUSED)
         return not self._errors
+
+
+class Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+
+    def set_shape(self, name: str, *shapes: tuple[int, ...]) -> None:
+        self.shapes[name] = shapes
 
 
 class Config:

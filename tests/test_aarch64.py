@@ -22,21 +22,17 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # what does not come from the index, and where it comes from instead
 ELSEWHERE = {"pycuda": "source only: compiled on the board against JetPack's CUDA headers"}
-PLATFORMS = (
-    "manylinux_2_17_aarch64",
-    "manylinux2014_aarch64",
-    "manylinux_2_26_aarch64",
-    "manylinux_2_28_aarch64",
-    "manylinux_2_35_aarch64",
-)
 GLIBC = {"3.10": 35, "3.12": 39}  # JetPack 6 is Ubuntu 22.04, JetPack 7 is 24.04
 COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
 NO_TOOLS = "aarch64-linux-gnu-gcc or qemu-aarch64 is missing (apt install gcc-aarch64-linux-gnu qemu-user)"
 
 
+EXTRAS = ("jetson", "calibrate", "service", "door", "screen")  # all that systemd/install.sh may ask for on a Jetson
+
+
 def requirements(python: str) -> list[str]:
-    """Of the device: the dependencies and the extra 'jetson', as far as their markers hold there."""
-    found = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["jetson"]]
+    """Of the device: the dependencies and its extras, as far as their markers hold there."""
+    found = [*PROJECT["dependencies"], *dict.fromkeys(line for extra in EXTRAS for line in PROJECT["optional-dependencies"][extra])]
     old = tuple(map(int, python.split("."))) < (3, 11)
     return [line.split(";")[0].strip() for line in found if "python_version < '3.11'" not in line or old]
 
@@ -73,15 +69,16 @@ def test_every_dependency_of_the_device_has_a_wheel_for_aarch64(tmp_path: Path, 
             "--abi",
             "none",
         ]
-        words += [word for platform in PLATFORMS if glibc(platform) <= GLIBC[python] for word in ("--platform", platform)]
+        words += [word for platform in platforms(GLIBC[python]) for word in ("--platform", platform)]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode:
             missing[requirement] = done.stderr.strip().splitlines()[-1]
     assert missing == {}
 
 
-def glibc(platform: str) -> int:
-    return 17 if platform.startswith("manylinux2014") else int(platform.split("_")[2])
+def platforms(glibc: int) -> list[str]:
+    """Names of what runs on that glibc 2.x, as pip itself makes them there."""
+    return ["manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1))]
 
 
 def test_what_has_no_wheel_is_named_with_where_it_comes_from() -> None:

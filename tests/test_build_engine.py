@@ -13,11 +13,13 @@ from build_engine.boards import FOLDER, allowed, profile_of, read_profiles
 from build_engine.builder import Order, build
 from build_engine.errors import BuildError, RefusedError
 from build_engine.graph import cast_first, halved, is_quantised, read_model
-from build_engine.prove import GATES, failures, measures, samples
+from build_engine.prove import GATES, failures, gate, measures, samples
 from build_engine.release import PRECISIONS, Release
 from build_engine.resources import check_room, free_memory
+from edge.inference import load_network
 from edge.inference.manifest import read_manifest
 from edge.inference.plan import Board, Options
+from tests import shipped_int8
 from tests.tensorrt_twins import RELEASES, UINT8_REFUSED, Script, modules
 from tests.tiny_networks import ship_detector, ship_hash
 
@@ -178,11 +180,28 @@ def test_progress_comes_step_by_step_where_the_release_tells_it(tmp_path: Path) 
         assert seen == steps
 
 
-def test_dla_is_used_where_there_is_one(tmp_path: Path) -> None:
-    trt = twin(WEAK, dla=2)
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_release_is_told_workspace_level_and_shapes_and_gives_its_timing_cache(tmp_path: Path, release: str) -> None:
+    trt = twin(release)
+    built = build(trt, graph_of("fp32", Release(trt), tmp_path), order("fp32", cache=f"cache of {release}".encode()), ignore)
+    (config,), (profile,) = trt.configs, trt.profiles
+    assert config.pools == {"WORKSPACE": 64 << 20}
+    assert config.builder_optimization_level == 3
+    assert profile.shapes == {"crops": SHAPES}, "any number of crops from one to four"
+    assert config.default_device_type is None
+    assert "GPU_FALLBACK" not in config.flags
+    assert built.cache == f"cache of {release}".encode()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_dla_is_used_where_there_is_one_and_what_it_cannot_do_stays_on_the_gpu(tmp_path: Path, release: str) -> None:
+    trt = twin(release, dla=2)
     build(trt, graph_of("fp16", Release(trt), tmp_path), order("fp16", dla=True), ignore)
+    (config,) = trt.configs
+    assert (config.default_device_type.name, config.DLA_core) == ("DLA", 0)
+    assert "GPU_FALLBACK" in config.flags
     with pytest.raises(BuildError, match="no deep learning accelerator"):
-        build(twin(WEAK), graph_of("fp16", Release(trt), tmp_path), order("fp16", dla=True), ignore)
+        build(twin(release), graph_of("fp16", Release(trt), tmp_path), order("fp16", dla=True), ignore)
 
 
 def board(sm: str, gpu: str = "a GPU") -> Board:
@@ -265,6 +284,23 @@ def test_outputs_that_are_no_numbers_never_pass(tmp_path: Path) -> None:
 def test_the_gate_is_what_is_asked_and_not_less() -> None:
     assert failures({"symbols_least": 0.95, "boxes_most": 0.1}, {"symbols_least": 0.95, "boxes_most": 0.1}) == []
     assert len(failures({"symbols_least": 0.95, "boxes_most": 0.1}, {"symbols_least": 0.949, "boxes_most": float("nan")})) == 2
+
+
+def test_the_shipped_int8_detector_passes_the_gate_of_its_precision_and_of_no_other(tmp_path: Path) -> None:
+    """In onnxruntime, on the pictures that a board without samples takes: scores move too much for float, boxes and landmarks do not."""
+    (recipe,) = [path for path in shipped_int8.RECIPES if path.stem == "detector"]
+    quantised_form = load_network(shipped_int8.tensorrt_form(recipe, tmp_path).with_suffix(".json"))
+    detector = load_network(recipe.with_suffix(".json"))
+    pictures = samples(detector.manifest, Options(batch=1, side=320, workspace=64), None)
+    ours, theirs = ([network.infer(picture[None]) for picture in pictures] for network in (detector, quantised_form))
+    joined = [{name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]} for outputs in (ours, theirs)]
+    measured = measures(detector.manifest, *joined)
+    assert failures(gate("detect", "int8"), measured) == failures(gate("detect", "mixed-dla"), measured) == []
+    assert [reason.split()[0] for reason in failures(gate("detect", "fp16"), measured)] == ["scores"]
+
+
+def test_codes_are_held_to_the_same_bar_in_every_precision() -> None:
+    assert gate("hash", "int8") == gate("hash", "fp16") == GATES["hash"]
 
 
 def test_proof_is_on_the_pictures_given_or_on_made_up_ones(tmp_path: Path) -> None:

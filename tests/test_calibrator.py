@@ -83,3 +83,14 @@ def test_what_is_no_cache_is_refused_with_its_place(tmp_path: Path, content: str
 def test_a_missing_cache_is_refused_with_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match=r"calibration\.quantise"):
         read_cache(tmp_path / "none.cache")
+
+
+def test_the_real_tensorrt_takes_it_for_a_calibrator_of_its_own(made: Path) -> None:
+    """Its Python classes need no GPU. 8.6.0 is whole on the package index, for CPython 3.10."""
+    trt = pytest.importorskip("tensorrt", reason="TensorRT is not installed; pip install tensorrt==8.6.0 nvidia-cudnn-cu12==8.9.7.29")
+    if not hasattr(trt, "IInt8EntropyCalibrator2"):
+        pytest.skip(f"TensorRT {trt.__version__} has no calibrators")
+    found = calibrator(trt, made)
+    assert isinstance(found, trt.IInt8EntropyCalibrator2)
+    assert found.get_algorithm() == trt.CalibrationAlgoType.ENTROPY_CALIBRATION_2
+    assert found.read_calibration_cache() == made.read_bytes()

@@ -12,7 +12,7 @@ from calibration.graph import activations
 from calibration.recipe import Form, Recipe, save
 from edge import build, engine
 from edge.errors import NetworkError
-from edge.inference import read_manifest
+from edge.inference import load_network, read_manifest
 from edge.report import Report
 from edge.settings import DEFAULTS, Settings, load_settings
 from tests import tiny_int8
@@ -79,7 +79,7 @@ def test_a_plan_is_made_of_the_float_network_and_an_int8_name_says_so(settings: 
 
 
 def test_the_shipped_recipe_makes_networks_that_galleries_of_the_shipped_one_serve(tmp_path: Path) -> None:
-    for name in ("detector.json", "detector.onnx", "drh.json", "drh.onnx", "drh.recipe"):
+    for name in ("detector.json", "detector.onnx", "detector.recipe", "drh.json", "drh.onnx", "drh.recipe"):
         shutil.copy(MODELS / name, tmp_path)
     (tmp_path / "door.toml").write_text('[network]\nmodels = "."\n')
     engine.run(load_settings(tmp_path / "door.toml", {}), Report(as_json=True, quiet=True), "quantise")
@@ -92,3 +92,11 @@ def test_the_shipped_recipe_makes_networks_that_galleries_of_the_shipped_one_ser
         (tmp_path / "door.toml").write_text(f'[network]\nmodels = "."\nhash = "{name}"\n')
         assert build.Networks(load_settings(tmp_path / "door.toml", {})).tail == manifest.non_mated
     assert not list(lint_file(tmp_path / "drh_int8.onnx"))
+    for form in ("detector_int8", "detector_int8_cpu"):
+        gate = read_manifest(tmp_path / f"{form}.json").facts["quantised"]["gate"]  # type: ignore[index, call-overload]
+        assert gate["passed"]  # type: ignore[index, call-overload]
+        assert load_network(tmp_path / f"{form}.json").manifest.kind == "detect"
+    assert not list(lint_file(tmp_path / "detector_int8.onnx"))
+    (tmp_path / "door.toml").write_text('[network]\nmodels = "."\ndetector = "detector_int8_cpu"\n')
+    with pytest.raises(NetworkError, match=r"detector_int8_cpu: is an INT8 form; .*in network\.detector"):
+        engine.run(load_settings(tmp_path / "door.toml", {}), Report(as_json=True, quiet=True), "build")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.crops import Crops
-from calibration.gate import DetectJudge, HashJudge, distances, matched, moved_tail
+from calibration.faces import DetectJudge, Hasher, matched
+from calibration.gate import HashJudge, distances, moved_tail
 from edge.records import Face
 from edge.template.tail import Bound, NonMatedTail
 
@@ -87,20 +88,56 @@ def test_pictures_without_faces_count_nothing() -> None:
     assert (overlaps.tolist(), extra) == ([0.0], 0)
 
 
+class ByPlace(Hasher):
+    """Symbols by where a face's first point lies: each pixel that it moves changes one of a hundred."""
+
+    def symbols(self, picture: np.ndarray, face: Face) -> np.ndarray | None:
+        place = round(float(face.landmarks[0, 0])) % 50
+        return (np.arange(100) < place).astype(np.uint8) if face.score > 0 else None
+
+
 class Seen(DetectJudge):
     """A judge that is told what each network sees."""
 
     def faces(self, network: bytes) -> list[list[Face]]:
-        return {b"float": [[face(0)], [face(50)]], b"same": [[face(0)], [face(50)]], b"blind": [[], []]}.get(
-            network, [[face(0), face(200)], [face(50)]]
-        )
+        found = [[face(0)], [face(50)]]
+        no_crop = Face(found[1][0].box, found[1][0].landmarks, 0.0)
+        return {
+            b"blind": [[], []],
+            b"sees more": [[face(0), face(200)], [face(50)]],
+            b"points that fix no crop": [[face(0)], [no_crop]],
+        }.get(network, found)
 
 
-@pytest.mark.parametrize(("network", "passed"), [(b"same", True), (b"blind", False), (b"sees more", False)])
+def seen() -> Seen:
+    return Seen(b"float", [np.zeros((1, 1, 3), np.uint8)] * 2, 320, ByPlace(b"", 2))
+
+
+@pytest.mark.parametrize(
+    ("network", "passed"), [(b"same", True), (b"blind", False), (b"sees more", False), (b"points that fix no crop", False)]
+)
 def test_a_detector_passes_if_it_sees_the_same_faces_and_no_others(network: bytes, passed: bool) -> None:
-    judge = Seen(b"float", [], 320)
+    judge = seen()
     assert judge.figures(network)["passed"] is passed
     assert (judge.score(network) == 1) is passed
+
+
+class Off(Seen):
+    """Sees the same, and the points this many pixels off, of 20 between the eyes."""
+
+    def faces(self, network: bytes) -> list[list[Face]]:
+        return [[face(x * 50, side=400.0, shift=float(network or 0))] for x in range(2)]
+
+
+@pytest.mark.parametrize(("off", "passed"), [(b"0", True), (b"5", True), (b"6", False)])
+def test_landmarks_near_by_in_pixels_still_fail_when_they_change_too_many_symbols(off: bytes, passed: bool) -> None:
+    """One pixel is 1 % of the symbols here and 0.5 % of the eye distance: six are within the bar for landmarks, and not for symbols."""
+    judge = Off(b"0", [np.zeros((1, 1, 3), np.uint8)] * 2, 320, ByPlace(b"", 2))
+    figures = judge.figures(off)
+    assert figures["agreement"] == pytest.approx(1 - int(off) / 100)
+    assert figures["landmark_shift_mean"] == pytest.approx(int(off) / 200)
+    assert figures["landmark_shift_mean"] <= figures["limits"]["landmark_shift_mean"]
+    assert figures["passed"] is passed
 
 
 class Told(HashJudge):

@@ -25,6 +25,14 @@ def test_the_share_is_the_median_of_the_frames_shares_of_processor_time() -> Non
     }
 
 
+def test_only_frames_in_which_both_see_equally_many_faces_are_compared() -> None:
+    def seen(*faces: int) -> list[latency.Step]:
+        return [latency.Step(number, 0.0, 0.0, {}, count) for number, count in enumerate(faces)]
+
+    ours, theirs = latency.alike(seen(1, 1, 1, 0, 2, 1), seen(1, 1, 1, 0, 1, 1))
+    assert [one.busy for one in ours] == [one.busy for one in theirs] == [2, 5], "two to warm up, one without a face, one unlike"
+
+
 def test_a_stage_is_timed_by_the_clock_and_by_the_processor() -> None:
     stages = latency.Clocks()
     for _ in range(2):
@@ -37,13 +45,20 @@ def test_a_stage_is_timed_by_the_clock_and_by_the_processor() -> None:
 def test_the_loop_runs_with_the_network_named(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("skimage", reason="a portrait of the demonstration is in scikit-image")
     pytest.importorskip("matplotlib", reason="a portrait of the demonstration is in matplotlib")
-    assert latency.main([*WORDS, "--against", "drh"]) == 0
+    assert latency.main([*WORDS, "--against", "drh", "--against-detector", "detector"]) == 0
     shown = capsys.readouterr().out
     assert "processor time, medians of ms per frame" in shown
     facts = json.loads(shown.splitlines()[-1])["against"]
-    assert facts["network"] == "drh"
+    assert (facts["network"], facts["detector"]) == ("drh", "detector")
     assert {"detect", "hash", "search", "whole frame"} <= set(facts["busy"])
     assert 0.2 < facts["busy"]["hash"]["share"] < 5
+
+
+def test_what_is_no_detector_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("skimage", reason="a portrait of the demonstration is in scikit-image")
+    pytest.importorskip("matplotlib", reason="a portrait of the demonstration is in matplotlib")
+    assert latency.main([*WORDS, "--against", "drh", "--against-detector", "drh"]) == NetworkError.exit_code
+    assert "--against-detector drh: is a network of kind 'hash'" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,11 @@
 """Plans on disk: whatever is cut off, the pointer names whole plans; the old one stays until the new one has run."""
 
+import fcntl
+import hashlib
+import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,8 +26,6 @@ def made(tmp_path: Path) -> PlanManifest:
 
 
 def put(store: PlanStore, made: PlanManifest, raw: bytes) -> str:
-    import hashlib
-
     with store.building() as staging:
         return store.install(staging, made.model_copy(update={"plan_sha256": hashlib.sha256(raw).hexdigest()}), raw)
 
@@ -84,6 +88,40 @@ def test_a_damaged_pointer_is_replaced_by_the_next_plan(tmp_path: Path, made: Pl
     (store.folder / "current.json").write_text("{")
     name = put(store, made, b"2")
     assert store.names() == [name]
+
+
+@pytest.mark.parametrize("ending", ["run", "withdraw"])
+def test_killed_before_any_touch_of_the_disk_the_plans_in_use_are_whole(tmp_path: Path, made: PlanManifest, ending: str) -> None:
+    """Every moment of putting a plan in use there is, one after the other: never none, never a broken one, never one of unknown worth
+    without the old one behind it."""
+    store = PlanStore(tmp_path / "old", "tiny")
+    old = put(store, made, b"plan")
+    store.mark_run(old)
+    new = made.model_copy(update={"plan_sha256": hashlib.sha256(b"new").hexdigest()})
+    (tmp_path / "plan.json").write_text(new.model_dump_json())
+    (tmp_path / "plan.bin").write_bytes(b"new")
+    words = [sys.executable, "-m", "tests.twin_swap", str(tmp_path), ending]
+    done = subprocess.run(words, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lives = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lives) > 15
+    assert [life["killed"] for life in lives] == [True] * (len(lives) - 1) + [False]
+    assert not any(life["building"] for life in lives), "the lock dies with its process"
+    seen = [tuple("old" if name == old else "new" for name in life["names"]) for life in lives]
+    assert set(seen) == ({("old",), ("new", "old"), ("new",)} if ending == "run" else {("old",), ("new", "old")})
+    assert seen[-1] == (("new",) if ending == "run" else ("old",))
+
+
+def test_who_only_asks_whether_a_build_runs_does_not_turn_one_away(tmp_path: Path) -> None:
+    """The door asks every few seconds, and has the lock for that moment."""
+    store = PlanStore(tmp_path, "tiny")
+    with store.building():
+        pass
+    with (store.folder / "lock").open("r") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.15, lambda: fcntl.flock(asking, fcntl.LOCK_UN)).start()
+        with store.building():
+            assert store.is_building()
 
 
 def test_two_do_not_build_at_once(tmp_path: Path) -> None:

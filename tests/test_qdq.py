@@ -9,7 +9,7 @@ import pytest
 from calibration.graph import Graph, Layer, prepare
 from calibration.qdq import quantised
 from calibration.ranges import CALIBRATORS, Observer, Ranges, entropy_end
-from calibration.sensitivity import alone, until
+from calibration.sensitivity import alone, from_the_end, until
 from edge.errors import NetworkError
 from tests.tiny_int8 import observed
 
@@ -129,6 +129,13 @@ def test_the_costliest_layers_stay_float_and_no_more_than_needed() -> None:
     assert [layer.name for layer in until(layers, costs, lambda kept: len(kept) <= 2) or []] == ["a", "c"]
     assert until(layers, costs, lambda kept: True) == layers
     assert until(layers, costs, lambda kept: False) is None
+
+
+def test_from_the_end_the_first_layers_stay_int8_in_one_piece() -> None:
+    layers = [Layer(name, "x") for name in "abcd"]
+    assert [layer.name for layer in from_the_end(layers, lambda kept: len(kept) <= 2) or []] == ["a", "b"]
+    assert from_the_end(layers, lambda kept: True) == layers
+    assert from_the_end(layers, lambda kept: False) is None
 
 
 def test_each_layer_is_judged_alone(tiny: tuple[Graph, Observer]) -> None:

@@ -168,6 +168,29 @@ def test_the_key_comes_in_the_way_that_this_systemd_knows(tree: Tree, version: s
     assert "Credential" not in tree.unit("edge-screen.service") + tree.unit("edge-engine.service"), "they need no key and get none"
 
 
+@pytest.mark.parametrize("word", ["After", "Requires", "Requisite", "BindsTo", "Wants"])
+def test_the_door_does_not_wait_for_plans_to_be_built(tree: Tree, word: str) -> None:
+    """A oneshot unit that stands behind After= would keep the door shut for as long as it builds."""
+    tree.install("--no-program", "--board", "jetson", *ALL)
+    units = tree.root / "etc/systemd/system"
+    texts = [units / "edge-door.service", *(units / "edge-door.service.d").glob("*.conf")]
+    named = [line for path in texts for line in path.read_text().splitlines() if line.startswith(f"{word}=")]
+    assert not any("edge-engine" in line for line in named)
+    assert "Before=" not in tree.unit("edge-engine.service")
+
+
+def test_int8_networks_made_beside_the_installed_ones_stay_until_the_networks_are_new(tree: Tree) -> None:
+    tree.install("--board", "jetson")
+    models = tree.root / "opt/edge/models"
+    (models / "drh_int8.json").write_text("{}")
+    assert "nothing to do" in tree.install("--board", "jetson").stdout
+    assert (models / "drh_int8.json").exists()
+    (models / "drh.json").write_text("{}")
+    tree.install("--board", "jetson")
+    assert (models / "drh.json").read_text() != "{}"
+    assert not (models / "drh_int8.json").exists(), "of other networks"
+
+
 def test_only_the_door_gets_the_outputs_and_the_network(tree: Tree) -> None:
     tree.install("--no-program", *ALL)
     outputs = tree.unit("edge-door.service.d/30-outputs.conf")

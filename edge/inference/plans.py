@@ -11,10 +11,12 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -22,6 +24,7 @@ from edge.errors import NetworkError
 from edge.inference.plan import PlanError, PlanManifest
 
 POINTER, MANIFEST, PLAN, RAN, STAGING, LOCK = "current.json", "plan.json", "plan.bin", "ran", ".building-", "lock"
+LOOKS, LOOK = 5, 0.1  # tries for the lock, and seconds between two
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # a folder here, and nothing above it
 
 
@@ -83,10 +86,7 @@ class PlanStore:
         """A folder to build in, for one process at a time; it is gone afterwards. Raises BusyError."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BusyError(f"{self.folder}: another build is running; wait for it (`edge engine status`)") from error
+            self._take(lock)
             self._remove(self.folder.glob(STAGING + "*"))
             staging = self.folder / f"{STAGING}{os.getpid()}"
             staging.mkdir()
@@ -94,6 +94,17 @@ class PlanStore:
                 yield staging
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
+
+    def _take(self, lock: IO[str]) -> None:
+        """The lock, also where somebody who only asks ``is_building`` has it for a moment. Raises BusyError."""
+        for left in reversed(range(LOOKS)):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if not left:
+                    raise BusyError(f"{self.folder}: another build is running; wait for it (`edge engine status`)") from error
+            time.sleep(LOOK)
 
     def is_building(self) -> bool:
         """Whether a build holds the lock at this moment."""

@@ -16,6 +16,7 @@ from edge.calibration import write_calibration
 from edge.demo import play
 from edge.doctor import examine
 from edge.errors import AcquisitionError, EdgeError, SettingsError, SourceError
+from edge.gallery.backup import new_identity as make_identity
 from edge.report import outcome_facts, reporter
 from edge.schema import schema_text
 from edge.settings import flatten, load_settings
@@ -244,7 +245,7 @@ def backup(
     """Back the gallery up, encrypted to backup.recipients (age): no key of this device is in it, and this device cannot open it."""
     job = appliance(config, as_json, quiet)
     if new_identity:
-        recipient = care.make_identity(new_identity)
+        recipient = make_identity(new_identity)
         job.report.result({"recipient": recipient, "identity": str(new_identity)}, f'[backup]\nrecipients = ["{recipient}"]')
         job.report.note(f"keep {new_identity} away from this device: it opens every backup encrypted to that recipient")
         return
@@ -258,19 +259,30 @@ def restore(
     identity: Annotated[Path, typer.Option("--identity", help="The operator's identity file.")],
     replace: Annotated[bool, typer.Option("--replace", help="Also where a gallery is; it is kept beside under another name.")] = False,
     from_elsewhere: Annotated[bool, typer.Option("--from-elsewhere", help="Also of another device, or of this one's former keys.")] = False,
+    forget_revocations: Annotated[
+        bool, typer.Option("--forget-revocations", help="Also where the gallery there is too damaged to tell who was revoked since.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring a backup back, here or on another device: recoded for the keys and the device at hand. The door must not run."""
     job = appliance(config, as_json, quiet)
-    done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere)
-    facts = {"restored": done.subjects, "from": done.facts.device, "time": done.facts.time, "revoked": list(done.revoked)}
+    done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere, forget=forget_revocations)
+    facts = {
+        "restored": done.subjects,
+        "from": done.facts.device,
+        "time": done.facts.time,
+        "revoked": list(done.revoked),
+        "revocations_unread": done.unread,
+    }
     job.report.result(facts, f"restored {done.subjects} people as of {done.facts.time} from device {done.facts.device}")
     if done.aside:
         job.report.note(f"the gallery that was there is kept as {done.aside}: delete it once the restored one serves")
     if done.revoked:
         job.report.note(f"revoked since that backup, and so again: {', '.join(done.revoked)}")
+    if done.unread and not from_elsewhere:
+        job.report.warn(f"{done.unread}: whoever was revoked since {done.facts.time} is enrolled again; `edge audit show` may tell whom")
 
 
 @app.command()

@@ -26,13 +26,13 @@ from typing import BinaryIO
 
 import pyrage
 
+from edge.durable import sync_folder
 from edge.errors import GalleryError
 from edge.gallery.errors import BusyGalleryError, UnwritableGalleryError, translated
 from edge.gallery.file import NetworkId, reader
 from edge.gallery.gallery import Gallery, open_gallery
 from edge.gallery.renewal import Tell, untold
 from edge.gallery.state import now_text
-from edge.gallery.witness import sync_folder
 from edge.template.protect import KEY_BYTES, Keys, derive
 
 DEVICE = "backup"

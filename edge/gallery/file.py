@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from edge.durable import sync_folder
 from edge.gallery.errors import (
     DamagedGalleryError,
     ForeignFileError,
@@ -25,7 +26,6 @@ from edge.gallery.errors import (
 )
 from edge.gallery.header import first_bytes
 from edge.gallery.schema import APPLICATION_ID, INDEXES, MIGRATIONS, SCHEMA_VERSION
-from edge.gallery.witness import sync_folder
 from edge.template.protect import require_sha256
 
 _MAGIC = b"SQLite format 3\0"

@@ -279,18 +279,23 @@ def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: 
     if opened.former is None:
         return plainly(settings, acquire, opened, networks)
     fpir = settings.decision.fpir
-    path, manifest = manifest_of(settings, opened.former.network.sha256)
-    before = load_network(path, runtime="onnxruntime", threads=settings.network.threads)
-    tail, looks = own_tail(settings, manifest), policy(settings, *samples_to_decide(settings, moving=True)).looks
+    twin, tail = twins(settings, acquire, opened.former.network)
+    looks = policy(settings, *samples_to_decide(settings, moving=True)).looks
     rules = Rules(
         now=threshold(networks.tail, fpir / 2, looks),
         before=threshold(tail, fpir / 2, looks),
         sure=threshold(tail, fpir / 2 / settings.rebind.caution, looks),
     )
     size = network_id(settings)
-    twin = TwinAcquirer(acquire, before, (size.m, size.q), opened.former.network.q)
     gallery = RebindGallery(opened, (size.m, size.q), opened.former.network.q, rules, on_problem)
     return Matching(twin, gallery, lambda looks: gallery.threshold, gallery.threshold, gallery)
+
+
+def twins(settings: Settings, acquire: Acquirer, former: NetworkId) -> tuple[TwinAcquirer, NonMatedTail]:
+    """What sees with the network in force and with the one before, and the tail of that one. Raises NetworkError where it is not there."""
+    path, manifest = manifest_of(settings, former.sha256)
+    before, size = load_network(path, runtime="onnxruntime", threads=settings.network.threads), network_id(settings)
+    return TwinAcquirer(acquire, before, (size.m, size.q), former.q), own_tail(settings, manifest)
 
 
 def manifest_of(settings: Settings, sha256: str) -> tuple[Path, Manifest]:

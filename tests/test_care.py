@@ -128,6 +128,19 @@ def test_after_a_change_of_network_a_person_is_renewed_by_passing(desk: Desk) ->
     assert "belongs to network" in desk.edge("rebind", code=6).stderr
 
 
+def test_while_people_move_who_waits_is_known_at_the_desk_too(desk: Desk) -> None:
+    other_network(desk.folder / "models")
+    set_up(desk, '[network]\nmodels = "models"\nhash = "next"\n')
+    desk.edge("rebind")
+    assert f"looks like {COLLINS}" in desk.edge("enrol", "Somebody Else", desk.collins, code=8).stderr
+    assert f"do not look like {COLLINS}" in desk.edge("renew", COLLINS, desk.hopper, code=8).stderr
+    desk.edge("renew", COLLINS, desk.collins)
+    assert [(one["references"], one["former"]) for one in desk.facts("list")[0]["subjects"]] == [(1, 0)]
+    desk.edge("enrol", HOPPER, desk.hopper)
+    (desk.folder / "models" / "drh.json").unlink()
+    assert "Meanwhile nobody notices" in " ".join(desk.edge("enrol", "X", desk.hopper, code=8).stderr.split())
+
+
 def test_without_the_network_before_nobody_can_be_renewed_and_it_is_said(desk: Desk) -> None:
     other_network(desk.folder / "models")
     (desk.folder / "models" / "drh.json").unlink()

@@ -247,9 +247,12 @@ class Gallery:
         """
         return renewal.rebind(self._state, network, until)
 
-    def rebound(self, subject_id: str, code: Code) -> bool:
-        """A person with former references passed: they give way to one of this code. False if the person has none any more."""
-        return renewal.rebound(self._state, subject_id, code)
+    def rebound(self, subject_id: str, code: Code, *, check: Check = _no_check) -> bool:
+        """A person with former references passed: they give way to one of this code. False if the person has none any more.
+
+        check: as in ``enrol``.
+        """
+        return renewal.rebound(self._state, subject_id, code, check)
 
     def end_rebind(self) -> int:
         """Deletes the former references that are left; how many. Their subjects stay, without a reference: they must be enrolled again."""

@@ -77,9 +77,10 @@ def rebind(state: State, network: NetworkId, until: datetime) -> int:
     return waiting
 
 
-def rebound(state: State, subject_id: str, code: Code) -> bool:
+def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]) -> bool:
     """See ``Gallery.rebound``."""
     with state.changing() as db:
+        check()
         gone = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE} WHERE subject = ?", (subject_id,))]  # noqa: S608 - fixed
         passed = bool(gone) and state.live.subject(subject_id) is not None
         added: list[Row] = []

@@ -22,6 +22,7 @@ from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
 from edge.watch import Watcher, Watchers
+from edge.words import counted
 
 
 class Appliance:
@@ -44,9 +45,11 @@ class Appliance:
         """The audit log. AuditError where it cannot be written: opened before a change, so that nothing changes unaudited."""
         return build.audit(self.settings)
 
-    def gallery(self, *, create: bool = False, throwaway: bool = False) -> Gallery:
-        """The open gallery, a context manager. throwaway: nobody need be warned where its key lies."""
-        return build.gallery(self.settings, build.network_id(self.settings), _unheard if throwaway else self.report.warn, create=create)
+    def gallery(self, *, create: bool = False, throwaway: bool = False, whatever_network: bool = False) -> Gallery:
+        """The open gallery, a context manager. throwaway: nobody need be warned where its key lies. whatever_network: nothing is compared,
+        so that no network is needed."""
+        network = None if whatever_network else build.network_id(self.settings)
+        return build.gallery(self.settings, network, _unheard if throwaway else self.report.warn, create=create)
 
     def source(self) -> Source:
         """The open camera, folder or video of the settings, a context manager."""
@@ -155,12 +158,13 @@ class Appliance:
         threshold = build.threshold(build.own_tail(self.settings, manifest), self.settings.decision.fpir, 1)(len(former))
         return duplicate(gallery.search_former(code, limit=1), threshold)
 
-    def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
-        """Every face of one picture, each judged by the rule of an approach of one sample."""
+    def identify(self, gallery: Gallery, path: Path) -> list[tuple[Outcome, list[int]]]:
+        """Every face of one picture, each judged as an approach of one sample, with its box in pixels: left, top, right, bottom."""
         gallery.refresh()
         frame = self._frame(path, 0)
         match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
-        return [self.judge(match, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
+        faces = enumerate(self.acquirer.faces(frame.image), 1)
+        return [(self.judge(match, frame, number, face), [round(float(edge)) for edge in face.box]) for number, face in faces]
 
     def watch(self, gallery: Gallery, stream: Source, limit: int | None = None, watchers: Sequence[Watcher] = ()) -> Tally:
         """Run the loop over a stream; report and record every outcome, tell the watchers; the count of it all. Ctrl-C ends it too."""
@@ -187,7 +191,7 @@ class Appliance:
             told.close()
         if identifier.dropped:
             self.report.warn(
-                f"{identifier.dropped} identifications came too late and were dropped; the machine is too slow for this stream"
+                f"{counted(identifier.dropped, 'identification')} came too late and dropped; the machine is too slow for this stream"
             )
         return tally
 

@@ -15,10 +15,11 @@ from edge.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, SourceOptions, open_source
 from edge.camera.demo import demo
 from edge.camera.source import Source
-from edge.errors import NetworkError, SettingsError
+from edge.errors import GalleryError, NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
-from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
+from edge.gallery import Gallery, MissingGalleryError, NetworkId, network_of, open_gallery
+from edge.gallery.backup import recipients_of
 from edge.identify import Identifier, LiveGallery, Sampler
 from edge.inference import (
     Accelerator,
@@ -207,6 +208,15 @@ def make_folder(folder: Path, setting: str) -> None:
         ) from error
 
 
+def require_recipients(settings: Settings) -> None:
+    """SettingsError for a recipient of backups that is none: the night's backup would be the first to notice."""
+    for number, text in enumerate(settings.backup.recipients, 1):
+        try:
+            recipients_of([text])
+        except GalleryError as error:
+            raise SettingsError(f"backup.recipients: number {number}, '{text}', is no recipient; {error}") from error
+
+
 def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
     try:
@@ -228,15 +238,23 @@ def keyring(settings: Settings, on_problem: Listener, *, may_create: bool = Fals
     return keys
 
 
-def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, create: bool = False) -> Gallery:
-    """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``."""
+def gallery(settings: Settings, network: NetworkId | None, on_problem: Listener, *, create: bool = False) -> Gallery:
+    """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``.
+
+    network: that its references must be of; None for what compares nothing: whichever it has.
+    """
     if not create and not settings.gallery.path.exists():
         raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
     if create:
         make_folder(settings.gallery.path.parent, "gallery.path")
     keys = keyring(settings, on_problem, may_create=create)
     opened = open_gallery(
-        settings.gallery.path, keys, network, settings.gallery.device, create=create, witness=settings.gallery.witness_path
+        settings.gallery.path,
+        keys,
+        network or network_of(settings.gallery.path),
+        settings.gallery.device,
+        create=create,
+        witness=settings.gallery.witness_path,
     )
     if opened.altered:
         on_problem(
@@ -377,7 +395,7 @@ def pin_lock(settings: Settings) -> "PinLock":
     try:
         from edge.service.pin import PinLock
     except ImportError as error:
-        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+        raise SettingsError(f"screen: {error.name} is not installed; .venv/bin/pip install -e '.[screen]'") from error
     return PinLock(settings.screen.pin)
 
 
@@ -386,5 +404,5 @@ def set_pin(settings: Settings, pin: str) -> None:
     try:
         from edge.service.pin import set_pin as store
     except ImportError as error:
-        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+        raise SettingsError(f"screen: {error.name} is not installed; .venv/bin/pip install -e '.[screen]'") from error
     store(settings.screen.pin, pin)

@@ -10,6 +10,7 @@ from edge.errors import KeySourceError, SettingsError
 from edge.gallery import Gallery, network_of
 from edge.gallery.backup import Facts, Restored, name_of, restore, surplus, write_backup
 from edge.keys import Keyring, load_root_key
+from edge.words import counted
 
 MOST_DAYS = 366
 
@@ -23,7 +24,7 @@ class Waiting:
 
     def text(self) -> str:
         """For people."""
-        return f"{self.references} references wait for their people until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"to be renewed until {self.until:%Y-%m-%d %H:%M} UTC: {counted(self.references, 'reference')}"
 
 
 def rotate(job: Appliance, *, transform: bool) -> int:

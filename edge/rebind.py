@@ -12,6 +12,7 @@ from edge.acquire import Acquirer, Infer, Sample
 from edge.errors import AcquisitionError, GalleryError
 from edge.records import Candidate, Code, Features, Frame, Outcome, Sighting
 from edge.template.hashing import hash_logits
+from edge.words import counted
 
 Threshold = Callable[[int], int]
 
@@ -127,7 +128,8 @@ class RebindGallery:
         if self._gallery.former is not None and self._gallery.former.over(datetime.now(timezone.utc)):
             left = self._gallery.end_rebind()
             self._on_problem(
-                f"the time to be renewed is over: {left} references of the network before are deleted; `edge list` shows whose"
+                f"the time for renewals is over: what was left of the network before is deleted, {counted(left, 'reference')}; `edge list` "
+                "shows whose"
             )
             return True
         return changed

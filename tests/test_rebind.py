@@ -130,7 +130,7 @@ def test_when_the_window_is_over_the_former_references_go_and_it_is_told(tmp_pat
         move = moving(gallery, problems)
         assert move.refresh()
         assert (gallery.former, move.search(joined(ADA))) == (None, [])
-        assert ["1 references of the network before are deleted" in problem for problem in problems] == [True]
+        assert ["is deleted, 1 reference; " in problem for problem in problems] == [True]
         assert [(one.label, one.references) for one in gallery.subjects()] == [("Ada", 0)]
 
 

@@ -25,6 +25,7 @@ from edge.gallery.sealer import Sealer
 from edge.gallery.state import State, delete, now_text
 from edge.records import Candidate, Code, Symbols
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
+from edge.words import counted
 
 Check = Callable[[], None]
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -322,7 +323,7 @@ class Gallery:
             events = [_event(fresh.sealer, number, sealed) for number, sealed in db.execute("SELECT id, sealed FROM events")]
             problems += [*fresh.problems.values(), *_altered_revocations(db, fresh.sealer)]
         lost = events.count(None)
-        problems += [f"{lost} events: altered or moved"] if lost else []
+        problems += [f"{counted(lost, 'event')}: altered or moved"] if lost else []
         report = Report(len(fresh.matrix), len(fresh.subjects()), len(events) - lost, tuple(fresh.damaged.values()), tuple(problems))
         fresh.matrix.wipe()
         return report

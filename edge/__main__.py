@@ -107,7 +107,7 @@ def identify(
 
 
 def _said(face: dict[str, object]) -> str:
-    return str(face["name"] or face["verdict"]) + (
+    return str(face["name"] or str(face["verdict"]).replace("_", " ")) + (
         f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else ""
     )
 
@@ -144,7 +144,9 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
         {"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references, "former": one.former} for one in people
     ]
     job.report.result({"subjects": facts})
-    if not there:
+    if not people:
+        if there:
+            job.report.note(f"nobody is enrolled in {job.settings.gallery.path}")
         return
     moving = any(one.former for one in people)
     job.report.table(

@@ -177,12 +177,16 @@ def test_of_several_faces_each_is_told_with_its_place(desk: Desk) -> None:
     assert 0 <= top < bottom <= 280
     assert f"{COLLINS} at [{left}, {top}, {right}, {bottom}]" in desk.edge("identify", "both.png").stdout
     assert " at [" not in desk.edge("identify", desk.collins).stdout
+    assert "_acquired" not in desk.edge("identify", desk.hopper).stdout
 
 
 def test_where_no_gallery_is_list_says_where_it_looked(desk: Desk) -> None:
     listed = desk.edge("list")
     assert f"there is no gallery at {desk.folder / 'gallery.db'}" in listed.stderr
     assert listed.stdout == ""
+    desk.edge("enrol", COLLINS, desk.collins)
+    desk.edge("revoke", COLLINS)
+    assert desk.edge("list").stdout == f"nobody is enrolled in {desk.folder / 'gallery.db'}\n"
 
 
 def test_who_is_enrolled_can_be_listed_and_revoked_without_any_network(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

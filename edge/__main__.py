@@ -1,5 +1,10 @@
 """The command line: parses and hands over to the appliance; each command shows what came of it."""
 
+if __name__ == "__main__":
+    from edge.start import hush
+
+    hush()
+
 import signal
 import sys
 from collections.abc import Mapping
@@ -13,23 +18,23 @@ from edge import engine as plans
 from edge.appliance import Appliance, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
 from edge.calibration import write_calibration
+from edge.consent import require_consent
 from edge.demo import play
 from edge.doctor import examine
-from edge.errors import AcquisitionError, EdgeError, SettingsError, SourceError
+from edge.errors import EdgeError, SettingsError, SourceError
+from edge.gallery import Subject
+from edge.gallery.backup import new_identity as make_identity
 from edge.report import outcome_facts, reporter
 from edge.schema import schema_text
 from edge.settings import flatten, load_settings
+from edge.start import INTERRUPTED, StdoutError, begin, give_up
+from edge.words import counted
 
 ABOUT = """Face identification for doors and kiosks that keeps no face.
 
 Exit codes: 0 done; 1 defect; 2 wrong usage; 3 configuration; 4 camera or picture; 5 network file; 6 gallery; 7 root key; 8 no usable
-sample; 9 no such subject; 11 an output of the door; 12 audit log; 13 screen's socket; 14 PIN; 130 interrupted. `edge doctor`: 0 all
-well, 10 warnings, 20 failures."""
-
-CONSENT = (
-    "The camera looks at the face for some seconds. No picture is kept: a protected code is computed from it and stored on this device, so "
-    "that this door knows the person. `edge revoke` deletes it at once and for good; whoever does not agree comes in another way."
-)
+sample; 9 no such subject; 11 an output of the door; 12 audit log; 13 screen's socket; 14 PIN; 15 standard output; 130 interrupted; 141
+nobody reads the output any more. `edge doctor`: 0 all well, 10 warnings, 20 failures."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
@@ -66,8 +71,8 @@ def enrol(
     if guided and pictures:
         raise typer.BadParameter("--guided is for the camera; leave the pictures or --guided out")
     job = appliance(config, as_json, quiet, source)
-    if guided and not typer.confirm(f"{CONSENT} Does {name} agree?", err=True):
-        raise AcquisitionError(f"{name}: did not agree. Nothing was captured; there must be another way in")
+    if guided:
+        require_consent(name)
     session = job.capture(pictures or [], may_be_demo=source is not None, guided=guided)
     with job.gallery(create=True) as gallery:
         subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
@@ -94,14 +99,15 @@ def identify(
                 job.report.result({"picture": str(path), "error": str(error)})
                 job.report.error(str(error))
                 continue
-            faces = [outcome_facts(outcome, name_of(gallery, outcome), 0.0) for outcome in outcomes]
-            job.report.result({"picture": str(path), "faces": faces}, f"{path}: {', '.join(map(_said, faces)) or 'no face'}")
+            faces = [{**outcome_facts(outcome, name_of(gallery, outcome), 0.0), "box": place} for outcome, place in outcomes]
+            said = [_said(face) + (f" at {face['box']}" if len(faces) > 1 else "") for face in faces]
+            job.report.result({"picture": str(path), "faces": faces}, f"{path}: {', '.join(said) or 'no face'}")
     if unread:
         raise typer.Exit(SourceError.exit_code)
 
 
 def _said(face: dict[str, object]) -> str:
-    return str(face["name"] or face["verdict"]) + (
+    return str(face["name"] or str(face["verdict"]).replace("_", " ")) + (
         f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else ""
     )
 
@@ -129,18 +135,24 @@ def run(
 def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """List who is enrolled."""
     job = appliance(config, as_json, quiet)
-    people = []
-    if job.settings.gallery.path.exists():
-        with job.gallery() as gallery:
+    people: list[Subject] = []
+    if there := job.settings.gallery.path.exists():
+        with job.gallery(whatever_network=True) as gallery:
             people = gallery.subjects()
+    else:
+        job.report.warn(f"there is no gallery at {job.settings.gallery.path}: nobody is enrolled yet, or --config names another door's")
     facts = [
         {"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references, "former": one.former} for one in people
     ]
     job.report.result({"subjects": facts})
+    if not people:
+        if there:
+            job.report.note(f"nobody is enrolled in {job.settings.gallery.path}")
+        return
     moving = any(one.former for one in people)
     job.report.table(
         ("name", "id", "enrolled", "references", *(["to be renewed"] if moving else [])),
-        ((one.label, one.id, one.created[:19], str(one.references), *([str(one.former)] if moving else [])) for one in people),
+        ((one.label, one.id, one.created[:10], str(one.references), *([str(one.former)] if moving else [])) for one in people),
     )
 
 
@@ -148,7 +160,7 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
 def revoke(subject: Who, config: Config = None, as_json: Json = False, quiet: Quiet = False) -> None:
     """Delete a person's references for good, at once, also in a running door. An id also removes what is damaged."""
     job = appliance(config, as_json, quiet)
-    with job.gallery() as gallery:
+    with job.gallery(whatever_network=True) as gallery:
         found = job.revoke(gallery, subject)
         if gallery.erasure_pending:
             job.report.warn("the deleted rows still lie, sealed, in the journal, because another process is reading; it erases them next")
@@ -194,7 +206,7 @@ def rotate(
     job = appliance(config, as_json, quiet)
     done = care.change_key(job, new_key) if new_key else care.rotate(job, transform=transform)
     facts = {"rotated": done, "transform": transform or bool(new_key), "new_key": str(new_key) if new_key else None}
-    job.report.result(facts, f"{done} references sealed anew")
+    job.report.result(facts, f"{counted(done, 'reference')} sealed anew")
     if new_key:
         job.report.note(
             f"the gallery opens under {new_key} only: put it where the old key is, or seal it with systemd-creds, then start the door"
@@ -214,7 +226,9 @@ def rebind(
     job = appliance(config, as_json, quiet)
     if end:
         deleted = care.end_rebind(job)
-        job.report.result({"deleted": deleted}, f"{deleted} references of the network before deleted; `edge list` shows who has none")
+        job.report.result(
+            {"deleted": deleted}, f"{counted(deleted, 'reference')} of the network before deleted; `edge list` shows who has none"
+        )
         return
     if status:
         with job.gallery() as gallery:
@@ -231,7 +245,7 @@ def accept(config: Config = None, as_json: Json = False, quiet: Quiet = False) -
     job = appliance(config, as_json, quiet)
     wrong, references = care.accept(job)
     facts = {"accepted": references, "was": wrong}
-    job.report.result(facts, f"signed as it is: {references} references" + (f"; it was refused because {wrong}" if wrong else ""))
+    job.report.result(facts, f"signed as it is: {counted(references, 'reference')}" + (f"; refused until now: {wrong}" if wrong else ""))
 
 
 @app.command()
@@ -245,7 +259,7 @@ def backup(
     """Back the gallery up, encrypted to backup.recipients (age): no key of this device is in it, and this device cannot open it."""
     job = appliance(config, as_json, quiet)
     if new_identity:
-        recipient = care.make_identity(new_identity)
+        recipient = make_identity(new_identity)
         job.report.result({"recipient": recipient, "identity": str(new_identity)}, f'[backup]\nrecipients = ["{recipient}"]')
         job.report.note(f"keep {new_identity} away from this device: it opens every backup encrypted to that recipient")
         return
@@ -259,19 +273,30 @@ def restore(
     identity: Annotated[Path, typer.Option("--identity", help="The operator's identity file.")],
     replace: Annotated[bool, typer.Option("--replace", help="Also where a gallery is; it is kept beside under another name.")] = False,
     from_elsewhere: Annotated[bool, typer.Option("--from-elsewhere", help="Also of another device, or of this one's former keys.")] = False,
+    forget_revocations: Annotated[
+        bool, typer.Option("--forget-revocations", help="Also where the gallery there is too damaged to tell who was revoked since.")
+    ] = False,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring a backup back, here or on another device: recoded for the keys and the device at hand. The door must not run."""
     job = appliance(config, as_json, quiet)
-    done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere)
-    facts = {"restored": done.subjects, "from": done.facts.device, "time": done.facts.time, "revoked": list(done.revoked)}
-    job.report.result(facts, f"restored {done.subjects} people as of {done.facts.time} from device {done.facts.device}")
+    done = care.bring_back(job, source, identity, replace=replace, elsewhere=from_elsewhere, forget=forget_revocations)
+    facts = {
+        "restored": done.subjects,
+        "from": done.facts.device,
+        "time": done.facts.time,
+        "revoked": list(done.revoked),
+        "revocations_unread": done.unread,
+    }
+    job.report.result(facts, f"restored {counted(done.subjects, 'person')} as of {done.facts.time} from device {done.facts.device}")
     if done.aside:
         job.report.note(f"the gallery that was there is kept as {done.aside}: delete it once the restored one serves")
     if done.revoked:
         job.report.note(f"revoked since that backup, and so again: {', '.join(done.revoked)}")
+    if done.unread and not from_elsewhere:
+        job.report.warn(f"{done.unread}: whoever was revoked since {done.facts.time} is enrolled again; `edge audit show` may tell whom")
 
 
 @app.command()
@@ -350,6 +375,7 @@ def config_(
     job = appliance(config, as_json, quiet)
     facts = flatten(job.settings)
     if action == "check":
+        build.require_recipients(job.settings)
         job.report.result({"sound": True, "settings": len(facts)}, f"{len(facts)} settings are sound")
     else:
         job.report.result(facts, "\n".join(f"{name} = {value}" for name, value in facts.items()))
@@ -410,7 +436,7 @@ def screen_(
         from edge.screen.app import run as show
     except ImportError as error:
         raise SettingsError(
-            f"screen: {error}; pip install 'edge-face[screen]', and on a system without a desktop apt install libegl1 libxkbcommon0"
+            f"screen: {error}; .venv/bin/pip install -e '.[screen]', and on a system without a desktop apt install libegl1 libxkbcommon0"
         ) from error
     raise typer.Exit(show(load_settings(config), windowed))
 
@@ -423,15 +449,24 @@ def demo(config: Config = None, as_json: Json = False, quiet: Quiet = False) -> 
 
 def main() -> None:
     """Entry point: an expected error becomes one line and its exit code."""
+    begin()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except StdoutError as error:
+        code = give_up(error)
+        if not error.gone:
+            reporter(as_json=False, quiet=False).error(str(error))
+        sys.exit(code)
     except EdgeError as error:
         report = reporter(as_json="--json" in sys.argv, quiet=False)
         report.result({"error": str(error), "exit_code": error.exit_code})
         report.error(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

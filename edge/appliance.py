@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
@@ -10,16 +11,18 @@ from edge import build
 from edge.acquire import Acquirer
 from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Listener, Session, capture, duplicate, unheard
-from edge.errors import AcquisitionError, GalleryError, SettingsError, SubjectError
-from edge.gallery import Gallery, Subject, is_id, normalised
+from edge.errors import AcquisitionError, GalleryError, NetworkError, SettingsError, SubjectError
+from edge.gallery import Gallery, Subject, is_id, is_moving, normalised
 from edge.identify import run
-from edge.records import Face, Frame, Outcome, Reason, Sighting
+from edge.rebind import TwinAcquirer
+from edge.records import Candidate, Face, Frame, Outcome, Reason, Sighting
 from edge.report import Report, Tally
 from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
 from edge.watch import Watcher, Watchers
+from edge.words import counted
 
 
 class Appliance:
@@ -42,9 +45,11 @@ class Appliance:
         """The audit log. AuditError where it cannot be written: opened before a change, so that nothing changes unaudited."""
         return build.audit(self.settings)
 
-    def gallery(self, *, create: bool = False, throwaway: bool = False) -> Gallery:
-        """The open gallery, a context manager. throwaway: nobody need be warned where its key lies."""
-        return build.gallery(self.settings, build.network_id(self.settings), _unheard if throwaway else self.report.warn, create=create)
+    def gallery(self, *, create: bool = False, throwaway: bool = False, whatever_network: bool = False) -> Gallery:
+        """The open gallery, a context manager. throwaway: nobody need be warned where its key lies. whatever_network: nothing is compared,
+        so that no network is needed."""
+        network = None if whatever_network else build.network_id(self.settings)
+        return build.gallery(self.settings, network, _unheard if throwaway else self.report.warn, create=create)
 
     def source(self) -> Source:
         """The open camera, folder or video of the settings, a context manager."""
@@ -63,7 +68,7 @@ class Appliance:
         rules = self.settings.enrolment
         if pictures:
             frames = (self._frame(path, number) for number, path in enumerate(pictures))
-            return capture(frames, self.acquirer, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency, interval=0.0))
+            return self._captured(frames, EnrolmentRules(1, max(rules.max_samples, len(pictures)), rules.consistency, interval=0.0))
         seconds = self.settings.screen.capture
         progress = self.report.guided(rules.max_samples, seconds) if guided else self.report.samples(rules.max_samples)
         with self.source() as stream, progress as tell:
@@ -72,7 +77,25 @@ class Appliance:
     def capture_from(self, frames: Iterator[Frame], tell: Listener = unheard) -> Session:
         """Samples of the one person in a stream."""
         rules = self.settings.enrolment
-        return capture(frames, self.acquirer, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency, rules.interval), tell)
+        return self._captured(frames, EnrolmentRules(rules.min_samples, rules.max_samples, rules.consistency, rules.interval), tell)
+
+    def _captured(self, frames: Iterator[Frame], rules: EnrolmentRules, tell: Listener = unheard) -> Session:
+        """A session; while people move to another network also by the one before, so that who still waits is known again."""
+        twin = self._twin() if is_moving(self.settings.gallery.path) else None
+        session = capture(frames, twin or self.acquirer, rules, tell)
+        if twin is None:
+            return session
+        code, former = twin.parted(session.code)
+        return replace(session, code=code, former=former)
+
+    def _twin(self) -> TwinAcquirer | None:
+        with self.gallery(throwaway=True) as gallery:
+            network = None if gallery.former is None else gallery.former.network
+        try:
+            return None if network is None else build.twins(self.settings, self.acquirer, network)[0]
+        except NetworkError as error:
+            self.report.warn(f"{error}. Meanwhile nobody notices that somebody who still waits is enrolled a second time")
+            return None
 
     def enrol(self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False) -> Subject:
         """Store one reference. Raises SubjectError for a name in use and AcquisitionError for a person already enrolled."""
@@ -122,17 +145,26 @@ class Appliance:
         return found
 
     def nearest(self, gallery: Gallery, session: Session) -> Subject | None:
-        """The enrolled subject that this session's person is, by the door's own threshold."""
+        """The enrolled subject that this session's person is, by the door's own threshold; also one who still waits to be renewed."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
-        found = duplicate(gallery.search(session.code, limit=1), threshold)
+        found = duplicate(gallery.search(session.code, limit=1), threshold) or self._nearest_former(gallery, session)
         return gallery.find(found.subject) if found else None
 
-    def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
-        """Every face of one picture, each judged by the rule of an approach of one sample."""
+    def _nearest_former(self, gallery: Gallery, session: Session) -> Candidate | None:
+        code, former = session.former, gallery.former
+        if code is None or former is None or (len(code.symbols), code.q) != (former.network.m, former.network.q):
+            return None
+        _, manifest = build.manifest_of(self.settings, former.network.sha256)
+        threshold = build.threshold(build.own_tail(self.settings, manifest), self.settings.decision.fpir, 1)(len(former))
+        return duplicate(gallery.search_former(code, limit=1), threshold)
+
+    def identify(self, gallery: Gallery, path: Path) -> list[tuple[Outcome, list[int]]]:
+        """Every face of one picture, each judged as an approach of one sample, with its box in pixels: left, top, right, bottom."""
         gallery.refresh()
         frame = self._frame(path, 0)
         match = build.matching(self.settings, self.networks, self.acquirer, gallery, self.report.warn)
-        return [self.judge(match, frame, number, face) for number, face in enumerate(self.acquirer.faces(frame.image), 1)]
+        faces = enumerate(self.acquirer.faces(frame.image), 1)
+        return [(self.judge(match, frame, number, face), [round(float(edge)) for edge in face.box]) for number, face in faces]
 
     def watch(
         self,
@@ -172,7 +204,7 @@ class Appliance:
             told.close()
         if identifier.dropped:
             self.report.warn(
-                f"{identifier.dropped} identifications came too late and were dropped; the machine is too slow for this stream"
+                f"{counted(identifier.dropped, 'identification')} came too late and dropped; the machine is too slow for this stream"
             )
         return tally
 

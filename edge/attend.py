@@ -60,7 +60,7 @@ def metrics(job: Appliance, gallery: Gallery) -> list[Watcher]:
     try:
         from edge.service.metrics import Metrics, Server
     except ImportError as error:
-        raise SettingsError(f"metrics.port = {wanted.port}: {error.name} is not installed; pip install 'edge-face[service]'") from error
+        raise SettingsError(f"metrics.port = {wanted.port}: {error.name} is missing; .venv/bin/pip install -e '.[service]'") from error
     counting = Metrics(fresh=wanted.fresh, references=lambda: len(gallery))
     Server(wanted.port, counting)
     job.stages.heard = counting.stage

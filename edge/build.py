@@ -15,10 +15,11 @@ from edge.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, SourceOptions, open_source
 from edge.camera.demo import demo
 from edge.camera.source import Source
-from edge.errors import NetworkError, SettingsError
+from edge.errors import GalleryError, NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
-from edge.gallery import Gallery, MissingGalleryError, NetworkId, open_gallery
+from edge.gallery import Gallery, MissingGalleryError, NetworkId, network_of, open_gallery
+from edge.gallery.backup import recipients_of
 from edge.identify import Identifier, LiveGallery, Sampler
 from edge.inference import (
     Accelerator,
@@ -207,6 +208,15 @@ def make_folder(folder: Path, setting: str) -> None:
         ) from error
 
 
+def require_recipients(settings: Settings) -> None:
+    """SettingsError for a recipient of backups that is none: the night's backup would be the first to notice."""
+    for number, text in enumerate(settings.backup.recipients, 1):
+        try:
+            recipients_of([text])
+        except GalleryError as error:
+            raise SettingsError(f"backup.recipients: number {number}, '{text}', is no recipient; {error}") from error
+
+
 def root_key(settings: Settings, *, may_create: bool) -> RootKey:
     """The root key; a new one only where there is neither a key nor a gallery that would need the old one."""
     try:
@@ -228,15 +238,23 @@ def keyring(settings: Settings, on_problem: Listener, *, may_create: bool = Fals
     return keys
 
 
-def gallery(settings: Settings, network: NetworkId, on_problem: Listener, *, create: bool = False) -> Gallery:
-    """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``."""
+def gallery(settings: Settings, network: NetworkId | None, on_problem: Listener, *, create: bool = False) -> Gallery:
+    """Open the gallery, or make it where ``create`` says so. Warnings about the key go to ``on_problem``.
+
+    network: that its references must be of; None for what compares nothing: whichever it has.
+    """
     if not create and not settings.gallery.path.exists():
         raise MissingGalleryError(f"gallery {settings.gallery.path}: does not exist yet; the first `edge enrol` makes it")
     if create:
         make_folder(settings.gallery.path.parent, "gallery.path")
     keys = keyring(settings, on_problem, may_create=create)
     opened = open_gallery(
-        settings.gallery.path, keys, network, settings.gallery.device, create=create, witness=settings.gallery.witness_path
+        settings.gallery.path,
+        keys,
+        network or network_of(settings.gallery.path),
+        settings.gallery.device,
+        create=create,
+        witness=settings.gallery.witness_path,
     )
     if opened.altered:
         on_problem(
@@ -279,18 +297,23 @@ def matching(settings: Settings, networks: Networks, acquire: Acquirer, opened: 
     if opened.former is None:
         return plainly(settings, acquire, opened, networks)
     fpir = settings.decision.fpir
-    path, manifest = manifest_of(settings, opened.former.network.sha256)
-    before = load_network(path, runtime="onnxruntime", threads=settings.network.threads)
-    tail, looks = own_tail(settings, manifest), policy(settings, *samples_to_decide(settings, moving=True)).looks
+    twin, tail = twins(settings, acquire, opened.former.network)
+    looks = policy(settings, *samples_to_decide(settings, moving=True)).looks
     rules = Rules(
         now=threshold(networks.tail, fpir / 2, looks),
         before=threshold(tail, fpir / 2, looks),
         sure=threshold(tail, fpir / 2 / settings.rebind.caution, looks),
     )
     size = network_id(settings)
-    twin = TwinAcquirer(acquire, before, (size.m, size.q), opened.former.network.q)
     gallery = RebindGallery(opened, (size.m, size.q), opened.former.network.q, rules, on_problem)
     return Matching(twin, gallery, lambda looks: gallery.threshold, gallery.threshold, gallery)
+
+
+def twins(settings: Settings, acquire: Acquirer, former: NetworkId) -> tuple[TwinAcquirer, NonMatedTail]:
+    """What sees with the network in force and with the one before, and the tail of that one. Raises NetworkError where it is not there."""
+    path, manifest = manifest_of(settings, former.sha256)
+    before, size = load_network(path, runtime="onnxruntime", threads=settings.network.threads), network_id(settings)
+    return TwinAcquirer(acquire, before, (size.m, size.q), former.q), own_tail(settings, manifest)
 
 
 def manifest_of(settings: Settings, sha256: str) -> tuple[Path, Manifest]:
@@ -372,7 +395,7 @@ def pin_lock(settings: Settings) -> "PinLock":
     try:
         from edge.service.pin import PinLock
     except ImportError as error:
-        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+        raise SettingsError(f"screen: {error.name} is not installed; .venv/bin/pip install -e '.[screen]'") from error
     return PinLock(settings.screen.pin)
 
 
@@ -381,5 +404,5 @@ def set_pin(settings: Settings, pin: str) -> None:
     try:
         from edge.service.pin import set_pin as store
     except ImportError as error:
-        raise SettingsError(f"screen: {error.name} is not installed; pip install 'edge-face[screen]'") from error
+        raise SettingsError(f"screen: {error.name} is not installed; .venv/bin/pip install -e '.[screen]'") from error
     store(settings.screen.pin, pin)

@@ -25,6 +25,7 @@ from edge.template.compare import Bytes, bits_of, unequal
 from edge.template.decide import Approach
 from edge.template.fuse import fuse
 from edge.template.tail import LEAST_TAIL, SHARE, NonMatedTail, Promise, fit_tail, taking_turns
+from edge.words import counted
 
 AT_ONCE = 8  # probes of one comparison: see ``compare.unequal``
 FAR, NEAR, CONFUSABLE = "far apart", "near", "confusable"
@@ -74,7 +75,7 @@ def sentence(promise: Promise) -> str:
 
     within = f"[{few(promise.interval[0])}, {few(promise.interval[1])}]" if promise.interval else "(its interval was not measured)"
     stretched = f"extrapolated by {promise.decades:.1f} decades beyond" if promise.decades else "within"
-    point = f"at FPIR {few(promise.fpir)} % per approach and {promise.size or 'no'} references"
+    point = f"at FPIR {few(promise.fpir)} % per approach and {counted(promise.size, 'reference') if promise.size else 'no references'}"
     rule = f"at most {promise.threshold} of {promise.m} symbols unequal"
     return f"{point}: {rule}; expected FPIR {few(promise.expected)} % {within}; {stretched} the measured comparisons"
 

@@ -8,8 +8,9 @@ from edge import build
 from edge.appliance import Appliance
 from edge.errors import KeySourceError, SettingsError
 from edge.gallery import Gallery, network_of
-from edge.gallery.backup import Facts, Restored, new_identity, restore, write_backup
+from edge.gallery.backup import Facts, Restored, name_of, restore, surplus, write_backup
 from edge.keys import Keyring, load_root_key
+from edge.words import counted
 
 MOST_DAYS = 366
 
@@ -23,7 +24,7 @@ class Waiting:
 
     def text(self) -> str:
         """For people."""
-        return f"{self.references} references wait for their people until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"to be renewed until {self.until:%Y-%m-%d %H:%M} UTC: {counted(self.references, 'reference')}"
 
 
 def rotate(job: Appliance, *, transform: bool) -> int:
@@ -102,28 +103,26 @@ def accept(job: Appliance) -> tuple[str | None, int]:
 
 
 def backup(job: Appliance, target: Path | None) -> tuple[Facts, Path]:
-    """A backup at ``target``, or in the folder of the settings, of which the oldest beyond the number kept are removed."""
+    """A backup at ``target``, or in the folder of the settings, of which the oldest of this device beyond the number kept are removed."""
     settings = job.settings.backup
-    named = target is not None
-    if target is None:
-        build.make_folder(settings.folder, "backup.folder")
-        target = settings.folder / f"gallery-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}.age"
     keys = build.keyring(job.settings, lambda warning: None)
+    written = target
+    if written is None:
+        build.make_folder(settings.folder, "backup.folder")
+        written = settings.folder / name_of(keys, datetime.now(timezone.utc))
     with job.gallery() as gallery:
-        facts = write_backup(gallery, target, keys, build.network_id(job.settings), job.settings.gallery.device, settings.recipients)
+        facts = write_backup(gallery, written, keys, build.network_id(job.settings), job.settings.gallery.device, settings.recipients)
     job.audit.append("backup", change=facts.counter)
-    for old in [] if named else sorted(settings.folder.glob("gallery-*.age"))[: -settings.keep]:
+    for old in surplus(settings.folder, keys, settings.keep, written) if target is None else []:
         old.unlink()
-    return facts, target
+    return facts, written
 
 
-def make_identity(path: Path) -> str:
-    """An operator's identity in a new file; its recipient, which goes into the settings."""
-    return new_identity(path)
+def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool, elsewhere: bool, forget: bool) -> Restored:
+    """The gallery of a backup, for this device and its keys; a root key is made where there is none. elsewhere: also of another device.
 
-
-def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool, elsewhere: bool) -> Restored:
-    """The gallery of a backup, for this device and its keys; a root key is made where there is none. elsewhere: also of another device."""
+    forget: also where it cannot be read who was revoked since.
+    """
     settings = job.settings
     for path, name in ((settings.gallery.path, "gallery.path"), (settings.keys.file, "keys.file")):
         build.make_folder(path.parent, name)
@@ -139,7 +138,9 @@ def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool, e
             witness=settings.gallery.witness_path,
             replace=replace,
             elsewhere=elsewhere,
+            forget=forget,
             tell=tell,
         )
-    audit.append("restore", subjects=done.subjects, revoked=len(done.revoked), change=done.facts.counter)
+    carried = done.unread is None
+    audit.append("restore", subjects=done.subjects, revoked=len(done.revoked), revocations_read=carried, change=done.facts.counter)
     return done

@@ -12,12 +12,13 @@ from edge import build, engine, outputs
 from edge.calibrate import CONFUSABLE, sentence, standing
 from edge.camera import is_dark
 from edge.camera.demo import portraits
-from edge.errors import EdgeError
+from edge.errors import EdgeError, GalleryError, KeySourceError
 from edge.records import Frame
 from edge.service.machine import door_runs, hottest, open_to_others, units, writable_by_others
 from edge.service.verify import verify
 from edge.settings import DEFAULTS, Settings, files_of, load_settings
 from edge.template.compare import kernels
+from edge.words import counted
 
 LEAST_DISK = 200 * 2**20  # bytes
 WAKING = 15  # frames that a camera may need until its exposure has settled
@@ -63,7 +64,8 @@ def examine(config: Path | None) -> list[Check]:
         ("outputs", _outputs),
         ("screen", _screen),
     ]
-    found = [Check("config", "pass", "settings are sound")]
+    checks.insert(0, ("config", _config))
+    found: list[Check] = []
     for name, check in checks:
         try:
             found.append(check(settings))
@@ -73,8 +75,16 @@ def examine(config: Path | None) -> list[Check]:
 
 
 def _failed(name: str, error: EdgeError) -> Check:
-    found, _, remedy = str(error).rpartition("; ")
+    """An error as a check: what is wrong before the last colon (of gallery and key) or semicolon, then the way out."""
+    found, _, remedy = str(error).rpartition(": " if isinstance(error, (GalleryError, KeySourceError)) else "; ")
+    if remedy.startswith("restore a backup"):
+        remedy += ". `edge restore FILE --identity KEY --replace`"
     return Check(name, "fail", found or str(error), remedy if found else "see the message")
+
+
+def _config(settings: Settings) -> Check:
+    build.require_recipients(settings)
+    return Check("config", "pass", "settings are sound")
 
 
 def _networks(settings: Settings) -> Check:
@@ -103,7 +113,7 @@ def _kernel(settings: Settings) -> Check:
             "kernel",
             "warn",
             "search runs on numpy: right, but several times slower",
-            "install a C compiler and the Python headers, then `pip install --force-reinstall .`",
+            "install a C compiler and the Python headers, then `.venv/bin/pip install --force-reinstall -e .`",
         )
     return Check("kernel", "pass", f"search runs on {best}")
 
@@ -132,12 +142,12 @@ def _gallery(settings: Settings) -> Check:
         return Check(
             "gallery",
             "fail",
-            f"{len(report.damaged)} damaged references; they never match",
+            f"{counted(len(report.damaged), 'damaged reference')}, never matched",
             "`edge revoke` their subjects by id and enrol again, or restore a backup",
         )
     if report.problems:
         return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")
-    return Check("gallery", "pass", f"{report.subjects} subjects, {report.references} references, all authentic")
+    return Check("gallery", "pass", f"{counted(report.subjects, 'subject')}, {counted(report.references, 'reference')}, all authentic")
 
 
 def _threshold(settings: Settings) -> Check:
@@ -244,8 +254,10 @@ def _audit(settings: Settings) -> Check:
         return Check("audit", "warn", f"no audit log yet at {folder}", "the first `edge enrol` or `edge run` begins it")
     found = verify(folder, build.audit_key(settings, may_create=False))
     if found.problems:
-        return Check("audit", "fail", f"{len(found.problems)} problems; {found.problems[0]}", "`edge audit verify` lists them; keep a copy")
-    return Check("audit", "pass", f"{found.lines} lines since {found.first.time if found.first else 'never'}, unbroken")
+        return Check(
+            "audit", "fail", f"{counted(len(found.problems), 'problem')}; {found.problems[0]}", "`edge audit verify` lists all; keep a copy"
+        )
+    return Check("audit", "pass", f"{counted(found.lines, 'line')} since {found.first.time if found.first else 'never'}, unbroken")
 
 
 def _units(settings: Settings) -> Check:

@@ -90,7 +90,7 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
         _clean(settings, report)
         return
     if tuple(program) == BUILDER and find_spec("onnx") is None:
-        raise NetworkError("the builder of plans needs onnx, which is not installed; pip install 'edge-face[jetson]', or [calibrate]")
+        raise NetworkError("the builder of plans needs onnx, which is not installed; .venv/bin/pip install -e '.[jetson]', or [calibrate]")
     failed = []
     for name in (settings.network.detector, settings.network.hash):
         try:
@@ -114,7 +114,7 @@ def quantise(settings: Settings, report: Report) -> None:
     if not recipes:
         raise NetworkError(f"{models}: holds no recipe (*.recipe); calibrate a network with `python -m calibration.quantise`")
     if find_spec("onnx") is None:
-        raise NetworkError("making INT8 networks needs onnx, which is not installed; pip install 'edge-face[calibrate]'")
+        raise NetworkError("making INT8 networks needs onnx, which is not installed; .venv/bin/pip install -e '.[calibrate]'")
     for recipe in recipes:
         facts = _program([*QUANTISER, str(recipe.with_suffix(".json")), str(recipe), "--out", str(models)], recipe.stem, report)
         report.result({"quantised": facts}, f"{recipe.stem}: made {', '.join(Path(path).stem for path in facts['made'].values())}")

@@ -1,14 +1,15 @@
 """Enrolment: pictures of one person in, one reference out. Nothing is stored unless every check passes."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from edge.acquire import Acquirer
+from edge.acquire import Sample
 from edge.errors import AcquisitionError
-from edge.records import Candidate, Code, Features, Frame, Reason
+from edge.records import Candidate, Code, Features, Frame, Pixels, Reason
 from edge.template.fuse import fuse
 
 Listener = Callable[[int, tuple[Reason, ...]], None]
@@ -16,6 +17,16 @@ Listener = Callable[[int, tuple[Reason, ...]], None]
 
 def unheard(count: int, reasons: tuple[Reason, ...]) -> None:
     """Progress that nobody watches."""
+
+
+class Capturer(Protocol):
+    """What a session needs of an acquirer; ``edge.acquire.Acquirer`` is one."""
+
+    def only_face(self, image: Pixels) -> tuple[Sample | None, tuple[Reason, ...]]: ...
+
+    def features(self, samples: Sequence[Sample]) -> list[Features]: ...
+
+    def code(self, features: Features) -> Code: ...
 
 
 @dataclass(frozen=True)
@@ -34,14 +45,18 @@ class EnrolmentRules:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """What a session yielded: the fused features' code, samples used, and why others were not (most frequent first)."""
+    """What a session yielded: the fused features' code, samples used, and why others were not (most frequent first).
+
+    former: the same person's code of the network before, while people move from it.
+    """
 
     code: Code
     samples: int
     reasons: tuple[Reason, ...]
+    former: Code | None = None
 
 
-def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, tell: Listener = unheard) -> Session:
+def capture(frames: Iterable[Frame], acquirer: Capturer, rules: EnrolmentRules, tell: Listener = unheard) -> Session:
     """Collect samples of the one person in front of the camera until ``max_samples`` serve or the frames end.
 
     tell: called after every frame with the number of samples so far and the reasons against this frame's. Raises
@@ -74,7 +89,7 @@ def capture(frames: Iterable[Frame], acquirer: Acquirer, rules: EnrolmentRules, 
     return Session(acquirer.code(fuse(kept)), len(kept), ordered)
 
 
-def consistent(features: list[Features], acquirer: Acquirer, limit: float) -> list[Features]:
+def consistent(features: list[Features], acquirer: Capturer, limit: float) -> list[Features]:
     """The samples whose code agrees with that of all the others fused; two samples that disagree are both left out."""
     if len(features) < 2:
         return features

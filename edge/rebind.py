@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from edge.acquire import Acquirer, Infer, Sample
-from edge.errors import GalleryError
+from edge.errors import AcquisitionError, GalleryError
 from edge.records import Candidate, Code, Features, Frame, Outcome, Sighting
 from edge.template.hashing import hash_logits
+from edge.words import counted
 
 Threshold = Callable[[int], int]
 
@@ -33,7 +35,7 @@ class Rebindable(Protocol):
 
     def search_former(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
 
-    def rebound(self, subject_id: str, code: Code) -> bool: ...
+    def rebound(self, subject_id: str, code: Code, *, check: Callable[[], None]) -> bool: ...
 
     def end_rebind(self) -> int: ...
 
@@ -69,6 +71,14 @@ class TwinAcquirer:
         now, before = (hash_logits(part, q) for part, q in ((features.logits[:width], self._q), (features.logits[width:], self._former_q)))
         return Code(np.concatenate([now, before]), max(self._q, self._former_q))
 
+    def parted(self, code: Code) -> tuple[Code, Code]:
+        """A code of both networks as that of the new one and that of the former one."""
+        return _parted(code, self._m, self._q, self._former_q)
+
+
+def _parted(code: Code, m: int, q: int, former_q: int) -> tuple[Code, Code]:
+    return Code(code.symbols[:m], q), Code(code.symbols[m:], former_q)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -92,7 +102,7 @@ class RebindGallery:
     def __init__(self, gallery: Rebindable, size: tuple[int, int], former_q: int, rules: Rules, on_problem: Callable[[str], None]) -> None:
         self._gallery, self._size, self._former_q, self._rules = gallery, size, former_q, rules
         self._on_problem = on_problem
-        self._known: dict[str, Code] = {}
+        self._known: dict[str, tuple[Code, Code]] = {}
         self.renewed = 0
 
     def threshold(self, size: int) -> int:
@@ -101,14 +111,13 @@ class RebindGallery:
 
     def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
         """Candidates among both kinds of references, the most alike first."""
-        m, q = self._size
-        now, before = Code(code.symbols[:m], q), Code(code.symbols[m:], self._former_q)
+        now, before = _parted(code, *self._size, self._former_q)
         found = self._gallery.search(now, limit=limit)
         former = self._gallery.search_former(before, limit=limit)
         waiting = len(self._gallery.former or ())
         shift = self.threshold(0) - self._rules.before(waiting)
         if former and former[0].unequal <= self._rules.sure(waiting):
-            self._known[former[0].subject] = now
+            self._known[former[0].subject] = now, before
         merged = sorted([*found, *(replace(each, unequal=each.unequal + shift) for each in former)], key=lambda each: each.unequal)
         return merged[:limit]
 
@@ -119,7 +128,8 @@ class RebindGallery:
         if self._gallery.former is not None and self._gallery.former.over(datetime.now(timezone.utc)):
             left = self._gallery.end_rebind()
             self._on_problem(
-                f"the time to be renewed is over: {left} references of the network before are deleted; `edge list` shows whose"
+                f"the time for renewals is over: what was left of the network before is deleted, {counted(left, 'reference')}; `edge list` "
+                "shows whose"
             )
             return True
         return changed
@@ -131,14 +141,29 @@ class RebindGallery:
         """See ``edge.watch.Watcher``."""
 
     def decided(self, outcome: Outcome, name: str | None) -> None:
-        """Renews whoever was identified and surely known by the network before."""
-        code = self._known.pop(outcome.subject or "", None)
-        if outcome.subject is None or code is None:
+        """Renews whoever was identified, surely known by the network before, and nobody else by either."""
+        codes = self._known.pop(outcome.subject or "", None)
+        if outcome.subject is None or codes is None:
             return
         try:
-            self.renewed += self._gallery.rebound(outcome.subject, code)
+            self.renewed += self._gallery.rebound(outcome.subject, codes[0], check=partial(self._require_no_other, outcome.subject, *codes))
+        except AcquisitionError as error:
+            self._on_problem(str(error))
         except GalleryError as error:
             self._on_problem(f"somebody could not be renewed and will be at the next pass: {error}")
+
+    def _require_no_other(self, subject: str, now: Code, before: Code) -> None:
+        """AcquisitionError where the door might take the person for somebody else too: two people would end up as one.
+
+        Looked at when nobody else can change the gallery: people may have been enrolled or renewed since the search.
+        """
+        limits = (self._rules.now(len(self._gallery)), self._rules.before(len(self._gallery.former or ())))
+        found = (self._gallery.search(now, limit=2), self._gallery.search_former(before, limit=2))
+        if any(each.unequal <= limit and each.subject != subject for side, limit in zip(found, limits, strict=True) for each in side):
+            raise AcquisitionError(
+                "somebody who passed was not renewed: the person also looks like somebody else who is enrolled; `edge calibrate` names the "
+                "closest two, `edge renew NAME PICTURES` renews one by hand"
+            )
 
     def close(self) -> None:
         """See ``edge.watch.Watcher``."""

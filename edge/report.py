@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter, OrderedDict
@@ -23,6 +24,7 @@ from edge.records import Outcome, Reason, Verdict
 Item = TypeVar("Item")
 AGAIN = 600.0  # seconds after which a trouble that lasts is told again in the journal
 REMEMBERED = 64  # troubles
+_ID = re.compile(r"\b[0-9a-f]{32}\b")  # is copied whole: no line break in it
 COLOURS = {Verdict.IDENTIFIED: "green", Verdict.UNKNOWN: "yellow", Verdict.NOT_ACQUIRED: "dim"}
 WORDS = {Verdict.IDENTIFIED: "identified", Verdict.UNKNOWN: "unknown", Verdict.NOT_ACQUIRED: "not acquired"}
 
@@ -59,10 +61,11 @@ class Report:
         """A table, for people only. numbers: all columns but the first hold some."""
         if self.as_json:
             return
-        table = Table(header_style="bold")
+        table, listed = Table(header_style="bold"), [list(row) for row in rows]
         for place, column in enumerate(columns):
-            table.add_column(column, justify="right" if numbers and place else "left", overflow="fold")
-        for row in rows:
+            widest = max((len(word) for row in listed for word in _ID.findall(row[place])), default=None)
+            table.add_column(column, justify="right" if numbers and place else "left", overflow="fold", min_width=widest)
+        for row in listed:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
 

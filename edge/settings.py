@@ -1,22 +1,17 @@
 """appliance.toml + a file of one's own + environment -> checked settings. The only reader of configuration."""
 
 import difflib
+import json
 import os
-import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
+from edge import tables
 from edge.door.schedule import parse
 from edge.errors import SettingsError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DEFAULTS = Path(__file__).parent.parent / "config" / "appliance.toml"
 PREFIX = "EDGE_"
@@ -326,24 +321,24 @@ def load_settings(
 
     Raises SettingsError naming the file, the line and, for an unknown key, the nearest known one.
     """
-    merged = _read(DEFAULTS)
+    merged = tables.read(DEFAULTS)
     _anchor(merged, DEFAULTS.parent, PATHS)
-    places = {name: _place(DEFAULTS, name) for name in _names(merged)}
+    places = {name: tables.place(DEFAULTS, name) for name in tables.names(merged)}
     known = set(places)
     for path in files_of(override):
-        theirs = _read(path)
-        for name in _names(theirs):
+        theirs = tables.read(path)
+        for name in tables.names(theirs):
             if name not in known:
-                raise SettingsError(f"{_place(path, name)}: unknown key '{name}'{_nearest(name, known)}")
-            places[name] = _place(path, name)
-            _put(merged, name, _get(theirs, name))
-        _anchor(merged, path.parent, _names(theirs))
+                raise SettingsError(f"{tables.place(path, name)}: unknown key '{name}'{tables.nearest(name, known)}")
+            places[name] = tables.place(path, name)
+            tables.put(merged, name, tables.get(theirs, name))
+        _anchor(merged, path.parent, tables.names(theirs))
     for name, (variable, text) in _from_environment(environment, known).items():
         places[name] = f"environment variable {variable}"
-        _put(merged, name, text)
+        tables.put(merged, name, text)
     for name, value in (flags or {}).items():
         places[name] = "command line"
-        _put(merged, name, value)
+        tables.put(merged, name, value)
     return _check(merged, places)
 
 
@@ -361,73 +356,45 @@ def flatten(settings: Settings) -> dict[str, Any]:
     return {f"{table}.{key}": value for table, section in settings.model_dump(mode="json").items() for key, value in section.items()}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return tables
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}; name a readable TOML file with --config") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from error
-
-
 def _anchor(merged: dict[str, Any], folder: Path, names: Iterable[str]) -> None:
     """Make relative paths relative to the folder of the file that names them."""
     for name in set(PATHS).intersection(names):
-        if isinstance(value := _get(merged, name), str) and value:
-            _put(merged, name, str(Path(os.path.normpath(folder.absolute() / value))))
-
-
-def _names(tables: dict[str, Any]) -> list[str]:
-    return [
-        f"{table}.{key}" if key else table for table, section in tables.items() for key in (section if isinstance(section, dict) else [""])
-    ]
-
-
-def _get(tables: dict[str, Any], name: str) -> Any:
-    table, _, key = name.partition(".")
-    return tables[table][key] if key else tables[table]
-
-
-def _put(tables: dict[str, Any], name: str, value: Any) -> None:
-    table, _, key = name.partition(".")
-    tables[table][key] = value
-
-
-def _place(path: Path, name: str) -> str:
-    """File and line at which a dotted name is set."""
-    table, _, key = name.partition(".")
-    current = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
-        current = header.group(1) if header else current
-        if (not key and re.match(rf"\s*{re.escape(table)}\s*=", line)) or (
-            current == table and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line)
-        ):
-            return f"{path}:{number}"
-    return str(path)
-
-
-def _nearest(name: str, known: set[str]) -> str:
-    key = name.rpartition(".")[2]
-    near = difflib.get_close_matches(name, known, 1, 0.6) or [
-        full for full in sorted(known) if difflib.get_close_matches(key, [full.rpartition(".")[2]], 1, 0.7)
-    ]
-    return f"; did you mean '{near[0]}'?" if near else "; `edge config show` lists all keys"
+        if isinstance(value := tables.get(merged, name), str) and value:
+            tables.put(merged, name, str(Path(os.path.normpath(folder.absolute() / value))))
 
 
 def _from_environment(environment: Mapping[str, str], known: set[str]) -> dict[str, tuple[str, Any]]:
     variables = {PREFIX + name.replace(".", "_").upper(): name for name in known}
-    tables = {PREFIX + table.upper() + "_" for table in Settings.model_fields}
+    sections = {PREFIX + table.upper() + "_" for table in Settings.model_fields}
     found: dict[str, tuple[str, Any]] = {}
     for variable, text in environment.items():
         if variable in variables:
-            found[variables[variable]] = (variable, text)
-        elif any(variable.startswith(table) for table in tables):
+            name = variables[variable]
+            found[name] = (variable, _listed(variable, text) if _is_list(name) else text)
+        elif any(variable.startswith(table) for table in sections):
             near = difflib.get_close_matches(variable, variables, 1, 0.6)
             raise SettingsError(f"environment variable {variable}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
         elif variable.startswith(PREFIX) and (near := difflib.get_close_matches(variable, variables, 1, 0.9)):
             raise SettingsError(f"environment variable {variable}: no such setting; did you mean {near[0]}?")
+    return found
+
+
+def _is_list(name: str) -> bool:
+    table, _, key = name.partition(".")
+    section = Settings.model_fields[table].annotation
+    assert isinstance(section, type)
+    assert issubclass(section, Section)
+    return get_origin(section.model_fields[key].annotation) is list
+
+
+def _listed(variable: str, text: str) -> list[Any]:
+    """A list in one variable: its items between commas, or JSON where it begins with a bracket."""
+    if not text.lstrip().startswith("["):
+        return [item.strip() for item in text.split(",") if item.strip()]
+    try:
+        found: list[Any] = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"environment variable {variable}: not JSON ({error}); write items between commas, or a JSON list") from error
     return found
 
 
@@ -437,25 +404,36 @@ def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            lines.append(f"{places.get(name, DEFAULTS)}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}")
+            name, place = (".".join(str(part) for part in problem["loc"][:depth]) for depth in (None, 2))  # an item's list has the place
+            lines.append(f"{places.get(place, DEFAULTS)}: {name} = {problem['input']!r}: {problem['msg'][:1].lower() + problem['msg'][1:]}")
         raise SettingsError("\n".join(lines)) from None
     camera = settings.camera
     if camera.exposure != "auto" and camera.exposure * camera.fps > 1_000_000:
+        place = _blamed(places, "camera.exposure", "camera.fps")
         raise SettingsError(
-            f"{places['camera.exposure']}: camera.exposure = {camera.exposure} microseconds are longer than a frame at camera.fps = "
+            f"{place}: camera.exposure = {camera.exposure} microseconds are longer than a frame at camera.fps = "
             f"{camera.fps}; shorten the exposure to {1_000_000 // camera.fps} or less, or lower camera.fps"
         )
-    if settings.decision.max_samples < settings.decision.min_samples:
-        raise SettingsError(
-            f"{places['decision.max_samples']}: decision.max_samples = {settings.decision.max_samples} is below "
-            f"decision.min_samples = {settings.decision.min_samples}; raise one or lower the other"
-        )
+    for table, rules in (("decision", settings.decision), ("enrolment", settings.enrolment)):
+        if rules.max_samples < rules.min_samples:
+            raise SettingsError(
+                f"{_blamed(places, f'{table}.max_samples', f'{table}.min_samples')}: {table}.max_samples = {rules.max_samples} is below "
+                f"{table}.min_samples = {rules.min_samples}; raise one or lower the other"
+            )
     if settings.relay.max_on < settings.relay.pulse:
+        place = _blamed(places, "relay.max_on", "relay.pulse")
         raise SettingsError(
-            f"{places['relay.max_on']}: relay.max_on = {settings.relay.max_on} is below relay.pulse = {settings.relay.pulse}; "
-            "raise one or lower the other"
+            f"{place}: relay.max_on = {settings.relay.max_on} is below relay.pulse = {settings.relay.pulse}; raise one or lower the other"
         )
     if settings.quality.max_brightness <= settings.quality.min_brightness:
-        raise SettingsError(f"{places['quality.max_brightness']}: quality.max_brightness must be above quality.min_brightness")
+        place = _blamed(places, "quality.max_brightness", "quality.min_brightness")
+        raise SettingsError(
+            f"{place}: quality.max_brightness = {settings.quality.max_brightness} must be above quality.min_brightness = "
+            f"{settings.quality.min_brightness}; raise one or lower the other"
+        )
     return settings
+
+
+def _blamed(places: Mapping[str, str], *names: str) -> str:
+    """Where two settings that do not go together were set: not in the defaults, which do."""
+    return next((places[name] for name in names if not places[name].startswith(f"{DEFAULTS}:")), places[names[0]])

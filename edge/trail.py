@@ -7,6 +7,7 @@ from edge.errors import AuditError, SettingsError
 from edge.report import Report
 from edge.service.verify import lines, verify
 from edge.settings import Settings
+from edge.words import counted
 
 ACTIONS = ("verify", "show")
 
@@ -26,7 +27,7 @@ def run(settings: Settings, report: Report, action: str, *, since: str | None, l
     found = verify(folder, key, noted)
     if action == "verify":
         times = f", {found.first.time} to {found.last.time}" if found.first and found.last else ""
-        sentence = f"{found.lines} lines in {found.files} files at {folder}{times}"
+        sentence = f"{counted(found.lines, 'line')} in {counted(found.files, 'file')} at {folder}{times}"
         report.result(found.facts(), f"{sentence}\nhead {found.head or 'none yet'}")
     if found.problems:
         listed = "\n".join(f"  {problem}" for problem in found.problems)

@@ -59,7 +59,7 @@ def read_protocol(path: Path) -> Benchmark:
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise EdgeError("blufr: scipy is not installed; pip install 'edge-face[eval]'") from error
+        raise EdgeError("blufr: scipy is not installed; .venv/bin/pip install -e '.[eval]'") from error
     try:
         found = loadmat(str(path))
         pictures = [_picture(str(cell.item())) for cell in found["imageList"].ravel()]

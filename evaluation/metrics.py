@@ -173,7 +173,7 @@ def interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float,
     try:
         from scipy.stats import beta
     except ImportError as error:
-        raise EdgeError("interval: scipy is not installed; pip install 'edge-face[eval]'") from error
+        raise EdgeError("interval: scipy is not installed; .venv/bin/pip install -e '.[eval]'") from error
     tail = (1 - confidence) / 2
     low = float(beta.ppf(tail, events, trials - events + 1)) if events else 0.0
     high = float(beta.isf(tail, events + 1, trials - events)) if events < trials else 1.0

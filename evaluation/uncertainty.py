@@ -219,7 +219,7 @@ def measure(options: argparse.Namespace) -> Answer:
     try:
         from evaluation import plots
     except ImportError as error:
-        raise EdgeError("uncertainty: matplotlib is not installed; pip install 'edge-face[eval]'") from error
+        raise EdgeError("uncertainty: matplotlib is not installed; .venv/bin/pip install -e '.[eval]'") from error
     options.out.mkdir(parents=True, exist_ok=True)
     trees, extract = [Tree(path) for path in options.trees], extractor(options.config, options.landmarks)
     faces = located(trees[0], drawn(trees[0].people(), options.limit, options.seed), extract)

@@ -16,7 +16,7 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/
 
 
 def needs_broker() -> None:
-    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed: pip install 'edge-face[door]'")
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed: .venv/bin/pip install -e '.[door]'")
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
 

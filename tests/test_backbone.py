@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
 from training.backbone import DEFAULT, NAMES, Backbone, make, restore  # noqa: E402
 from training.backbones.dense import Dense  # noqa: E402

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pyrage
@@ -15,7 +16,7 @@ import pytest
 
 from edge.errors import GalleryError
 from edge.gallery import AlteredGalleryError, BusyGalleryError, Gallery, open_gallery
-from edge.gallery.backup import BackupError, Restored, new_identity, restore, write_backup
+from edge.gallery.backup import BackupError, Restored, name_of, new_identity, restore, surplus, write_backup
 from edge.keys import Keyring
 from tests.test_gallery import KEYRING, NETWORK, code
 from tests.test_gallery_faults import file_size_limit
@@ -115,11 +116,48 @@ def test_who_was_revoked_since_stays_revoked(backup: Path, identity: Path, path:
         assert gallery.search(ANA)[0].unequal > 300
 
 
-def test_a_damaged_gallery_can_be_replaced(backup: Path, identity: Path, path: Path) -> None:
+def test_where_nobody_can_say_who_was_revoked_since_it_takes_a_word_more(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
     path.write_bytes(path.read_bytes()[:4096])
-    restored(backup, identity, path, replace=True)
+    with pytest.raises(BackupError, match=r"its revocations cannot be read .*whoever was revoked since .* --forget-revocations"):
+        restored(backup, identity, path, replace=True)
+    assert path.stat().st_size == 4096, "left as it was"
+    assert [each.name for each in path.parent.iterdir() if "draft" in each.name] == []
+    done = restored(backup, identity, path, replace=True, forget=True)
+    assert "its revocations cannot be read" in str(done.unread)
     with opened(path) as gallery:
         assert names(gallery) == ["Ana", "Ben"]
+
+
+def test_a_gallery_damaged_elsewhere_still_says_who_was_revoked(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DROP TABLE head")
+    done = restored(backup, identity, path, replace=True)
+    assert (done.revoked, done.unread) == (("Ana",), None)
+
+
+def test_where_no_gallery_lies_it_is_told_that_nobody_knows_who_was_revoked(backup: Path, identity: Path, path: Path) -> None:
+    for each in path.parent.glob("gallery.db*"):
+        each.unlink()
+    assert "is not there, and with it the revocations" in str(restored(backup, identity, path).unread)
+
+
+NOW = datetime(2026, 3, 1, 2, 0, tzinfo=timezone.utc)
+
+
+def test_only_backups_with_a_name_that_this_device_made_are_counted_and_removed(tmp_path: Path) -> None:
+    ours = [tmp_path / name_of(KEYRING, NOW + timedelta(days=day)) for day in range(4)]
+    copied = ours[0].name.partition("Z-")[2]
+    planted = ["gallery-99991231T235959Z.age", f"gallery-99991231T235959Z-{'0' * 32}.age", f"gallery-99991231T235959Z-{copied}"]
+    planted += [name_of(OTHER_KEYS, NOW + timedelta(days=9)), "gallery-9.age"]
+    for path in [*ours, *(tmp_path / name for name in planted)]:
+        path.touch()
+    assert surplus(tmp_path, KEYRING, 2, ours[3]) == ours[:2]
+    assert surplus(tmp_path, KEYRING, 4, ours[3]) == []
+    assert surplus(tmp_path, KEYRING, 1, ours[0]) == ours[1:], "a clock set back does not remove what was just made"
 
 
 _RESTORER = """
@@ -148,6 +186,30 @@ def test_killed_at_any_moment_of_a_restore_there_is_one_whole_gallery_that_serve
             assert gallery.altered is None
             assert names(gallery) == ["Ana", "Ben"]
             assert gallery.verify().sound
+
+
+_KILLED_BETWEEN_MODES = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA journal_mode=DELETE").fetchall()
+db.execute("PRAGMA synchronous=OFF").fetchall()
+db.execute("BEGIN IMMEDIATE")
+db.execute("DELETE FROM revocations")
+db.execute("DELETE FROM subjects")
+os._exit(0)
+"""
+
+
+def test_a_journal_left_by_a_killed_restore_is_rolled_back_and_the_gallery_opens(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    for use in ("open", "restore"):
+        subprocess.run([sys.executable, "-c", _KILLED_BETWEEN_MODES, str(path)], check=True)
+        assert path.with_name("gallery.db-journal").stat().st_size > 0
+        if use == "restore":
+            assert restored(backup, identity, path, replace=True).revoked == ("Ana",)
+        with opened(path) as gallery:
+            assert (names(gallery), gallery.altered) == (["Ben"], None)
 
 
 def test_not_while_a_door_has_the_gallery_open(backup: Path, identity: Path, path: Path) -> None:

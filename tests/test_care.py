@@ -5,14 +5,18 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import onnx
 import pytest
 
+from edge.gallery.backup import name_of
+from edge.keys import Keyring
 from edge.settings import DEFAULTS
 from tests.test_cli import COLLINS, HOPPER, Desk
 
+PLANTED = ("gallery-99991231T235957Z.age", "gallery-99991231T235958Z.age", f"gallery-99991231T235959Z-{'0' * 32}.age")
 MODELS = DEFAULTS.parent.parent / "models"
 
 
@@ -64,11 +68,20 @@ def test_a_backup_comes_back_here_and_on_another_device(desk: Desk, tmp_path: Pa
     assert "no recipient" in desk.edge("backup", code=6).stderr
     (made,) = desk.facts("backup", "--new-identity", tmp_path / "operator.txt")
     set_up(desk, f'[backup]\nrecipients = ["{made["recipient"]}"]\nfolder = "backups"\nkeep = 2\n')
-    for name in ("20260101T000000Z", "20260102T000000Z"):
-        (tmp_path / "backups").mkdir(exist_ok=True)
-        (tmp_path / "backups" / f"gallery-{name}.age").touch()
+    keys = Keyring((tmp_path / "root.key").read_bytes(), "default", "door")
+    ours = [name_of(keys, datetime(2026, 1, day, tzinfo=timezone.utc)) for day in (1, 2)]
+    (tmp_path / "backups").mkdir()
+    for name in (*ours, *PLANTED):
+        (tmp_path / "backups" / name).touch()
     written = Path(desk.facts("backup")[0]["backup"])
-    assert sorted(path.name for path in (tmp_path / "backups").iterdir()) == ["gallery-20260102T000000Z.age", written.name]
+    assert {path.name for path in (tmp_path / "backups").iterdir()} == {ours[1], written.name, *PLANTED}
+
+    gallery = (tmp_path / "gallery.db").read_bytes()
+    (tmp_path / "gallery.db").write_bytes(gallery[:4096])
+    words = ("restore", written, "--identity", tmp_path / "operator.txt", "--replace")
+    assert "--forget-revocations" in desk.edge(*words, code=6).stderr
+    assert "is enrolled again; `edge audit show`" in desk.edge(*words, "--forget-revocations").stderr
+    assert any(line["facts"].get("revocations_read") is False for line in desk.facts("audit", "show"))
 
     desk.edge("revoke", COLLINS)
     assert "is there already" in desk.edge("restore", written, "--identity", tmp_path / "operator.txt", code=6).stderr
@@ -113,6 +126,19 @@ def test_after_a_change_of_network_a_person_is_renewed_by_passing(desk: Desk) ->
     assert desk.facts("rebind", "--end") == [{"deleted": 0}]
     assert desk.names(desk.collins) == [COLLINS]
     assert "belongs to network" in desk.edge("rebind", code=6).stderr
+
+
+def test_while_people_move_who_waits_is_known_at_the_desk_too(desk: Desk) -> None:
+    other_network(desk.folder / "models")
+    set_up(desk, '[network]\nmodels = "models"\nhash = "next"\n')
+    desk.edge("rebind")
+    assert f"looks like {COLLINS}" in desk.edge("enrol", "Somebody Else", desk.collins, code=8).stderr
+    assert f"do not look like {COLLINS}" in desk.edge("renew", COLLINS, desk.hopper, code=8).stderr
+    desk.edge("renew", COLLINS, desk.collins)
+    assert [(one["references"], one["former"]) for one in desk.facts("list")[0]["subjects"]] == [(1, 0)]
+    desk.edge("enrol", HOPPER, desk.hopper)
+    (desk.folder / "models" / "drh.json").unlink()
+    assert "Meanwhile nobody notices" in " ".join(desk.edge("enrol", "X", desk.hopper, code=8).stderr.split())
 
 
 def test_without_the_network_before_nobody_can_be_renewed_and_it_is_said(desk: Desk) -> None:

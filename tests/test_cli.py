@@ -166,6 +166,55 @@ def test_without_its_key_a_gallery_stays_shut_and_another_key_is_told_from_damag
     assert len(desk.facts("list")[0]["subjects"]) == 1
 
 
+def test_of_several_faces_each_is_told_with_its_place(desk: Desk) -> None:
+    one, two = (cv2.resize(cv2.imread(str(path)), (280, 280)) for path in (desk.collins, desk.hopper))
+    cv2.imwrite(str(desk.folder / "both.png"), cv2.hconcat([one, two]))
+    desk.edge("enrol", COLLINS, desk.collins)
+    (line,) = desk.facts("identify", "both.png")
+    boxes = {face["name"]: face["box"] for face in line["faces"]}
+    (left, top, right, bottom), (others_left, _, others_right, _) = boxes[COLLINS], boxes[None]
+    assert 0 <= left < right <= 280 <= others_left < others_right <= 560
+    assert 0 <= top < bottom <= 280
+    assert f"{COLLINS} at [{left}, {top}, {right}, {bottom}]" in desk.edge("identify", "both.png").stdout
+    assert " at [" not in desk.edge("identify", desk.collins).stdout
+    assert "_acquired" not in desk.edge("identify", desk.hopper).stdout
+
+
+def test_where_no_gallery_is_list_says_where_it_looked(desk: Desk) -> None:
+    listed = desk.edge("list")
+    assert f"there is no gallery at {desk.folder / 'gallery.db'}" in listed.stderr
+    assert listed.stdout == ""
+    desk.edge("enrol", COLLINS, desk.collins)
+    desk.edge("revoke", COLLINS)
+    assert desk.edge("list").stdout == f"nobody is enrolled in {desk.folder / 'gallery.db'}\n"
+
+
+def test_who_is_enrolled_can_be_listed_and_revoked_without_any_network(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    monkeypatch.setenv("EDGE_NETWORK_MODELS", str(desk.folder / "no such folder"))
+    assert [one["name"] for one in desk.facts("list")[0]["subjects"]] == [COLLINS]
+    assert desk.facts("revoke", COLLINS)[0]["references"] == 1
+    assert desk.facts("list") == [{"subjects": []}]
+    assert "no such folder" in desk.edge("identify", desk.collins, code=5).stderr
+
+
+def test_an_impossible_recipient_of_backups_is_found_before_the_night(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (made,) = desk.facts("backup", "--new-identity", "operator.txt")
+    monkeypatch.setenv("EDGE_BACKUP_RECIPIENTS", made["recipient"])
+    desk.edge("config", "check")
+    monkeypatch.setenv("EDGE_BACKUP_RECIPIENTS", f"{made['recipient']},age1nonsense")
+    assert "backup.recipients: number 2, 'age1nonsense', is no recipient" in desk.edge("config", "check", code=3).stderr
+    assert desk.facts("doctor", code=20)[0]["checks"][0]["state"] == "fail"
+
+
+def test_of_a_gallery_cut_short_doctor_says_as_much_as_every_command(desk: Desk) -> None:
+    desk.edge("enrol", COLLINS, desk.collins)
+    os.truncate(desk.folder / "gallery.db", 5000)
+    (check,) = (check for check in desk.facts("doctor", code=20)[0]["checks"] if check["id"] == "gallery")
+    assert check["found"].endswith("is cut short (5000 of 57344 bytes)")
+    assert check["remedy"] == "restore a backup; the file was left as it is. `edge restore FILE --identity KEY --replace`"
+
+
 def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> None:
     both = desk.folder / "both.png"
     one, two = (cv2.resize(cv2.imread(str(path)), (280, 280)) for path in (desk.collins, desk.hopper))
@@ -281,6 +330,9 @@ def test_a_guided_enrolment_asks_for_consent_says_what_to_do_and_enrols(desk: De
     }
     assert (said["n"].returncode, said["y"].returncode) == (8, 0), said["y"].stderr
     assert "did not agree" in said["n"].stderr
+    silent = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, cwd=desk.folder)
+    assert silent.returncode == 8
+    assert "nobody answered, for standard input has ended. Nothing was captured" in silent.stderr
     assert "No picture is kept" in said["y"].stderr
     assert "show the face to the camera" in said["y"].stderr
     assert [one["name"] for one in desk.facts("list")[0]["subjects"]] == [COLLINS]

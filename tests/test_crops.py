@@ -71,7 +71,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, finder: Finder) -> N
 
 
 def test_whoever_looks_like_a_test_set_is_left_out_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+    pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
     from training import overlap, packed
 
     identity = np.array([0, 0, 0, 1, 1, -1, -1])
@@ -92,7 +92,7 @@ def test_whoever_looks_like_a_test_set_is_left_out_and_listed(tmp_path: Path, mo
 
 
 def test_the_nearest_test_picture_is_told() -> None:
-    pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+    pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
     from training.overlap import nearest
 
     best, cosine = nearest(np.eye(3, dtype=np.float32), np.array([[0, 1, 0], [0.6, 0, 0.8]], np.float32))

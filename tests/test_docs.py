@@ -53,6 +53,12 @@ def test_every_module_that_a_message_or_a_run_names_exists() -> None:
     assert [module for module in sorted(named) if importlib.util.find_spec(module.rstrip(".")) is None] == []
 
 
+def test_nothing_is_installed_by_a_name_that_is_on_no_index() -> None:
+    shipped = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
+    texts = [path for path in shipped if path.endswith((".py", ".md", ".toml", ".sh", ".service")) and path != "tests/test_docs.py"]
+    assert [path for path in texts if re.search(r"install .{0,9}edge-face\b", (ROOT / path).read_text(encoding="utf-8"))] == []
+
+
 def test_the_readme_has_exactly_two_set_up_commands() -> None:
     block = README.split("## Two commands")[1].split("```")[1]
     assert [line.split("#")[0].strip() for line in block.strip().splitlines()] == ["make run", "make test"]

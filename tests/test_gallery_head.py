@@ -284,6 +284,57 @@ def test_whatever_the_file_tells_of_its_changes_they_are_followed_rightly(path: 
         assert not door.refresh()
 
 
+def looks(door: Gallery) -> int:
+    """How many ids of references the next refresh of a door reads: none where it need not look at everything."""
+    asked: list[str] = []
+    connection = door._state.file.connection
+    connection.set_trace_callback(asked.append)
+    door.refresh()
+    connection.set_trace_callback(None)
+    return sum("FROM templates" in statement for statement in asked)
+
+
+def test_an_event_of_another_process_costs_no_look_at_the_references(path: Path) -> None:
+    with opened(path) as door, opened(path) as other:
+        for turn in range(3):
+            other.record("unknown")
+            door.record("unknown")
+            assert looks(door) == 0, turn
+            assert (door.altered, door.search(ANA)[0].unequal) == (None, 0)
+        other.enrol("Cleo", [code()])
+        other.record("unknown")
+        door.refresh()
+        assert len(door) == 3
+
+
+EDITS = ("DELETE FROM templates", "INSERT INTO templates SELECT 'ab' || substr(id, 3), subject, template FROM templates LIMIT 1")
+
+
+@pytest.mark.parametrize("event", [None, "copied", "forged", "own"])
+@pytest.mark.parametrize("edit", EDITS, ids=["removed", "added"])
+def test_an_edit_hides_behind_no_event_that_another_process_did_not_record(path: Path, edit: str, event: str | None) -> None:
+    with opened(path) as door:
+        door.record("unknown")
+        altered(path, edit)
+        if event == "own":
+            door.record("unknown")
+        elif event:
+            sealed = "(SELECT sealed FROM events ORDER BY id DESC LIMIT 1)" if event == "copied" else "x'0011'"
+            altered(path, f"INSERT INTO events SELECT max(id) + 1, {sealed} FROM events")
+        assert looks(door) > 0
+        with pytest.raises(AlteredGalleryError, match="are not those that were signed"):
+            door.search(ANA)
+
+
+def test_a_draft_of_the_witness_that_a_killed_process_left_goes_with_the_next_change(path: Path) -> None:
+    left, other = path.with_name(f".gallery.head.{'0123456789abcdef'}.new"), path.with_name(".gallery.head.mine.new")
+    left.touch()
+    other.touch()
+    with opened(path) as gallery:
+        gallery.enrol("Cleo", [code()])
+    assert (left.exists(), other.exists()) == (False, True)
+
+
 def test_a_process_that_ended_between_change_and_witness_is_made_up_for(path: Path) -> None:
     witness = path.with_name("gallery.head")
     before = witness.read_bytes()

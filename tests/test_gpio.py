@@ -16,7 +16,7 @@ SIM = Path("/sys/kernel/config/gpio-sim")
 
 
 def test_the_twin_offers_no_more_than_the_real_package() -> None:
-    gpiod = pytest.importorskip("gpiod", reason="the real package is not installed: pip install 'edge-face[door]'")
+    gpiod = pytest.importorskip("gpiod", reason="the real package is not installed: .venv/bin/pip install -e '.[door]'")
     for kind in ("Direction", "Value", "Bias", "Edge"):
         real, ours = getattr(gpiod.line, kind), getattr(gpio_twin, kind)
         assert {member.name for member in ours} <= {member.name for member in real}, kind
@@ -32,7 +32,7 @@ def test_the_twin_offers_no_more_than_the_real_package() -> None:
 
 def test_the_real_package_takes_the_settings_that_are_asked_of_it() -> None:
     """As far as its native code; only the kernel is missing."""
-    gpiod = pytest.importorskip("gpiod", reason="the real package is not installed: pip install 'edge-face[door]'")
+    gpiod = pytest.importorskip("gpiod", reason="the real package is not installed: .venv/bin/pip install -e '.[door]'")
     from gpiod.line_settings import _line_settings_to_ext
 
     asked: list[Any] = []
@@ -56,7 +56,7 @@ def test_the_real_package_takes_the_settings_that_are_asked_of_it() -> None:
 
 
 def test_the_real_package_refuses_a_chip_that_is_not_there_with_the_way_out() -> None:
-    pytest.importorskip("gpiod", reason="the real package is not installed: pip install 'edge-face[door]'")
+    pytest.importorskip("gpiod", reason="the real package is not installed: .venv/bin/pip install -e '.[door]'")
     with pytest.raises(OutputError, match=r"GPIO /dev/none, line 17: No such file.*; `gpioinfo` lists"):
         OutputLine("/dev/none", "17", active_low=False)
     with pytest.raises(OutputError, match=r"GPIO /dev/none, line DOOR: No such file"):
@@ -90,7 +90,7 @@ def test_a_missing_package_and_an_old_one_are_told_apart() -> None:
     def missing(name: str) -> object:
         raise ImportError("No module named 'gpiod'")
 
-    with pytest.raises(OutputError, match=r"gpiod is missing .*pip install 'edge-face\[door\]'"):
+    with pytest.raises(OutputError, match=r"gpiod is missing .*\.venv/bin/pip install -e '\.\[door\]'"):
         load_gpiod(missing)
     with pytest.raises(OutputError, match="version 1"):
         load_gpiod(lambda name: inspect)

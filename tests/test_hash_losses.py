@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
 from training import hash_losses as losses  # noqa: E402
 from training.projection import random_projection, symbols_of  # noqa: E402

@@ -305,5 +305,5 @@ def test_a_missing_package_is_told_with_the_way_out() -> None:
     def missing(name: str) -> Any:
         raise ImportError("No module named 'paho'")
 
-    with pytest.raises(OutputError, match=r"paho-mqtt is missing .*pip install 'edge-face\[door\]'"):
+    with pytest.raises(OutputError, match=r"paho-mqtt is missing .*\.venv/bin/pip install -e '\.\[door\]'"):
         load_paho(missing)

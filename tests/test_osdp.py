@@ -19,7 +19,7 @@ from edge.door.osdp import Bus, Osdp, base_key, card_number, load_osdp
 from edge.door.serial_line import SerialLine
 from tests.door_twins import soon
 
-osdp = pytest.importorskip("osdp", reason="libosdp is not installed: pip install 'edge-face[door]'")
+osdp = pytest.importorskip("osdp", reason="libosdp is not installed: .venv/bin/pip install -e '.[door]'")
 
 ROOT = Path(__file__).parent.parent
 KEY = base_key("000102030405060708090a0b0c0d0e0f")
@@ -285,5 +285,5 @@ def test_a_missing_package_is_told_with_the_way_out() -> None:
     def missing(name: str) -> Any:
         raise ImportError("No module named 'osdp'")
 
-    with pytest.raises(OutputError, match=r"libosdp is missing .*pip install 'edge-face\[door\]'"):
+    with pytest.raises(OutputError, match=r"libosdp is missing .*\.venv/bin/pip install -e '\.\[door\]'"):
         load_osdp(missing)

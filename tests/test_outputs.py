@@ -177,7 +177,7 @@ def test_an_output_that_cannot_be_set_up_has_its_own_exit_code_and_names_no_secr
 
 
 def test_a_relay_without_its_chip_and_a_server_that_is_gone_do_not_stop_the_door(desk: Desk) -> None:
-    pytest.importorskip("gpiod", reason="the real package is not installed: pip install 'edge-face[door]'")
+    pytest.importorskip("gpiod", reason="the real package is not installed: .venv/bin/pip install -e '.[door]'")
     secret(desk.folder, "webhook.key")
     relay = '[relay]\nenabled = true\nchip = "/dev/none"\n[access]\nrecordings = true\n'
     write(desk.folder, webhook(1) + relay)

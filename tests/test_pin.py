@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("argon2", reason="PINs need pip install 'edge-face[screen]'")
+pytest.importorskip("argon2", reason="PINs need .venv/bin/pip install -e '.[screen]'")
 
 from edge.service.messages import Trouble
 from edge.service.pin import PinError, PinLock, set_pin

@@ -33,7 +33,7 @@ sys.exit(0 if builder.build_serialized_network(network, config) else 4)
 SAID = {"accepts": (0,), "refuses": (3,), "dies": (-11, -6)}
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed (pip install -e .[rtx])"
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed (.venv/bin/pip install -e '.[rtx]')"
 )
 
 

@@ -90,6 +90,36 @@ def test_a_stranger_renews_nobody(opened: Gallery) -> None:
     assert move.renewed == 0
 
 
+def claimed(gallery: Gallery, name: str, new: int, former: int) -> tuple[int, list[str]]:
+    """Somebody passes who looks like ``new`` to the new network and like ``former`` to the one before, and is named: renewals, problems."""
+    problems: list[str] = []
+    move = moving(gallery, problems)
+    move.search(Code(np.concatenate([symbols(new, NEW).symbols, symbols(former, OLD).symbols]), 8))
+    move.decided(Outcome(Verdict.IDENTIFIED, 1, 0.0, 0.0, 6, gallery.find(name).id), None)
+    return move.renewed, problems
+
+
+def test_who_the_new_network_takes_for_somebody_else_is_not_renewed_as_another(opened: Gallery) -> None:
+    """Else the code of one person would become the reference of two."""
+    assert passed(moving(opened), opened, BEN) == "Ben"
+    renewed, problems = claimed(opened, "Ada", BEN, ADA)
+    assert (renewed, len(opened.former or ())) == (0, 1)
+    assert ["also looks like somebody else" in problem for problem in problems] == [True]
+    assert claimed(opened, "Ada", ADA, ADA) == (1, [])
+    assert opened.verify().sound
+
+
+def test_whom_the_network_before_takes_for_two_people_is_renewed_as_neither(tmp_path: Path) -> None:
+    path = tmp_path / "gallery.db"
+    with open_gallery(path, KEYRING, OLD, "device") as gallery:
+        for name, changes in (("Ada", 0), ("Twin", 40)):
+            gallery.enrol(name, [symbols(ADA, OLD, changes)])
+        gallery.rebind(NEW, datetime.now(timezone.utc) + timedelta(days=1))
+    with open_gallery(path, KEYRING, NEW, "device") as gallery:
+        renewed, problems = claimed(gallery, "Ada", ADA, ADA)
+        assert (renewed, len(problems), len(gallery), len(gallery.former or ())) == (0, 1, 0, 2)
+
+
 def test_when_the_window_is_over_the_former_references_go_and_it_is_told(tmp_path: Path) -> None:
     path = tmp_path / "gallery.db"
     with open_gallery(path, KEYRING, OLD, "device") as gallery:
@@ -100,7 +130,7 @@ def test_when_the_window_is_over_the_former_references_go_and_it_is_told(tmp_pat
         move = moving(gallery, problems)
         assert move.refresh()
         assert (gallery.former, move.search(joined(ADA))) == (None, [])
-        assert ["1 references of the network before are deleted" in problem for problem in problems] == [True]
+        assert ["is deleted, 1 reference; " in problem for problem in problems] == [True]
         assert [(one.label, one.references) for one in gallery.subjects()] == [("Ada", 0)]
 
 
@@ -114,7 +144,7 @@ def test_a_disk_that_refuses_the_renewal_is_told_and_the_person_is_named_all_the
         def __len__(self) -> int:
             return len(opened)
 
-        def rebound(self, subject: str, code: Code) -> bool:
+        def rebound(self, subject: str, code: Code, *, check: object) -> bool:
             raise GalleryError("no room")
 
     problems: list[str] = []

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def test_people_read_a_line_with_time_approach_verdict_and_name(capsys: pytest.C
         ["12.3", "s", "approach", "4", "identified", "Ada", "[Lovelace]"],
         ["13.0", "s", "approach", "5", "not", "acquired", "(blurred,", "turned)"],
     ]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80])
+@pytest.mark.parametrize("cell", ["0123456789abcdef" * 2, f"subject {'ab' * 16}, samples 3", f"change 7, subject {'12' * 16}"])
+def test_an_id_in_a_table_stays_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int, cell: str) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    Report(as_json=False, quiet=False).table(("name", "id", "since"), [("Eileen Marie Collins", cell, "2026-11-26")])
+    (identity,) = re.findall("[0-9a-f]{32}", cell)
+    assert capsys.readouterr().out.count(identity) == 1
 
 
 def test_a_line_for_programs_goes_out_in_one_piece_with_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge.schema import schema, schema_text
-from edge.settings import DEFAULTS, flatten, load_settings, tomllib
+from edge.settings import DEFAULTS, flatten, load_settings
+from edge.tables import tomllib
 
 PUBLISHED = DEFAULTS.parent / "schema.json"
 

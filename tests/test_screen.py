@@ -3,9 +3,12 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ try:
     import PySide6.QtQuick
     import PySide6.QtTest  # noqa: F401
 except ImportError as error:
-    pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
+    pytest.skip(f"the screen needs .venv/bin/pip install -e '.[screen]': {error}", allow_module_level=True)
 
 from PySide6.QtCore import QPointF, Qt
 
@@ -326,6 +329,26 @@ def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
     hand.comes(lambda: hand.page == "pin")
     hand.presses("Escape")
     hand.comes(lambda: hand.page == "door")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, r"\(QT_QPA_PLATFORM=eglfs, DISPLAY=, WAYLAND_DISPLAY=\): .*; with eglfs Qt draws on the board's own screen: attach one"),
+        ({"DISPLAY": ":77"}, r"\(QT_QPA_PLATFORM=, DISPLAY=:77, WAYLAND_DISPLAY=\): .*; start it from a terminal of the desktop"),
+        ({"QT_QPA_PLATFORM": "nonsense"}, r"\(QT_QPA_PLATFORM=nonsense, .*; on a board without a desktop unset all three"),
+    ],
+    ids=["nothing", "no such display", "no such platform"],
+)
+def test_without_a_display_it_is_said_what_was_tried_and_the_way_out(place: Place, environment: dict[str, str], said: str) -> None:
+    if not environment and any(Path("/dev/dri").glob("card*")):
+        pytest.skip("this machine has a screen of its own")
+    kept = {name: value for name, value in os.environ.items() if name not in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")}
+    words = [sys.executable, "-m", "edge", "screen", "--config", str(place.config)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=place.folder, env={**kept, **environment, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 3
+    assert re.match(f"error: screen: Qt found no display {said}", done.stderr)
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_each_new_state_is_told_to_the_program_that_makes_sounds(place: Place) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip("prometheus_client", reason="prometheus_client is not installed; pip install '.[service]'")
+pytest.importorskip("prometheus_client", reason="prometheus_client is not installed; .venv/bin/pip install -e '.[service]'")
 
 from prometheus_client.parser import text_string_to_metric_families
 

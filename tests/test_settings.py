@@ -44,6 +44,12 @@ def test_command_line_beats_environment_beats_own_file_beats_defaults(tmp_path: 
         ("[decision]\n\nfpir = 2.0\n", r"mine\.toml:3: decision\.fpir = 2\.0: input should be less than 1"),
         ("[camera]\nwidth = 'wide'\n", r"mine\.toml:2: camera\.width = 'wide'"),
         ("[decision]\nmax_samples = 1\n", r"mine\.toml:2: decision\.max_samples = 1 is below decision\.min_samples"),
+        ("[decision]\nmin_samples = 20\n", r"^\S*mine\.toml:2: decision\.max_samples = 12 is below decision\.min_samples = 20"),
+        ("[enrolment]\nmin_samples = 20\n", r"^\S*mine\.toml:2: enrolment\.max_samples = 12 is below enrolment\.min_samples = 20"),
+        ("[relay]\npulse = 20.0\n", r"^\S*mine\.toml:2: relay\.max_on"),
+        ("[quality]\nmin_brightness = 250.0\n", r"^\S*mine\.toml:2: quality\.max_brightness = 215\.0 must be above .* = 250\.0; raise one"),
+        ("[camera]\nfps = 90\nexposure = 20000\n", r"^\S*mine\.toml:3: camera\.exposure"),
+        ("[backup]\nrecipients = ['age1a', 2]\n", r"^\S*mine\.toml:2: backup\.recipients\.1 = 2: input should be a valid string"),
         ("[decision\n", r"mine\.toml: not TOML"),
     ],
 )
@@ -63,6 +69,29 @@ def test_a_misspelt_environment_variable_is_refused_and_others_are_left_alone() 
     with pytest.raises(SettingsError, match="EDGE_GALERY_PATH: no such setting; did you mean EDGE_GALLERY_PATH"):
         load_settings(environment={"EDGE_GALERY_PATH": "g.db"})
     load_settings(environment={"EDGE_OF_TOMORROW": "1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "recipients"),
+    [
+        ("age1a", ["age1a"]),
+        ("age1a, age1b,", ["age1a", "age1b"]),
+        ('["age1a", "age1b"]', ["age1a", "age1b"]),
+        ("", []),
+        ("[]", []),
+    ],
+)
+def test_a_list_in_the_environment_has_commas_or_is_json(text: str, recipients: list[str]) -> None:
+    assert load_settings(environment={"EDGE_BACKUP_RECIPIENTS": text}).backup.recipients == recipients
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('["age1a"', "EDGE_BACKUP_RECIPIENTS: not JSON .*; write items between commas"), ("[1]", "EDGE_BACKUP_RECIPIENTS.*recipients.0 = 1")],
+)
+def test_a_list_in_the_environment_that_is_none_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(environment={"EDGE_BACKUP_RECIPIENTS": text})
 
 
 def test_a_relative_path_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:

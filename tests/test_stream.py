@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
 from training.stream import stream  # noqa: E402
 

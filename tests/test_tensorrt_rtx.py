@@ -1,4 +1,4 @@
-"""NVIDIA's own parser and builder take what this product gives them. `pip install -e '.[rtx]'`: no GPU and no driver needed.
+"""NVIDIA's own parser and builder take what this product gives them. `.venv/bin/pip install -e '.[rtx]'`: no GPU and no driver needed.
 
 tensorrt-rtx is another product than Jetson's TensorRT and its plans are not ours; that its parser takes a graph, and its builder compiles
 it by the very code that runs on the board, is what can be shown on any machine.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-pytest.importorskip("torch", reason="torch is not installed; pip install '.[train]' runs the training tests")
+pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
 from edge.inference import read_manifest, write_manifest
 from edge.inference.make import describe

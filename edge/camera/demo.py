@@ -61,12 +61,12 @@ def portraits() -> dict[str, Pixels]:
         import skimage.data
     except ImportError as error:
         raise SourceError(
-            f"demo: {error.name} is not installed, and its package holds one of the portraits; pip install 'edge-face[demo]'"
+            f"demo: {error.name} is not installed, and its package holds one of the portraits; .venv/bin/pip install -e '.[demo]'"
         ) from error
     collins = np.ascontiguousarray(skimage.data.astronaut()[0:280, 80:370, ::-1])
     hopper = cv2.imread(str(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"))
     if hopper is None:
-        raise SourceError("demo: matplotlib ships without its sample data here; pip install matplotlib from PyPI")
+        raise SourceError("demo: matplotlib ships without its sample data here; .venv/bin/pip install matplotlib, from PyPI")
     return {
         "Eileen Collins": collins,
         "Grace Hopper": cv2.resize(hopper[0:420, 85:445], None, fx=0.62, fy=0.62, interpolation=cv2.INTER_AREA),

@@ -19,9 +19,9 @@ def load_gpiod(importer: Callable[[str], ModuleType] = importlib.import_module) 
     try:
         found = importer("gpiod")
     except ImportError as error:
-        raise OutputError(f"gpiod is missing ({error}); install it: pip install 'edge-face[door]'") from error
+        raise OutputError(f"gpiod is missing ({error}); install it: .venv/bin/pip install -e '.[door]'") from error
     if not hasattr(found, "request_lines"):
-        raise OutputError("gpiod: this is version 1 of libgpiod's bindings; install version 2: pip install 'gpiod>=2.1'")
+        raise OutputError("gpiod: this is version 1 of libgpiod's bindings; install version 2: .venv/bin/pip install 'gpiod>=2.1'")
     return found
 
 

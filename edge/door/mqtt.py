@@ -94,9 +94,9 @@ def load_paho(importer: Load = importlib.import_module) -> tuple[Any, Any, Any]:
     try:
         client, properties, packets = (importer(f"paho.mqtt.{name}") for name in ("client", "properties", "packettypes"))
     except ImportError as error:
-        raise OutputError(f"paho-mqtt is missing ({error}); install it: pip install 'edge-face[door]'") from error
+        raise OutputError(f"paho-mqtt is missing ({error}); install it: .venv/bin/pip install -e '.[door]'") from error
     if not hasattr(client, "CallbackAPIVersion"):
-        raise OutputError("paho-mqtt: version 1 is installed; install version 2: pip install 'paho-mqtt>=2.0'")
+        raise OutputError("paho-mqtt: version 1 is installed; install version 2: .venv/bin/pip install 'paho-mqtt>=2.0'")
     return client, properties, packets
 
 

@@ -61,7 +61,7 @@ def load_osdp(importer: Load = importlib.import_module) -> tuple[Any, Any]:
     try:
         return importer("osdp"), importer("osdp_sys")
     except ImportError as error:
-        raise OutputError(f"libosdp is missing ({error}); install it: pip install 'edge-face[door]'") from error
+        raise OutputError(f"libosdp is missing ({error}); install it: .venv/bin/pip install -e '.[door]'") from error
 
 
 class Osdp:

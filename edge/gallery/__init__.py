@@ -14,7 +14,7 @@ from edge.gallery.errors import (
     WrongKeyError,
 )
 from edge.gallery.file import NetworkId, network_of
-from edge.gallery.former import Former
+from edge.gallery.former import Former, is_moving
 from edge.gallery.gallery import Gallery, open_gallery
 from edge.gallery.labels import is_id, normalised
 from edge.gallery.records import Damage, Event, Report, Subject
@@ -39,6 +39,7 @@ __all__ = [
     "UnwritableGalleryError",
     "WrongKeyError",
     "is_id",
+    "is_moving",
     "network_of",
     "normalised",
     "open_gallery",

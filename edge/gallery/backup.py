@@ -13,30 +13,33 @@ import hmac
 import io
 import json
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
 import pyrage
 
+from edge.durable import sync_folder
 from edge.errors import GalleryError
 from edge.gallery.errors import BusyGalleryError, UnwritableGalleryError, translated
-from edge.gallery.file import NetworkId
+from edge.gallery.file import NetworkId, reader
 from edge.gallery.gallery import Gallery, open_gallery
 from edge.gallery.renewal import Tell, untold
 from edge.gallery.state import now_text
-from edge.gallery.witness import sync_folder
 from edge.template.protect import KEY_BYTES, Keys, derive
 
 DEVICE = "backup"
 KIND, VERSION = "edge-face backup", 1
 MOST_HEADER = 4096  # bytes
 _SUFFIX = ".draft"
+_NAME = re.compile(r"gallery-(\d{8}T\d{6}Z)-([0-9a-f]{32})\.age")
 
 
 class BackupError(GalleryError):
@@ -56,12 +59,14 @@ class Facts:
 @dataclass(frozen=True)
 class Restored:
     """What a restore did. revoked: labels of people whose later revocation was carried over from the gallery that was there. aside: where
-    that one is kept; None where there was none."""
+    that one is kept; None where there was none. unread: why its revocations, or some of them, could not be carried over; None if all were.
+    """
 
     facts: Facts
     subjects: int
     revoked: tuple[str, ...]
     aside: Path | None
+    unread: str | None = None
 
 
 class BackupKeys:
@@ -125,6 +130,30 @@ def write_backup(gallery: Gallery, target: Path, keys: Keys, network: NetworkId,
     return facts
 
 
+def name_of(keys: Keys, when: datetime) -> str:
+    """The name of a backup made at a wall-clock time, with a code that only the device with these keys can make."""
+    stamp = f"{when.astimezone(timezone.utc):%Y%m%dT%H%M%SZ}"
+    return f"gallery-{stamp}-{_name_code(stamp, keys)}.age"
+
+
+def surplus(folder: Path, keys: Keys, keep: int, newest: Path) -> list[Path]:
+    """The backups of a folder beyond the ``keep`` newest that bear a name made with these keys; ``newest`` is never among them.
+
+    A file of another name is neither counted nor given: whoever may write there could else push out real backups with files of his own.
+    """
+    ours = [path for path in folder.iterdir() if (named := _NAME.fullmatch(path.name)) and _is_named_by(keys, *named.groups())]
+    others = sorted(path for path in ours if path.name != newest.name)
+    return others[: max(0, len(others) + 1 - keep)]
+
+
+def _name_code(stamp: str, keys: Keys) -> str:
+    return hmac.new(derive(keys.head_key(), "backup name"), stamp.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _is_named_by(keys: Keys, stamp: str, code: str) -> bool:
+    return hmac.compare_digest(code, _name_code(stamp, keys))
+
+
 def restore(
     source: Path,
     identity: Path,
@@ -135,13 +164,15 @@ def restore(
     witness: Path | None,
     replace: bool,
     elsewhere: bool = False,
+    forget: bool = False,
     tell: Tell = untold,
 ) -> Restored:
     """The gallery of a backup at ``path``, recoded for these keys and this device.
 
     replace: also where a gallery is; it stays beside it under another name, and whoever was revoked in it stays revoked. elsewhere: also a
-    backup that was not written with these keys. tell: progress. Raises BackupError, BusyGalleryError while another process has the gallery
-    open, and the other errors of edge.gallery.errors.
+    backup that was not written with these keys. forget: also where those revocations cannot be read, so that who was revoked since is
+    enrolled again. tell: progress. Raises BackupError, BusyGalleryError while another process has the gallery open, and the other errors
+    of edge.gallery.errors.
     """
     if os.path.lexists(path) and not replace:
         raise BackupError(f"gallery {path}: is there already: restore with --replace to put the backup in its place")
@@ -154,7 +185,12 @@ def restore(
                 "keys: make sure where it comes from, then restore with --from-elsewhere"
             )
         with open_gallery(draft, BackupKeys(secret), facts.network, DEVICE, create=False) as copy:
-            revoked = _carry_over(copy, path)
+            revoked, unread = _carry_over(copy, path)
+            if unread and not forget and os.path.lexists(path):
+                raise BackupError(
+                    f"{unread}, so whoever was revoked since {facts.time} would be enrolled again; see `edge audit show`, then restore "
+                    "with --forget-revocations and revoke them anew"
+                )
             copy.readdress(keys, device, tell)
             subjects, head = len(copy.subjects()), copy.head
         with open_gallery(draft, keys, facts.network, device, create=False, witness=witness) as ours:
@@ -163,8 +199,8 @@ def restore(
         draft.replace(path)
         sync_folder(path.parent)
     with open_gallery(path, keys, facts.network, device, create=False, witness=witness) as gallery:  # the witness follows
-        late = _carry_over(gallery, aside) if aside else ()  # revoked while this was at work
-    return Restored(facts, subjects - len(late), revoked + late, aside)
+        late, lost = _carry_over(gallery, aside) if aside else ((), None)  # revoked while this was at work
+    return Restored(facts, subjects - len(late), revoked + late, aside, unread or lost)
 
 
 class _Joined(io.RawIOBase):
@@ -292,18 +328,28 @@ def new_identity(path: Path) -> str:
     return recipient
 
 
-def _carry_over(copy: Gallery, path: Path) -> tuple[str, ...]:
-    """Revokes in the copy whoever was revoked in the gallery at ``path``, as far as there is one that can be read."""
-    try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            db.text_factory = lambda stored: stored.decode("utf-8", "backslashreplace")  # one damaged id must let nobody else back in
-            revoked = {str(subject) for (subject,) in db.execute("SELECT subject FROM revocations")}
-    except sqlite3.Error:
-        return ()
+def _carry_over(copy: Gallery, path: Path) -> tuple[tuple[str, ...], str | None]:
+    """Revokes in the copy whoever was revoked in the gallery at ``path``, as far as it can be read; their labels, and what hindered it."""
+    revoked, hindered = _revocations(path)
     again = [subject for subject in copy.subjects() if subject.id in revoked]
     for subject in again:
         copy.revoke(subject.id)
-    return tuple(subject.label for subject in again)
+    return tuple(subject.label for subject in again), hindered
+
+
+def _revocations(path: Path) -> tuple[set[str], str | None]:
+    """The ids that a gallery says are revoked, also one that is damaged elsewhere, and why there may be more."""
+    revoked: set[str] = set()
+    if not os.path.lexists(path):
+        return revoked, f"gallery {path}: is not there, and with it the revocations since that backup"
+    try:
+        with contextlib.closing(reader(path)) as db:
+            db.text_factory = lambda stored: stored.decode("utf-8", "backslashreplace")  # one damaged id must let nobody else back in
+            for (subject,) in db.execute("SELECT subject FROM revocations"):
+                revoked.add(str(subject))
+    except sqlite3.Error as error:
+        return revoked, f"gallery {path}: its revocations cannot be read ({error})"
+    return revoked, None
 
 
 def _set_aside(path: Path) -> Path | None:

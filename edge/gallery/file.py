@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from edge.durable import sync_folder
 from edge.gallery.errors import (
     DamagedGalleryError,
     ForeignFileError,
@@ -25,7 +26,6 @@ from edge.gallery.errors import (
 )
 from edge.gallery.header import first_bytes
 from edge.gallery.schema import APPLICATION_ID, INDEXES, MIGRATIONS, SCHEMA_VERSION
-from edge.gallery.witness import sync_folder
 from edge.template.protect import require_sha256
 
 _MAGIC = b"SQLite format 3\0"
@@ -155,8 +155,17 @@ def read_meta(connection: sqlite3.Connection, path: Path) -> Meta:
 def network_of(path: Path) -> NetworkId:
     """The network that a gallery file belongs to, read without any key. Raises the errors of edge.gallery.errors."""
     _check_header(path)
-    with translated(path), contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with translated(path), contextlib.closing(reader(path)) as connection:
         return read_meta(connection, path).network
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Where a process was killed within a change of journal modes, its journal is rolled back first.
+
+    SQLite cannot do that on a connection that may not write, and the gallery would open for nobody any more.
+    """
+    mode = "rw" if path.with_name(f"{path.name}-journal").exists() else "ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
 
 
 def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience: float) -> GalleryFile:
@@ -223,8 +232,8 @@ def _check_rights(path: Path) -> None:
 
 
 def _check_content(path: Path, expected: Meta, patience: float) -> None:
-    """Refuses, on a connection that cannot write, a gallery of other facts than ``expected``."""
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+    """Refuses, on a connection that does not write, a gallery of other facts than ``expected``."""
+    with contextlib.closing(reader(path)) as connection:
         _configure(connection, patience)
         with _transaction(connection, "BEGIN"):
             _require_known_version(path, connection.execute("PRAGMA user_version").fetchone()[0])

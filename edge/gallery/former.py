@@ -1,9 +1,11 @@
 """References of the network before: they still say who somebody is, until each person has been renewed or the window has closed."""
 
+import contextlib
 import sqlite3
 from datetime import datetime, timezone
+from pathlib import Path
 
-from edge.gallery.file import NetworkId
+from edge.gallery.file import NetworkId, reader
 from edge.gallery.live import Live
 from edge.gallery.sealer import Sealer
 from edge.template.protect import TemplateError
@@ -47,6 +49,15 @@ def load_former(db: sqlite3.Connection, current: Sealer, before: Former | None) 
     live = before.live if kept and before else Live(sealer, TABLE)
     live.load(db)
     return Former(live, datetime.strptime(str(facts["until"]), STAMP).replace(tzinfo=timezone.utc))
+
+
+def is_moving(path: Path) -> bool:
+    """Whether a gallery file says that a window is open, read without any key; False for what cannot be read."""
+    try:
+        with contextlib.closing(reader(path)) as db:
+            return db.execute("SELECT 1 FROM facts WHERE name = ?", (_FACT,)).fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def open_window(db: sqlite3.Connection, current: Sealer, network: NetworkId, until: datetime) -> None:

@@ -25,6 +25,7 @@ from edge.gallery.sealer import Sealer
 from edge.gallery.state import State, delete, now_text
 from edge.records import Candidate, Code, Symbols
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
+from edge.words import counted
 
 Check = Callable[[], None]
 _KIND = re.compile(r"[a-z_]{1,32}")
@@ -247,9 +248,12 @@ class Gallery:
         """
         return renewal.rebind(self._state, network, until)
 
-    def rebound(self, subject_id: str, code: Code) -> bool:
-        """A person with former references passed: they give way to one of this code. False if the person has none any more."""
-        return renewal.rebound(self._state, subject_id, code)
+    def rebound(self, subject_id: str, code: Code, *, check: Check = _no_check) -> bool:
+        """A person with former references passed: they give way to one of this code. False if the person has none any more.
+
+        check: as in ``enrol``.
+        """
+        return renewal.rebound(self._state, subject_id, code, check)
 
     def end_rebind(self) -> int:
         """Deletes the former references that are left; how many. Their subjects stay, without a reference: they must be enrolled again."""
@@ -319,7 +323,7 @@ class Gallery:
             events = [_event(fresh.sealer, number, sealed) for number, sealed in db.execute("SELECT id, sealed FROM events")]
             problems += [*fresh.problems.values(), *_altered_revocations(db, fresh.sealer)]
         lost = events.count(None)
-        problems += [f"{lost} events: altered or moved"] if lost else []
+        problems += [f"{counted(lost, 'event')}: altered or moved"] if lost else []
         report = Report(len(fresh.matrix), len(fresh.subjects()), len(events) - lost, tuple(fresh.damaged.values()), tuple(problems))
         fresh.matrix.wipe()
         return report

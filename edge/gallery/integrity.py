@@ -133,6 +133,15 @@ class Integrity:
             return None
         return head, list(dict.fromkeys(subject for _, subject in told))
 
+    def unchanged(self, db: sqlite3.Connection) -> bool:
+        """Whether the file is signed as it was when it was last found whole, and the witness knows nothing newer."""
+        if self._head is None or self.altered or (sealed := db.execute("SELECT sealed FROM head").fetchone()) is None:
+            return False
+        try:
+            return self.signer.open(sealed[0], _PLACE) == self._head and self._unwitnessed(self._head) is None
+        except TemplateError:
+            return False
+
     def accept_change(self, head: Head, moved: Sequence[str]) -> bool:
         """Whether the ids that came and went lead from the head known here to this one; then this one is known."""
         if self._head is None or xor(self._head.members, self.signer.members(moved)) != head.members:

@@ -15,6 +15,7 @@ from edge.gallery.sealer import Row, Sealer
 from edge.gallery.state import State, delete, insert
 from edge.records import Code
 from edge.template.protect import Keys, TemplateError
+from edge.words import counted
 
 Tell = Callable[[int, int], None]
 CHUNK = 2048  # references between two words of progress
@@ -77,9 +78,10 @@ def rebind(state: State, network: NetworkId, until: datetime) -> int:
     return waiting
 
 
-def rebound(state: State, subject_id: str, code: Code) -> bool:
+def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]) -> bool:
     """See ``Gallery.rebound``."""
     with state.changing() as db:
+        check()
         gone = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE} WHERE subject = ?", (subject_id,))]  # noqa: S608 - fixed
         passed = bool(gone) and state.live.subject(subject_id) is not None
         added: list[Row] = []
@@ -113,7 +115,7 @@ def _require_whole(state: State) -> None:
     problems = sorted({problem for live in state.lives for problem in live.problems.values()})
     damaged = sum(len(live.damaged) for live in state.lives)
     if problems or damaged:
-        found = "; ".join(problems) or f"{damaged} references are damaged"
+        found = "; ".join(problems) or f"damaged: {counted(damaged, 'reference')}"
         raise GalleryError(f"gallery {state.file.path}: {found}: revoke or renew their subjects first")
 
 

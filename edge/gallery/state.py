@@ -16,6 +16,7 @@ from edge.gallery.integrity import Integrity
 from edge.gallery.live import TABLES, Live
 from edge.gallery.sealer import Row, Sealer
 from edge.records import Symbols
+from edge.template.protect import TemplateError
 
 # the number after the newest event; below an event put in under the largest number there is, which would leave no next one
 _NEXT_EVENT = "SELECT coalesce(max(id), 0) + 1 FROM events WHERE id < 9223372036854775807 AND id + 1 NOT IN (SELECT id FROM events)"
@@ -31,6 +32,7 @@ class State:
         self.live = Live(sealer)
         self.former: Former | None = None
         self._version = self._agreed = -1
+        self._event, self._own_events = 0, set[int]()  # the newest number seen, and our own since another process changed the file
         self._next_witness = 0.0
         self.follow()
         self.witness()
@@ -94,7 +96,7 @@ class State:
         require_fit(self.file.path, meta, self._expected)  # another process may have moved it to another network, key or device
         epochs = (meta.transform_epoch, meta.row_epoch)
         if self._caught_up(db, epochs):
-            self._version = self.file.data_version()
+            self._seen(db)
             return
         if epochs != self.live.sealer.epochs:
             self.live.matrix.wipe()
@@ -102,12 +104,35 @@ class State:
         self.live.load(db)
         self.former = load_former(db, self.live.sealer, self.former)
         self.integrity.check(db)
+        self._seen(db)
+
+    def _seen(self, db: sqlite3.Connection) -> None:
         self._version = self.file.data_version()
+        self._event = db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
+        self._own_events.clear()
+
+    def _only_events(self, db: sqlite3.Connection) -> bool:
+        """Whether events that another process recorded account for what happened to the file; each of them must open.
+
+        Nobody without the keys can make one. An edit of the references just then by somebody else changes nothing in RAM, and is found
+        at the next look at everything.
+        """
+        stored = db.execute("SELECT id, sealed FROM events WHERE id > ?", (self._event,)).fetchall()
+        others = [(number, sealed) for number, sealed in stored if number not in self._own_events]
+        try:
+            for number, sealed in others:
+                self.live.sealer.open_facts("event", str(number), sealed)
+        except TemplateError:
+            return False
+        return bool(others)
 
     def _caught_up(self, db: sqlite3.Connection, epochs: tuple[int, int]) -> bool:
-        """Follows changes of single subjects, where those are all that happened: it costs nothing that grows with the gallery."""
-        moving = self.former is not None or db.execute("SELECT 1 FROM facts WHERE name = 'former'").fetchone() is not None
-        if self._version < 0 or moving or epochs != self.live.sealer.epochs:
+        """Follows events, or changes of single subjects, if those are all that happened: it costs nothing that grows with the gallery."""
+        if self._version < 0 or epochs != self.live.sealer.epochs:
+            return False
+        if self.integrity.unchanged(db):
+            return self._only_events(db)
+        if self.former is not None or db.execute("SELECT 1 FROM facts WHERE name = 'former'").fetchone() is not None:
             return False
         if (found := self.integrity.changed_since(db)) is None:
             return False
@@ -163,6 +188,10 @@ class State:
         facts = {"kind": kind, "subject": subject, "time": now_text()}
         sealed = (sealer or self.live.sealer).seal_facts("event", str(number), facts)
         db.execute("INSERT INTO events (id, sealed) VALUES (?, ?)", (number, sealed))
+        if self.file.data_version() in (self._version, self._agreed):
+            self._event = number
+        else:
+            self._own_events.add(number)
 
     def wipe(self) -> None:
         """Overwrites every row in RAM."""

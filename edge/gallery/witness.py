@@ -4,8 +4,10 @@ import contextlib
 import hashlib
 import os
 import secrets
+from glob import escape
 from pathlib import Path
 
+from edge.durable import sync_folder
 from edge.gallery.head import Head, Signer
 from edge.template.protect import TemplateError
 
@@ -40,7 +42,13 @@ class Witness:
             raise TemplateError(f"witness {self.path}: {error.strerror}: check the rights of this user") from error
 
     def write(self, head: Head) -> None:
-        """Keeps a head: whole or not at all, on the disk when this returns. Raises OSError."""
+        """Keeps a head: whole or not at all, on the disk when this returns. Raises OSError.
+
+        One process at a time, as ``Integrity.keep`` has it: a draft that lies there is of one that was killed.
+        """
+        for left in self.path.parent.glob(f".{escape(self.path.name)}.{'[0-9a-f]' * 16}.new"):
+            with contextlib.suppress(OSError):
+                left.unlink()
         draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.new")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -54,12 +62,3 @@ class Witness:
                 draft.unlink()
             raise
         sync_folder(self.path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """A name just made or changed in this folder outlives a power cut once this has returned. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

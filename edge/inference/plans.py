@@ -20,6 +20,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from edge.durable import sync_folder
 from edge.errors import NetworkError
 from edge.inference.plan import PlanError, PlanManifest
 
@@ -127,9 +128,9 @@ class PlanStore:
         made.mkdir()
         _write(made / PLAN, raw)
         _write(made / MANIFEST, (manifest.model_dump_json(indent=2) + "\n").encode())
-        _flush_folder(made)
+        sync_folder(made)
         made.rename(self.folder / name)
-        _flush_folder(self.folder)
+        sync_folder(self.folder)
         return self._repoint(staging, name, kept)
 
     def withdraw(self, staging: Path, name: str) -> str | None:
@@ -163,7 +164,7 @@ class PlanStore:
         fresh = staging / POINTER
         _write(fresh, json.dumps({"now": now, "before": before}).encode())
         fresh.rename(self.folder / POINTER)
-        _flush_folder(self.folder)
+        sync_folder(self.folder)
         return now
 
     @staticmethod
@@ -177,14 +178,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _line(error: OSError | ValidationError) -> str:

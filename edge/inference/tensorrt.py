@@ -52,7 +52,7 @@ def find_modules() -> Modules:
     except ImportError as error:
         raise NoTensorRTError(
             f"TensorRT cannot be used ({error}); on a Jetson it comes with JetPack (apt install python3-libnvinfer, and the environment "
-            "needs --system-site-packages), pycuda with `pip install 'edge-face[jetson]'`"
+            "needs --system-site-packages), pycuda with `.venv/bin/pip install -e '.[jetson]'`"
         ) from error
     try:
         return Modules(trt, cuda, DriverGraphs())

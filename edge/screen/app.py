@@ -1,6 +1,8 @@
 """The screen's process: a window, QML in it, and the bridge to the door."""
 
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,12 @@ from edge.screen.catalogue import Catalogue
 from edge.service.link import ScreenLink
 from edge.settings import Settings
 
+WAYS = {
+    "eglfs": "with eglfs Qt draws on the board's own screen: attach one, and have this user in the groups video and render; on a desktop "
+    "start it from a terminal there, so that DISPLAY or WAYLAND_DISPLAY is set",
+    "": "start it from a terminal of the desktop, so that DISPLAY or WAYLAND_DISPLAY is set and QT_QPA_PLATFORM is not; on a board without "
+    "a desktop unset all three, and Qt draws on its own screen (QT_QPA_PLATFORM=eglfs)",
+}
 MAIN = Path(__file__).parent / "qml" / "Main.qml"
 
 
@@ -31,7 +39,7 @@ class Screen:
         self.speak(settings.screen.language)
         self.engine.load(QUrl.fromLocalFile(str(MAIN)))
         if not self.engine.rootObjects():
-            raise SettingsError(f"{MAIN}: Qt could not load the screen; install a complete PySide6: pip install 'edge-face[screen]'")
+            raise SettingsError(f"{MAIN}: Qt could not load the screen; install a complete PySide6: .venv/bin/pip install -e '.[screen]'")
         self.window: Any = self.engine.rootObjects()[0]
         if size is None:
             self.window.showFullScreen()
@@ -57,9 +65,27 @@ class Screen:
 
 
 def application() -> Any:
-    """Qt's application, made once a process."""
+    """Qt's application, made once a process. Raises SettingsError where Qt finds no display."""
     without_desktop()
-    return QGuiApplication.instance() or QGuiApplication(sys.argv[:1])
+    return QGuiApplication.instance() or _made()
+
+
+def _made() -> QGuiApplication:
+    if os.environ.get("QT_QPA_PLATFORM") != "offscreen":  # which needs none
+        require_display()
+    return QGuiApplication(sys.argv[:1])
+
+
+def require_display() -> None:
+    """Tries in another process whether Qt can open a display: where it cannot, Qt ends the process it is in. Raises SettingsError."""
+    trial = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+    core = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))"  # its end is expected
+    done = subprocess.run([sys.executable, "-c", f"{core}; {trial}"], capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        platform = os.environ.get("QT_QPA_PLATFORM", "")
+        found = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"))
+        why = next((line.strip() for line in done.stderr.splitlines() if line.strip()), f"it ended with {done.returncode}")
+        raise SettingsError(f"screen: Qt found no display ({found}): {why}; {WAYS.get(platform, WAYS[''])}")
 
 
 def run(settings: Settings, windowed: str | None) -> int:

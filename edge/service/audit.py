@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from edge.durable import sync_folder
 from edge.errors import AuditError
 from edge.service.chain import (
     MAC_BYTES,
@@ -170,7 +171,7 @@ class Audit:
             facts["found"] = end.damage
         end.path, end.size, end.damage = self.folder / f"audit-{end.number + 1:012d}.jsonl", 0, ""
         os.close(os.open(end.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         self._write(end, OPENED, facts)
         self._prune(end)
 
@@ -191,7 +192,7 @@ class Audit:
             self._write(end, PRUNED, told)
             for path in old:
                 path.unlink()
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def _beginning(self, path: Path) -> tuple[str, int, str]:
         """Time and number of a file's first line, and the code it follows; of a damaged one what its name and its date say."""
@@ -308,11 +309,3 @@ def _ends(path: Path, key: bytes) -> tuple[Line, Line]:
     if len(rows) < 3 or rows[-1]:
         raise ValueError("no lines of an audit log")
     return first, opened(key, unchecked(rows[-3]).mac, rows[-2])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -51,7 +51,7 @@ def recovered(plain: Symbols, rows: Symbols, q: int) -> tuple[npt.NDArray[np.int
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
-        raise EdgeError("attacks: scipy is not installed; pip install 'edge-face[eval]'") from error
+        raise EdgeError("attacks: scipy is not installed; .venv/bin/pip install -e '.[eval]'") from error
     m = plain.shape[1]
     together = (_one_hot(rows, q).T @ _one_hot(plain, q)).reshape(m, q, m, q)
     expected = together.sum(axis=3, keepdims=True) * together.sum(axis=1, keepdims=True) / len(plain)

@@ -25,7 +25,7 @@ def best_assignment(one: Symbols, other: Symbols) -> Numbers:
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
-        raise EdgeError("attacks: scipy is not installed; pip install 'edge-face[eval]'") from error
+        raise EdgeError("attacks: scipy is not installed; .venv/bin/pip install -e '.[eval]'") from error
     q = int(max(one.max(), other.max())) + 1
     scores = np.empty(len(one))
     for place, (left, right) in enumerate(zip(one.astype(np.int64), other, strict=True)):

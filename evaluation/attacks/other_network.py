@@ -36,7 +36,7 @@ class Embedder:
         try:
             import onnxruntime
         except ImportError as error:
-            raise EdgeError("attacks: onnxruntime is not installed; pip install edge-face") from error
+            raise EdgeError("attacks: onnxruntime is not installed; .venv/bin/pip install -e .") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         try:

@@ -238,7 +238,7 @@ def led_by_coverage(name: str, seconds: int) -> Answer:
     try:
         import atheris
     except ImportError as error:
-        raise EdgeError("parsers: atheris is not installed; pip install atheris, or leave --atheris out") from error
+        raise EdgeError("parsers: atheris is not installed; .venv/bin/pip install atheris, or leave --atheris out") from error
     with TemporaryDirectory(prefix="edge-attack-") as folder:
         corpus = Path(folder) / "corpus"
         corpus.mkdir()

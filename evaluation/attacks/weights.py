@@ -37,7 +37,7 @@ def read_projection(path: Path, q: int) -> Projection:
         import onnx
         from onnx import numpy_helper
     except ImportError as error:
-        raise EdgeError("attacks: onnx is not installed; pip install 'edge-face[calibrate]'") from error
+        raise EdgeError("attacks: onnx is not installed; .venv/bin/pip install -e '.[calibrate]'") from error
     try:
         graph = onnx.load(path).graph
     except (OSError, ValueError) as error:

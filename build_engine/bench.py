@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from build_engine.boards import FOLDER, Profile
 from build_engine.errors import BuildError
+from build_engine.forecast import Forecast
 from build_engine.graph import cast_first, halved, is_quantised, read_model
 from build_engine.process import Facts
 from build_engine.prove import GATES, failures, measures, samples
@@ -41,6 +42,7 @@ class Order:
     """What is wanted. network: manifest of the float network. quantised: ONNX file with Q/DQ nodes, for int8 and mixed, if there is one.
 
     precisions: those to try, empty: all that the board can. samples: folder of pictures to prove on. seconds: time-out of one build.
+    part: which network of how many this is, for who waits.
     """
 
     network: Path
@@ -51,6 +53,7 @@ class Order:
     precisions: tuple[str, ...] = ()
     samples: Path | None = None
     boards: Path = FOLDER
+    part: tuple[int, int] = (1, 1)
 
 
 class Does(Protocol):
@@ -94,16 +97,19 @@ class Attempt:
 class Bench:
     """Where the candidates of one build are made and measured; the float network is asked once for all."""
 
-    def __init__(self, order: Order, tools: Tools, manifest: Manifest, machine: Machine, profile: Profile, staging: Path) -> None:
+    def __init__(
+        self, order: Order, tools: Tools, manifest: Manifest, machine: Machine, profile: Profile, staging: Path, forecast: Forecast
+    ) -> None:
         self._order, self._tools, self._manifest, self._staging = order, tools, manifest, staging
-        self._machine, self._profile = machine, profile
+        self._machine, self._profile, self._forecast = machine, profile, forecast
         self._samples = samples(manifest, order.options, order.samples)
         self._reference: Outputs | None = None
         self._began = time.monotonic()
 
     def attempt(self, precision: str, dla: bool) -> Attempt:
         """Build and measure one candidate; whatever fails becomes its reason, in the table and told."""
-        name = precision + ("-dla" if dla else "")
+        name = named(precision, dla)
+        self._forecast.begins(name)
         try:
             source, graph = self._graph(precision)
             shift = self._shift(precision)
@@ -112,6 +118,8 @@ class Bench:
         except NetworkError as error:
             self._tools.tell(f"{name}: {error}")
             return Attempt(Candidate(name=name, reason=str(error)))
+        finally:
+            self._forecast.ends()
         self._tools.tell(f"{name}: {attempt.candidate.milliseconds} ms, {attempt.candidate.reason or 'passes'}")
         digest = hashlib.sha256(source).hexdigest()
         return Attempt(attempt.candidate, self._path(name, ".plan"), digest, attempt.golden, attempt.recorded, shift)
@@ -205,8 +213,12 @@ class Bench:
         task: Facts = {"do": "build", "graph": str(graph), "plan": str(self._path(name, ".plan")), "cache": str(cache.absolute())}
         task |= {"precision": precision, "shapes": shapes(self._manifest, order.options), "dla": dla, "workspace": order.options.workspace}
         task |= {"optimisation_level": self._profile.optimisation_level, "seconds": order.seconds}
-        done = self._tools.workshop.do(task, self._staging, order.seconds, lambda said: self._tools.tell(f"{name}: {_progress(said)}"))
-        return float(done["seconds"])
+
+        def hear(said: Facts) -> None:
+            self._tools.tell(f"{name}: {_progress(said)}")
+            self._forecast.says(said)
+
+        return float(self._tools.workshop.do(task, self._staging, order.seconds, hear)["seconds"])
 
     def _measure(self, name: str, seconds: float) -> Attempt:
         batches = sorted({1, self._order.options.batch if self._manifest.kind == "hash" else 1})
@@ -254,6 +266,11 @@ class Bench:
 
     def _path(self, name: str, suffix: str) -> Path:
         return self._staging / f"{name}{suffix}"
+
+
+def named(precision: str, dla: bool) -> str:
+    """A candidate's name."""
+    return precision + ("-dla" if dla else "")
 
 
 def _progress(said: dict[str, Any]) -> str:

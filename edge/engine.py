@@ -92,13 +92,15 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
     if tuple(program) == BUILDER and find_spec("onnx") is None:
         raise NetworkError("the builder of plans needs onnx, which is not installed; pip install 'edge-face[jetson]', or [calibrate]")
     failed = []
-    for name in (settings.network.detector, settings.network.hash):
+    names = (settings.network.detector, settings.network.hash)
+    for number, name in enumerate(names, 1):
         try:
             if action == "build":
                 _require_float(settings.network.models, name)
                 if said := without_int8(settings.network.models, name):
                     report.note(said)
-            facts = _program([*program, *command(settings, action, name, if_needed)], name, report)
+            part = ["--part", str(number), str(len(names))] if action == "build" else []
+            facts = _program([*program, *command(settings, action, name, if_needed), *part], name, report)
         except EdgeError as error:
             failed.append(f"{name}: {error}")
             continue

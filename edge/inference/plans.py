@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from edge.errors import NetworkError
 from edge.inference.plan import PlanError, PlanManifest
+from edge.inference.progress import PROGRESS, Progress, read_progress
 
 POINTER, MANIFEST, PLAN, RAN, STAGING, LOCK = "current.json", "plan.json", "plan.bin", "ran", ".building-", "lock"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")  # a folder here, and nothing above it
@@ -88,11 +89,13 @@ class PlanStore:
             except OSError as error:
                 raise BusyError(f"{self.folder}: another build is running; wait for it (`edge engine status`)") from error
             self._remove(self.folder.glob(STAGING + "*"))
+            (self.folder / PROGRESS).unlink(missing_ok=True)  # of a builder that was killed
             staging = self.folder / f"{STAGING}{os.getpid()}"
             staging.mkdir()
             try:
                 yield staging
             finally:
+                (self.folder / PROGRESS).unlink(missing_ok=True)
                 shutil.rmtree(staging, ignore_errors=True)
 
     def is_building(self) -> bool:
@@ -105,6 +108,10 @@ class PlanStore:
         except OSError:
             return True
         return False
+
+    def progress(self) -> Progress | None:
+        """How far the build is; None where nobody builds, or nothing was told yet. What a killed builder left is not believed."""
+        return read_progress(self.folder) if self.is_building() else None
 
     def install(self, staging: Path, manifest: PlanManifest, raw: bytes) -> str:
         """Write a plan and make it the one in use; the last one that has run stays as ``before``. Returns its name."""

@@ -117,9 +117,9 @@ class Bench:
             attempt = self._measure(name, built)
         except NetworkError as error:
             self._tools.tell(f"{name}: {error}")
+            self._forecast.ends(built=False)
             return Attempt(Candidate(name=name, reason=str(error)))
-        finally:
-            self._forecast.ends()
+        self._forecast.ends(built=True)
         self._tools.tell(f"{name}: {attempt.candidate.milliseconds} ms, {attempt.candidate.reason or 'passes'}")
         digest = hashlib.sha256(source).hexdigest()
         return Attempt(attempt.candidate, self._path(name, ".plan"), digest, attempt.golden, attempt.recorded, shift)

@@ -38,9 +38,10 @@ class Forecast:
         if self._clock() - self._said >= EVERY:
             self._tell()
 
-    def ends(self) -> None:
-        """The candidate is built and measured, or has failed."""
-        self._took.append(self._clock() - self._since)
+    def ends(self, *, built: bool) -> None:
+        """The candidate is done. built: it did not fail; how fast one fails says nothing of the next."""
+        if built:
+            self._took.append(self._clock() - self._since)
 
     def left(self) -> float | None:
         """Seconds until all candidates are done; None where nothing is known of one of them, or one takes longer than was expected."""
@@ -52,12 +53,12 @@ class Forecast:
         return ours - passed + sum(one for one in others if one is not None)
 
     def _expected(self, name: str) -> float | None:
-        """Seconds of one candidate: as last time; else as the longest of this build, or as this one's own steps appear."""
+        """Seconds of one candidate: as last time; else as its own steps let it appear, or as the longest of the others."""
         if name in self._before:
             return self._before[name]
-        known = [*self._took, *([] if self._phase is None else [self._phase])]
         if name == self._names[self._now] and self._phase is not None:
             return self._phase
+        known = [*self._took, *self._before.values(), *([] if self._phase is None else [self._phase])]
         return max(known, default=None)
 
     def _tell(self) -> None:

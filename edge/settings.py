@@ -39,6 +39,7 @@ PATHS = (
     "osdp.key_file",
     "screen.socket",
     "screen.pin",
+    "screen.sound_folder",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -282,6 +283,8 @@ class ScreenSettings(Section):
     pin: Path
     language: Literal["en", "de", "es", "zh"]
     privacy: bool
+    volume: Share
+    sound_folder: str
     sound: str
     zone_size: Share
     zone_width: Share

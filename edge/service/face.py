@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.face.quality import pose
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
-from edge.service.messages import Enrolment, Hint, Preview, Scene, State, Trouble, Turn
+from edge.service.messages import Building, Enrolment, Hint, Preview, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 
 HINTS = {
@@ -73,6 +73,7 @@ class DoorFace:
         self._outcomes: dict[int, Scene] = {}
         self._result: tuple[Scene, int, float] | None = None  # what, whose, since when
         self._trouble: Trouble | None = None
+        self._building: Building | None = None
         self.main: Sighting | None = None
 
     def seen(self, now: float, size: tuple[int, int], sightings: Sequence[Sighting]) -> None:
@@ -103,9 +104,9 @@ class DoorFace:
             self._result = (self._outcomes[track], track, self._result[2])
         self._forget()
 
-    def trouble(self, trouble: Trouble | None) -> None:
-        """Something that stops the door's work or, if mild, hinders it; None: it is over."""
-        self._trouble = trouble
+    def trouble(self, trouble: Trouble | None, building: Building | None = None) -> None:
+        """Something that stops the door's work or, if mild, hinders it; None: it is over. building: with PLAN, how far it is."""
+        self._trouble, self._building = trouble, building if trouble is Trouble.PLAN else None
 
     def scene(self, now: float) -> Scene:
         """What to show now."""
@@ -122,7 +123,9 @@ class DoorFace:
         return self._held(now, main) or (self._of(main, now) if main else self._idle())
 
     def _idle(self) -> Scene:
-        return Scene(state=State.SERVICE, trouble=self._trouble) if self._trouble else Scene(state=State.IDLE)
+        if self._trouble is None:
+            return Scene(state=State.IDLE)
+        return Scene(state=State.SERVICE, trouble=self._trouble, building=self._building)
 
     def _held(self, now: float, main: _Track | None) -> Scene | None:
         """The result that still stands, if any: for ``hold`` seconds, longer while its person stands there."""
@@ -208,10 +211,10 @@ class ScreenWatcher:
             self._face.overrule(track, state)
         self.tick()
 
-    def trouble(self, trouble: Trouble | None) -> None:
-        """Something that stops the door's work, or None."""
+    def trouble(self, trouble: Trouble | None, building: Building | None = None) -> None:
+        """Something that stops or hinders the door's work, or None. building: with PLAN, how far it is."""
         with self._lock:
-            self._face.trouble(trouble)
+            self._face.trouble(trouble, building)
         self.tick()
 
     def close(self) -> None:

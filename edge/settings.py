@@ -143,6 +143,13 @@ class QualitySettings(Section):
     min_sharpness: Annotated[float, Field(ge=0)]
 
 
+class ZoneSettings(Section):
+    size: Share
+    width: Share
+    dwell: Annotated[float, Field(ge=0)]
+    required: bool
+
+
 class DecisionSettings(Section):
     fpir: Annotated[float, Field(gt=0, lt=1)]
     min_samples: Count
@@ -286,9 +293,6 @@ class ScreenSettings(Section):
     volume: Share
     sound_folder: str
     sound: str
-    zone_size: Share
-    zone_width: Share
-    dwell: Annotated[float, Field(ge=0)]
     hold: Positive
     silent: Positive
     preview: Annotated[int, Field(ge=80, le=640)]
@@ -304,6 +308,7 @@ class Settings(Section):
     detect: DetectSettings
     track: TrackSettings
     quality: QualitySettings
+    zone: ZoneSettings
     decision: DecisionSettings
     enrolment: EnrolmentSettings
     gallery: GallerySettings

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from edge.face.zone import Zone
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
 from edge.service.face import DoorFace, Manners, ScreenWatcher, placed, turned
 from edge.service.messages import Hint, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 from tests.twins import face_at
 
-MANNERS = Manners(zone_size=0.15, zone_width=0.8, dwell=0.3, hold=2.0, silent=3.0, privacy=False)
+MANNERS = Manners(zone=Zone(size=0.15, width=0.8, dwell=0.3), hold=2.0, silent=3.0, privacy=False)
 SIZE = (640, 480)
 MIDDLE, EDGE = 280.0, 0.0
 DARK = (Reason.TOO_DARK,)

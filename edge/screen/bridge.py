@@ -10,6 +10,7 @@ from PySide6.QtQuick import QQuickImageProvider
 
 from edge.screen.catalogue import LANGUAGES
 from edge.screen.palette import facts
+from edge.screen.pinyin import characters, table
 from edge.service.link import (
     Command,
     EnrolAbort,
@@ -227,6 +228,16 @@ class Bridge(QObject):
     @Property(str, notify=changed)
     def language(self) -> str:
         return self._language
+
+    @Property(bool, constant=True)
+    def pinyin(self) -> bool:
+        """Whether Chinese can be typed by its sound."""
+        return bool(table())
+
+    @Slot(str, result="QVariantList")
+    def hanzi(self, letters: str) -> list[str]:
+        """The characters that these letters may stand for."""
+        return characters(letters)
 
     # what QML does
     @Slot(str)

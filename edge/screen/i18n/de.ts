@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>Weitere Zeichen</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>Umschalten</translation>
     </message>

@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>Más caracteres</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>Mayúsculas</translation>
     </message>

@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>更多字符</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>大写</translation>
     </message>

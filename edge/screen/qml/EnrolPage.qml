@@ -126,7 +126,7 @@ Panel {
         Keyboard {
             visible: !page.renewing
             anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
-            height: Math.min(parent.height - top.height - window.unit * 2, Math.max(4 * 50, parent.width * 0.36))
+            height: Math.min(parent.height - top.height - window.unit * 2, Math.max(5 * 53, parent.width * 0.36))
             field: field
         }
     }

@@ -93,7 +93,7 @@ Panel {
             id: board
             visible: page.typing
             anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
-            height: visible ? Math.max(4 * 50, parent.height * 0.5) : 0
+            height: visible ? Math.max(5 * 53, parent.height * 0.5) : 0
             field: search
         }
     }

@@ -1,6 +1,7 @@
 """What the door shows, as a table: who comes how near for how long, what is decided, and what a screen shows of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_the_next_person_gets_his_own_result() -> None:
 
 @pytest.mark.parametrize(("privacy", "name"), [(False, "Ada"), (True, None)])
 def test_privacy_mode_shows_no_name(privacy: bool, name: str | None) -> None:
-    play = Play(Manners(0.15, 0.8, 0.3, 2.0, 3.0, privacy))
+    play = Play(replace(MANNERS, privacy=privacy))
     play.sees(1.0, sighting())
     play.face.decided(outcome(), "Ada")
     play.sees(0.1, sighting())

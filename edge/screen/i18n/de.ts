@@ -348,19 +348,19 @@
     </message>
     <message>
         <source>The key of this door is missing or does not fit. Please use the bell. The operator is needed.</source>
-        <translation>Der Schlüssel dieser Tür fehlt oder passt nicht. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Der Schlüssel dieser Tür fehlt oder passt nicht. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.</source>
-        <translation>Die Liste der Personen wurde verändert oder ist nicht lesbar. Niemand wird eingelassen. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Die Liste der Personen wurde verändert oder ist nicht lesbar. Niemand wird eingelassen. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>A network file is missing or altered. Please use the bell. The operator is needed.</source>
-        <translation>Eine Netzdatei fehlt oder wurde verändert. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Eine Netzdatei fehlt oder wurde verändert. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>A setting does not fit. Please use the bell. The operator is needed.</source>
-        <translation>Eine Einstellung passt nicht. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Eine Einstellung passt nicht. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>The storage is full. The door works, but nobody can be enrolled.</source>
@@ -368,7 +368,7 @@
     </message>
     <message>
         <source>The storage is full. Please use the bell. The operator is needed.</source>
-        <translation>Der Speicher ist voll. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Der Speicher ist voll. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>The door is starting. Please use the bell.</source>
@@ -376,7 +376,7 @@
     </message>
     <message>
         <source>The door has stopped. Please use the bell. The operator is needed.</source>
-        <translation>Die Tür ist stehen geblieben. Bitte klingeln Sie. Die Betreuung wird gebraucht.</translation>
+        <translation>Die Tür ist stehen geblieben. Bitte läuten. Die Betreuung wird gebraucht.</translation>
     </message>
     <message>
         <source>Part %1 of %2.</source>

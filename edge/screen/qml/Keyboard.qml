@@ -22,6 +22,7 @@ Item {
     readonly property int rows: chinese ? 5 : 4
     readonly property real gap: Math.max(3, window.unit * 0.7)
     readonly property real row: (height - (rows - 1) * gap) / rows
+    readonly property real letter: (height - 4 * gap) / 5  // of every sheet the same, so that letters do not jump
     readonly property real key: Math.max(48, Math.min((width - 10 * gap) / 11, height * 0.4))
 
     function type(letter) {
@@ -54,7 +55,7 @@ Item {
                 height: keyboard.row
                 text: keyboard.typed === "" ? "…" : keyboard.typed
                 color: door.colours.parts.page[1]
-                font.pixelSize: Math.min(keyboard.row * 0.45, keyboard.key * 0.45)
+                font.pixelSize: Math.min(keyboard.letter * 0.5, keyboard.key * 0.45)
                 verticalAlignment: Text.AlignVCenter
                 horizontalAlignment: Text.AlignHCenter
             }
@@ -68,9 +69,9 @@ Item {
                     height: keyboard.row
                     radius: 6
                     kind: "note"
-                    size: Math.min(keyboard.row * 0.6, keyboard.key * 0.6)
+                    size: Math.min(keyboard.letter * 0.6, keyboard.key * 0.6)
                     text: modelData
-                    activeFocusOnTab: false
+                    isKey: true
                     onPressed: keyboard.choose(modelData)
                 }
             }
@@ -80,10 +81,10 @@ Item {
                 width: keyboard.key
                 height: keyboard.row
                 radius: 6
-                size: Math.min(keyboard.row * 0.5, keyboard.key * 0.5)
+                size: Math.min(keyboard.letter * 0.5, keyboard.key * 0.5)
                 text: "›"
                 label: qsTr("More characters")
-                activeFocusOnTab: false
+                isKey: true
                 onPressed: keyboard.first = keyboard.first + choice.room < keyboard.found.length ? keyboard.first + choice.room : 0
             }
         }
@@ -102,9 +103,9 @@ Item {
                         width: keyboard.key
                         height: keyboard.row
                         radius: 6
-                        size: Math.min(keyboard.row * 0.5, width * 0.6)
+                        size: Math.min(keyboard.letter * 0.6, width * 0.6)
                         text: keyboard.shift && !keyboard.chinese ? modelData.toUpperCase() : modelData
-                        activeFocusOnTab: false
+                        isKey: true
                         onPressed: keyboard.type(modelData)
                     }
                 }
@@ -115,21 +116,21 @@ Item {
             spacing: keyboard.gap
             readonly property real side: (keyboard.width - 8 * keyboard.gap) / 11
             Touch {
-                objectName: "key_shift"; width: Math.max(48, parent.side); height: keyboard.row; radius: 6; icon: "shift"; label: qsTr("Shift"); activeFocusOnTab: false
-                kind: keyboard.shift ? "primary" : "plain"; size: keyboard.row * 0.35; visible: !keyboard.chinese
+                objectName: "key_shift"; width: Math.max(48, parent.side); height: keyboard.row; radius: 6; icon: "shift"; label: qsTr("Shift"); isKey: true
+                kind: keyboard.shift ? "primary" : "plain"; size: keyboard.letter * 0.42; visible: !keyboard.chinese
                 onPressed: keyboard.shift = !keyboard.shift
             }
             Touch {
-                objectName: "key_layer"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; activeFocusOnTab: false
-                text: keyboard.names[(keyboard.sheet + 1) % keyboard.names.length]; label: qsTr("Other letters"); size: keyboard.row * 0.4
+                objectName: "key_layer"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; isKey: true
+                text: keyboard.names[(keyboard.sheet + 1) % keyboard.names.length]; label: qsTr("Other letters"); size: keyboard.letter * 0.48
                 onPressed: keyboard.turn()
             }
             Touch {
-                objectName: "key_space"; width: parent.side * 5; height: keyboard.row; radius: 6; label: qsTr("Space"); text: qsTr("Space"); size: keyboard.row * 0.3; activeFocusOnTab: false
+                objectName: "key_space"; width: parent.side * 5; height: keyboard.row; radius: 6; label: qsTr("Space"); text: qsTr("Space"); size: keyboard.letter * 0.36; isKey: true
                 onPressed: keyboard.type(" ")
             }
             Touch {
-                objectName: "key_erase"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; icon: "erase"; label: qsTr("Erase"); size: keyboard.row * 0.4; activeFocusOnTab: false
+                objectName: "key_erase"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; icon: "erase"; label: qsTr("Erase"); size: keyboard.letter * 0.48; isKey: true
                 onPressed: keyboard.erase()
             }
         }

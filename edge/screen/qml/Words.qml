@@ -31,7 +31,7 @@ QtObject {
     function service(code) {
         switch (code) {
         case "": return ""
-        case "plan": return qsTr("The door is being prepared. It works, more slowly.") + left(door.building)
+        case "plan": return qsTr("The door is being prepared. It works, more slowly.") + joined(left(door.building))
         case "camera": return qsTr("The camera gives no picture. Please use the bell.")
         case "key": return qsTr("The key of this door is missing or does not fit. Please use the bell. The operator is needed.")
         case "gallery": return qsTr("The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.")
@@ -42,6 +42,8 @@ QtObject {
         default: return qsTr("The door has stopped. Please use the bell. The operator is needed.")
         }
     }
+
+    function joined(more) { return door.language === "zh" ? more.replace(/ (?=第|约)/g, "") : more }  // no spaces between Chinese sentences
 
     function left(building) {
         if (building.parts === undefined) return ""

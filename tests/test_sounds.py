@@ -120,8 +120,11 @@ def a_wav(width: int = 2, channels: int = 1, rate: int = 22_050, seconds: float 
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"RIFF", b"ID3 an mp3", a_wav(width=1), a_wav(width=3), a_wav(channels=3), a_wav(rate=4_000), a_wav(rate=96_000)]
-    + [a_wav(seconds=5), a_wav(seconds=0), a_wav(cut=50), bytes(1_000_001)],
+    [
+        *(b"", b"RIFF", b"ID3 an mp3"),
+        *(a_wav(width=1), a_wav(width=3), a_wav(channels=3), a_wav(rate=4_000), a_wav(rate=96_000)),
+        *(a_wav(seconds=5), a_wav(seconds=0), a_wav(cut=50), bytes(1_000_001)),
+    ],
     ids=["empty", "header", "mp3", "8 bits", "24 bits", "3 channels", "slow", "fast", "long", "no samples", "cut off", "large"],
 )
 def test_what_is_no_short_wav_is_refused_with_its_name_and_the_way_out(tmp_path: Path, raw: bytes) -> None:

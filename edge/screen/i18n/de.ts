@@ -269,6 +269,10 @@
         <translation>%1 s</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>%1 Ziffern eingegeben</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>Löschen</translation>
     </message>

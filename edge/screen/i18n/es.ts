@@ -269,6 +269,10 @@
         <translation>%1 s</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>%1 cifras introducidas</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>Borrar</translation>
     </message>

@@ -269,6 +269,10 @@
         <translation>%1 秒</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>已输入 %1 位数字</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>删除</translation>
     </message>

@@ -58,6 +58,8 @@ Item {
                 font.pixelSize: Math.min(keyboard.letter * 0.5, keyboard.key * 0.45)
                 verticalAlignment: Text.AlignVCenter
                 horizontalAlignment: Text.AlignHCenter
+                Accessible.role: Accessible.StaticText
+                Accessible.name: text
             }
             Repeater {
                 model: keyboard.found.slice(keyboard.first, keyboard.first + choice.room)
@@ -122,7 +124,7 @@ Item {
             }
             Touch {
                 objectName: "key_layer"; width: Math.max(96, parent.side * 2); height: keyboard.row; radius: 6; isKey: true
-                text: keyboard.names[(keyboard.sheet + 1) % keyboard.names.length]; label: qsTr("Other letters"); size: keyboard.letter * 0.48
+                text: keyboard.names[(keyboard.sheet + 1) % keyboard.names.length]; label: qsTr("Other letters") + ": " + text; size: keyboard.letter * 0.48
                 onPressed: keyboard.turn()
             }
             Touch {

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--timeout", type=float, required=True, help="seconds for one candidate")
     made.add_argument("--precision", action="append", default=[], help="try this one; again for more; without it all that the board can")
     made.add_argument("--samples", type=Path, help="folder of aligned crops or frames to prove on; without it made up pictures")
+    made.add_argument("--part", type=int, nargs=2, default=(1, 1), metavar=("N", "OF"), help="which network of how many, for who waits")
     made.add_argument("--if-needed", action="store_true", help="nothing is built when the plan in use belongs here")
     return made
 
@@ -63,6 +64,7 @@ def _do(given: argparse.Namespace, workshop: Callable[[Path], Workshop]) -> dict
         seconds=given.timeout,
         precisions=tuple(given.precision),
         samples=given.samples,
+        part=(given.part[0], given.part[1]),
     )
     tools = Tools(workshop(store.folder / LOG), load_network, lint_file, lambda text: print(text, file=sys.stderr, flush=True))
     job = Job(order, tools)

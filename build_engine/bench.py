@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from build_engine.boards import FOLDER, Profile
 from build_engine.errors import BuildError
+from build_engine.forecast import Forecast
 from build_engine.graph import cast_first, halved, is_quantised, read_model
 from build_engine.process import Facts
 from build_engine.prove import failures, gate, measures, samples
@@ -41,6 +42,7 @@ class Order:
     """What is wanted. network: manifest of the float network. quantised: ONNX file with Q/DQ nodes, for int8 and mixed, if there is one.
 
     precisions: those to try, empty: all that the board can. samples: folder of pictures to prove on. seconds: time-out of one build.
+    part: which network of how many this is, for who waits.
     """
 
     network: Path
@@ -51,6 +53,7 @@ class Order:
     precisions: tuple[str, ...] = ()
     samples: Path | None = None
     boards: Path = FOLDER
+    part: tuple[int, int] = (1, 1)
 
 
 class Does(Protocol):
@@ -102,19 +105,21 @@ class Bench:
         machine: Machine,
         profile: Profile,
         staging: Path,
+        forecast: Forecast,
         before: PlanManifest | None = None,
     ) -> None:
         """before: the plan in use, whose table says how long each candidate took."""
         self._usual = {one.name: one.seconds for one in (before.candidates if before else ())}
         self._order, self._tools, self._manifest, self._staging = order, tools, manifest, staging
-        self._machine, self._profile = machine, profile
+        self._machine, self._profile, self._forecast = machine, profile, forecast
         self._samples = samples(manifest, order.options, order.samples)
         self._reference: Outputs | None = None
         self._began = time.monotonic()
 
     def attempt(self, precision: str, dla: bool) -> Attempt:
         """Build and measure one candidate; whatever fails becomes its reason, in the table and told."""
-        name = precision + ("-dla" if dla else "")
+        name = named(precision, dla)
+        self._forecast.begins(name)
         try:
             source, graph = self._graph(precision)
             shift = self._shift(precision)
@@ -122,7 +127,9 @@ class Bench:
             attempt = self._measure(name, built)
         except NetworkError as error:
             self._tools.tell(f"{name}: {error}")
+            self._forecast.ends(built=False)
             return Attempt(Candidate(name=name, reason=str(error)))
+        self._forecast.ends(built=True)
         self._tools.tell(f"{name}: {attempt.candidate.milliseconds} ms, {attempt.candidate.reason or 'passes'}")
         digest = hashlib.sha256(source).hexdigest()
         return Attempt(attempt.candidate, self._path(name, ".plan"), digest, attempt.golden, attempt.recorded, shift)
@@ -217,9 +224,13 @@ class Bench:
         task |= {"precision": precision, "shapes": shapes(self._manifest, order.options), "dla": dla, "workspace": order.options.workspace}
         task |= {"optimisation_level": self._profile.optimisation_level, "seconds": order.seconds}
         usual = self._usual.get(name)
-        hear = lambda said: self._tools.tell(f"{name}: {_progress(said, usual, order.seconds)}")  # noqa: E731 - one line says it
-        done = self._tools.workshop.do(task, self._staging, order.seconds, hear)
-        return float(done["seconds"])
+
+        def hear(said: Facts) -> None:
+            self._tools.tell(f"{name}: {_progress(said, usual, order.seconds)}")
+            if "waited" not in said:
+                self._forecast.says(said)
+
+        return float(self._tools.workshop.do(task, self._staging, order.seconds, hear)["seconds"])
 
     def _measure(self, name: str, seconds: float) -> Attempt:
         batches = sorted({1, self._order.options.batch if self._manifest.kind == "hash" else 1})
@@ -267,6 +278,11 @@ class Bench:
 
     def _path(self, name: str, suffix: str) -> Path:
         return self._staging / f"{name}{suffix}"
+
+
+def named(precision: str, dla: bool) -> str:
+    """A candidate's name."""
+    return precision + ("-dla" if dla else "")
 
 
 def _progress(said: dict[str, Any], usual: float | None, most: float) -> str:

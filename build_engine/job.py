@@ -4,15 +4,17 @@ Whatever goes wrong, and whenever this is killed, the plan in use stays (``edge.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
-from build_engine.bench import OPENING, Bench, Machine, Order, Tools
+from build_engine.bench import OPENING, Bench, Machine, Order, Tools, named
 from build_engine.boards import Profile, allowed, profile_of, read_profiles
 from build_engine.errors import BuildError
+from build_engine.forecast import Forecast
 from build_engine.process import Facts
 from build_engine.resources import check_room
 from edge.errors import NetworkError
@@ -20,6 +22,7 @@ from edge.inference.manifest import Manifest, read_manifest
 from edge.inference.network import read_network
 from edge.inference.plan import Board, PlanError, PlanManifest, differences, shapes
 from edge.inference.plans import PLAN, PlanStore
+from edge.inference.progress import write_progress
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 
@@ -52,11 +55,20 @@ class Job:
             check_room(profile, store.folder)
             on = f"{machine.board.gpu} ({profile.name}), TensorRT {machine.board.tensorrt}"
             self.tools.tell(f"{manifest.name}: building on {on}: {', '.join(precisions)}")
-            bench = Bench(self.order, self.tools, manifest, machine, profile, staging, _before(store))
             wanted = [(one, False) for one in precisions]
             wanted += [(one, True) for one in precisions] if profile.dla and machine.dla else []
+            forecast = self._forecast(store, staging, machine.board, [named(*one) for one in wanted])
+            bench = Bench(self.order, self.tools, manifest, machine, profile, staging, forecast, _before(store))
             plan, raw = bench.choose([bench.attempt(precision, dla) for precision, dla in wanted], name, basis)
             return self._swap(store, staging, manifest, plan, raw)
+
+    def _forecast(self, store: PlanStore, staging: Path, board: Board, names: list[str]) -> Forecast:
+        """Goes by the plan in use where it was built on this board."""
+        before: dict[str, float] = {}
+        with suppress(NetworkError, IndexError):
+            plan = store.read(store.names()[0])
+            before = {one.name: one.seconds for one in plan.candidates if one.seconds} if plan.board == board else {}
+        return Forecast(names, before, lambda progress: write_progress(store.folder, staging, progress), self.order.part)
 
     def _basis(self, profile: Profile) -> dict[str, JsonValue]:
         """What a plan depends on that the door does not know: the quantised network, and how the board's profile wants it built."""

@@ -125,7 +125,12 @@ def run(
     job = appliance(config, as_json, quiet, source, {"screen.enabled": True} if screen else {})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     enough = attend.enough(job.settings)
-    with job.source() as stream, job.gallery(create=True) as gallery, kiosk.screen(job) as screens:
+    with (
+        kiosk.telling(job.settings),
+        job.source() as stream,
+        job.gallery(create=True) as gallery,
+        kiosk.screen(job, lambda: gallery.altered is not None) as screens,
+    ):
         job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
         tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, screens, live=stream.live), enough)
     job.report.summary(tally, job.stages.medians())

@@ -18,6 +18,7 @@ from edge.camera.source import Source
 from edge.errors import GalleryError, NetworkError, SettingsError
 from edge.face.quality import Limits
 from edge.face.track import Tracker
+from edge.face.zone import Attention, Zone
 from edge.gallery import Gallery, MissingGalleryError, NetworkId, network_of, open_gallery
 from edge.gallery.backup import recipients_of
 from edge.identify import Identifier, LiveGallery, Sampler
@@ -380,13 +381,28 @@ def identifier(settings: Settings, match: Matching) -> Identifier:
     rules = policy(settings, *samples_to_decide(settings, moving=match.moving is not None))
     tracker = Tracker(track.patience, track.overlap, track.reach, track.max_tracks)
     at = match.threshold(rules.looks)
-    return Identifier(match.acquirer, match.gallery, tracker, rules, at, expiry=decision.expiry, consistency=decision.consistency)
+    return Identifier(
+        match.acquirer,
+        match.gallery,
+        tracker,
+        rules,
+        at,
+        expiry=decision.expiry,
+        consistency=decision.consistency,
+        attention=Attention(zone(settings)) if settings.zone.required else None,
+    )
+
+
+def zone(settings: Settings) -> Zone:
+    """Where somebody who comes to the door stands."""
+    ours = settings.zone
+    return Zone(ours.size, ours.width, ours.dwell)
 
 
 def screen_watcher(settings: Settings) -> ScreenWatcher:
     """What shows the door's face; it is attached to a link by ``edge.kiosk``."""
     ours = settings.screen
-    manners = Manners(ours.zone_size, ours.zone_width, ours.dwell, ours.hold, ours.silent, ours.privacy)
+    manners = Manners(zone(settings), ours.hold, ours.silent, ours.privacy)
     return ScreenWatcher(DoorFace(manners, time.monotonic()), time.monotonic, ours.preview)
 
 

@@ -7,6 +7,7 @@ The builder is a program of its own (`python -m build_engine`): it may crash, an
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from typing import Any
 
 from edge import build
 from edge.errors import EdgeError, NetworkError
-from edge.inference import Accelerator, Candidate, NoTensorRTError, PlanStore, check_belongs, read_manifest
+from edge.inference import Accelerator, Candidate, NoTensorRTError, PlanStore, Progress, check_belongs, read_manifest
 from edge.report import Report
 from edge.settings import Settings
 
@@ -54,7 +55,7 @@ def _state(settings: Settings, gpu: Accelerator, name: str) -> PlanState:
     manifest = read_manifest(settings.network.models / f"{name}.json")
     store = PlanStore(settings.network.plans, manifest.name)
     if store.is_building():
-        return PlanState(manifest.name, "building", "", "a build is running")
+        return PlanState(manifest.name, "building", "", _how_far(store.progress()))
     names: list[str] = []
     try:
         board, names = gpu.board(), store.names()
@@ -68,6 +69,15 @@ def _state(settings: Settings, gpu: Accelerator, name: str) -> PlanState:
     except NetworkError as error:
         return PlanState(manifest.name, "refused", "".join(names[:1]), str(error))
     return PlanState(manifest.name, "fits", names[0], f"{plan.precision}, {_taken(plan.candidates)}")
+
+
+def _how_far(progress: Progress | None) -> str:
+    """A build that runs, in words."""
+    if progress is None:
+        return "a build is running"
+    left = progress.left_at(time.monotonic())
+    told = f"a build is running: candidate {progress.number} of {progress.of}, {progress.candidate}"
+    return told if left is None else f"{told}, about {-(-left // 60):.0f} min left"
 
 
 def _taken(candidates: Sequence[Candidate]) -> str:
@@ -92,13 +102,15 @@ def run(settings: Settings, report: Report, action: str, *, if_needed: bool = Fa
     if tuple(program) == BUILDER and find_spec("onnx") is None:
         raise NetworkError("the builder of plans needs onnx, which is not installed; .venv/bin/pip install -e '.[jetson]', or [calibrate]")
     failed = []
-    for name in (settings.network.detector, settings.network.hash):
+    names = (settings.network.detector, settings.network.hash)
+    for number, name in enumerate(names, 1):
         try:
             if action == "build":
                 _require_float(settings.network.models, name)
                 if said := without_int8(settings.network.models, name):
                     report.note(said)
-            facts = _program([*program, *command(settings, action, name, if_needed)], name, report)
+            part = ["--part", str(number), str(len(names))] if action == "build" else []
+            facts = _program([*program, *command(settings, action, name, if_needed), *part], name, report)
         except EdgeError as error:
             failed.append(f"{name}: {error}")
             continue

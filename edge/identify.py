@@ -8,6 +8,7 @@ import numpy as np
 
 from edge.acquire import Sample
 from edge.face.track import Tracker
+from edge.face.zone import Attention
 from edge.records import Candidate, Code, Face, Features, Frame, Outcome, Pixels, Reason, Sighting
 from edge.stages import Stages
 from edge.template.decide import Approach, Policy, expired
@@ -48,7 +49,8 @@ class Identifier:
 
     threshold: gallery size (references) -> largest number of unequal symbols that is still the person (``template.decide``). expiry:
     seconds from capture after which an outcome is dropped. consistency: share of unequal symbols 0..1 between a sample and those before
-    it from which it is of somebody else.
+    it from which it is of somebody else. attention: whose approach counts; who walks past is not sampled, and nothing is decided of him.
+    None: everybody's does.
     """
 
     def __init__(
@@ -61,10 +63,11 @@ class Identifier:
         *,
         expiry: float,
         consistency: float,
+        attention: Attention | None = None,
     ) -> None:
         self._acquirer, self._gallery, self._tracker = acquirer, gallery, tracker
         self._policy, self._threshold = policy, threshold
-        self._expiry, self._consistency = expiry, consistency
+        self._expiry, self._consistency, self._attention = expiry, consistency, attention
         self._approaches: dict[int, Approach] = {}
         self.dropped = 0
         self.sightings: list[Sighting] = []  # of the newest frame
@@ -92,8 +95,9 @@ class Identifier:
     ) -> tuple[list[tuple[Approach, Sample]], dict[int, tuple[Reason, ...]]]:
         """The undecided approaches of this frame whose sample serves; the others are told why not, and so is the caller, by track."""
         usable, refused = [], {}
+        counting = self._counting(frame, faces, tracks)
         for face, track in zip(faces, tracks, strict=True):
-            if track is None:
+            if track is None or track not in counting:
                 continue
             approach = self._approaches.setdefault(track, Approach(track, self._policy, frame.captured))
             sample = self._acquirer.sample(frame.image, face) if approach.wants(frame.captured) else None
@@ -106,12 +110,24 @@ class Identifier:
                 usable.append((approach, sample))
         return usable, refused
 
+    def _counting(self, frame: Frame, faces: list[Face], tracks: list[int | None]) -> frozenset[int]:
+        """The tracks of this frame whose faces are looked at."""
+        there = [(track, face) for face, track in zip(faces, tracks, strict=True) if track is not None]
+        if self._attention is None:
+            return frozenset(track for track, _ in there)
+        height, width = frame.image.shape[:2]
+        return self._attention.seen(frame.captured, (width, height), there)
+
     def _sighted(self, faces: list[Face], tracks: list[int | None], refused: dict[int, tuple[Reason, ...]]) -> list[Sighting]:
-        return [
-            Sighting(track, face, self._approaches[track].held, refused.get(track, ()), self._approaches[track].decided)
-            for face, track in zip(faces, tracks, strict=True)
-            if track is not None and track in self._approaches
-        ]
+        """Every face with a track, also of who walks past: without samples and without a decision."""
+        found = []
+        for face, track in zip(faces, tracks, strict=True):
+            approach = self._approaches.get(track) if track is not None else None
+            if approach is not None:
+                found.append(Sighting(approach.track, face, approach.held, refused.get(approach.track, ()), approach.decided))
+            elif track is not None and self._attention is not None:
+                found.append(Sighting(track, face, 0, (), False))
+        return found
 
     def _look(self, approach: Approach, features: Features, captured: float, clock: Clock) -> list[Outcome]:
         with self._acquirer.stages.stage("fuse"):

@@ -16,18 +16,28 @@ from edge.calibrate import CONFUSABLE, standing
 from edge.desk import CONSENT, Desk, Patience
 from edge.doctor import LEAST_DISK
 from edge.enrol import EnrolmentRules, Listener, Session, capture
-from edge.errors import SettingsError
+from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
 from edge.gallery import Gallery, Subject
 from edge.inference import PlanStore
 from edge.records import Frame, Verdict
+from edge.service import refusal
 from edge.service.face import ScreenWatcher
-from edge.service.link import Command, DoorLink, Hello, Trouble
+from edge.service.link import Building, Command, DoorLink, Hello, LinkError, Trouble
 from edge.settings import Settings
 from edge.stages import Stages
 
 RECENT = 2_000  # events in which "last seen" is looked up
 MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits
-ROUND = 5.0  # seconds between two looks at disk and plans
+ROUND = 5.0  # seconds between two looks at gallery, disk and plans
+STEPS = ((120.0, 10.0), (float("inf"), 60.0))  # seconds left up to which they are told in steps of so many: a screen need not count down
+# what a refusal to start is called on the screen, the first that fits; a key that does not fit the gallery is the key's fault
+CALLED = (
+    (KeySourceError, Trouble.KEY),
+    (GalleryError, Trouble.GALLERY),
+    (NetworkError, Trouble.NETWORK),
+    (SourceError, Trouble.CAMERA),
+    (SettingsError, Trouble.SETTINGS),
+)
 
 
 class ApplianceClerk:
@@ -107,17 +117,22 @@ class ApplianceClerk:
 
 
 class Rounds:
-    """Looks every few seconds whether something stops the door's work. clock: monotonic seconds. free: bytes left at a folder."""
+    """Looks every few seconds whether something stops the door's work.
+
+    tell: hears what, and of a plan being built how far it is. clock: monotonic seconds. free: bytes left at a folder. altered: whether the
+    gallery is not the one that was signed, so that nobody is let in.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        tell: Callable[[Trouble | None], None],
+        tell: Callable[[Trouble | None, Building | None], None],
         clock: Callable[[], float] = time.monotonic,
         free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+        altered: Callable[[], bool] = lambda: False,
     ) -> None:
         network = settings.network
-        self._folder = next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
+        self._folder, self._altered = folder_of(settings), altered
         names = () if network.runtime == "onnxruntime" else (network.detector, network.hash)
         self._plans = [PlanStore(network.plans, name) for name in names]
         self._tell, self._clock, self._free, self._next = tell, clock, free, float("-inf")
@@ -126,19 +141,63 @@ class Rounds:
         """Costs nothing between two rounds."""
         if self._clock() >= self._next:
             self._next = self._clock() + ROUND
-            self._tell(self._found())
+            self._tell(*self._found())
 
-    def _found(self) -> Trouble | None:
+    def _found(self) -> tuple[Trouble | None, Building | None]:
+        if self._altered():
+            return Trouble.GALLERY, None
         if self._free(self._folder) < LEAST_DISK:
-            return Trouble.STORAGE
-        return Trouble.PLAN if any(plan.is_building() for plan in self._plans) else None
+            return Trouble.STORAGE, None
+        for plan in self._plans:
+            if plan.is_building():
+                return Trouble.PLAN, self._how_far(plan)
+        return None, None
+
+    def _how_far(self, plan: PlanStore) -> Building | None:
+        progress = plan.progress()
+        if progress is None:
+            return None
+        return Building(part=progress.part, parts=progress.parts, seconds=_in_steps(progress.left_at(self._clock())))
+
+
+def _in_steps(seconds: float | None) -> float | None:
+    """Seconds, rounded up."""
+    if seconds is None:
+        return None
+    step = next(step for most, step in STEPS if seconds <= most)
+    return min(-(-seconds // step) * step, 86_400.0)
+
+
+def folder_of(settings: Settings) -> Path:
+    """The folder that is there already and in which the gallery lies, or will."""
+    return next(parent for parent in settings.gallery.path.absolute().parents if parent.exists())
 
 
 @contextmanager
-def screen(door: Appliance) -> Iterator[list[ScreenWatcher]]:
+def telling(settings: Settings) -> Iterator[None]:
+    """A door that does not come to run, or ends by an error, leaves one word for the screen; the error goes on its way."""
+    try:
+        yield
+    except (LinkError, KeyboardInterrupt):  # the first: another door may be running, and it speaks for itself
+        raise
+    except Exception as error:
+        if settings.screen.enabled:
+            refusal.publish(settings.screen.socket, called(error, settings), shared=bool(settings.screen.user))
+        raise
+
+
+def called(error: Exception, settings: Settings, free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free) -> Trouble:
+    """The word for an error. What cannot be stored while the disk is full is the disk's fault."""
+    kind = next((trouble for kind, trouble in CALLED if isinstance(error, kind)), Trouble.DEFECT)
+    full = isinstance(error, (EdgeError, OSError)) and kind in (Trouble.GALLERY, Trouble.DEFECT) and free(folder_of(settings)) < LEAST_DISK
+    return Trouble.STORAGE if full else kind
+
+
+@contextmanager
+def screen(door: Appliance, altered: Callable[[], bool] = lambda: False) -> Iterator[list[ScreenWatcher]]:
     """The watchers of the attached screen while it is served: one, or none where ``screen.enabled`` is false.
 
-    Call it before the appliance is used. Raises SettingsError, LinkError.
+    altered: whether the open gallery is not the one that was signed. Call it before the appliance is used. Raises SettingsError, LinkError.
     """
     if not door.settings.screen.enabled:
         yield []
@@ -146,14 +205,14 @@ def screen(door: Appliance) -> Iterator[list[ScreenWatcher]]:
     door.networks.detector = build.OneAtATime(door.networks.detector)
     door.networks.hasher = build.OneAtATime(door.networks.hasher)
     watcher = build.screen_watcher(door.settings)
-    with _served(door, watcher):
+    with _served(door, watcher, altered):
         yield [watcher]
 
 
 @contextmanager
-def _served(door: Appliance, watcher: ScreenWatcher) -> Iterator[None]:
+def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool]) -> Iterator[None]:
     settings = door.settings.screen
-    pin, rounds = build.pin_lock(door.settings), Rounds(door.settings, watcher.trouble)
+    pin, rounds = build.pin_lock(door.settings), Rounds(door.settings, watcher.trouble, altered=altered)
     desks: list[Desk] = []  # the link comes first, and hears nothing before the desk is there
 
     def command(connection: int, asked: Command) -> None:
@@ -170,6 +229,7 @@ def _served(door: Appliance, watcher: ScreenWatcher) -> Iterator[None]:
 
     hello = lambda: Hello(consent=CONSENT, pin=pin.is_set)  # noqa: E731 - one line says it
     link = DoorLink(settings.socket, users(settings.user), hello, command, gone, door.report.warn, tick)
+    refusal.withdraw(settings.socket)
     try:
         patience = Patience(settings.capture, settings.idle)
         desk = Desk(ApplianceClerk(door), pin, link, door.settings.enrolment.max_samples, patience, door.report.warn)

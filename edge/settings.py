@@ -34,6 +34,7 @@ PATHS = (
     "osdp.key_file",
     "screen.socket",
     "screen.pin",
+    "screen.sound_folder",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -135,6 +136,13 @@ class QualitySettings(Section):
     max_brightness: Luma
     max_saturated: Share
     min_sharpness: Annotated[float, Field(ge=0)]
+
+
+class ZoneSettings(Section):
+    size: Share
+    width: Share
+    dwell: Annotated[float, Field(ge=0)]
+    required: bool
 
 
 class DecisionSettings(Section):
@@ -277,10 +285,9 @@ class ScreenSettings(Section):
     pin: Path
     language: Literal["en", "de", "es", "zh"]
     privacy: bool
+    volume: Share
+    sound_folder: str
     sound: str
-    zone_size: Share
-    zone_width: Share
-    dwell: Annotated[float, Field(ge=0)]
     hold: Positive
     silent: Positive
     preview: Annotated[int, Field(ge=80, le=640)]
@@ -296,6 +303,7 @@ class Settings(Section):
     detect: DetectSettings
     track: TrackSettings
     quality: QualitySettings
+    zone: ZoneSettings
     decision: DecisionSettings
     enrolment: EnrolmentSettings
     gallery: GallerySettings

@@ -18,6 +18,7 @@ from edge.service.pin import set_pin
 from edge.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
+APPLICATION = application()  # held for all tests: without one, Qt's loops never end
 PIN = "271828"
 CONFIG = """[gallery]
 path = "gallery.db"

@@ -59,7 +59,8 @@ class Script:
     """What goes wrong, and how fast a plan is. Keys of the dictionaries: fp32, fp16, int8, mixed.
 
     crash: the builder's process dies. hang: it takes for ever. refuse: it gives no plan. spoil: noise on the outputs, in standard
-    deviations. milliseconds: of one inference. lost: from this inference on the GPU fails. stuck: likewise, it hangs.
+    deviations. milliseconds: of one inference. step: seconds of each of four steps of a build. lost: from this inference on the GPU
+    fails. stuck: likewise, it hangs.
     """
 
     crash: list[str] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Script:
     refuse: list[str] = field(default_factory=list)
     spoil: dict[str, float] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
+    step: float = 0.01
     lost: int = 1 << 60
     stuck: int = 1 << 60
     no_capture: bool = False
@@ -282,7 +284,7 @@ class Builder:
         precision, script = _precision(made.model, asked.flags), self._trt.script
         self._trt.asked.append(precision)
         if asked.progress_monitor is not None:
-            _steps(asked.progress_monitor)
+            _steps(asked.progress_monitor, script.step)
         if precision in script.hang:
             threading.Event().wait()
         if precision in script.crash:
@@ -305,11 +307,11 @@ def _precision(model: Any, flags: set[str]) -> str:
     return {(False, False): "fp32", (False, True): "fp16", (True, False): "int8", (True, True): "mixed"}[quantised, half]
 
 
-def _steps(monitor: Any) -> None:
+def _steps(monitor: Any, seconds: float) -> None:
     monitor.phase_start("Building Engine", None, 4)
     monitor.phase_start("Tactics", "Building Engine", 100)
     for step in range(4):
-        time.sleep(0.01)
+        time.sleep(seconds)
         assert monitor.step_complete("Tactics", step)
         assert monitor.step_complete("Building Engine", step)
     monitor.phase_finish("Tactics")

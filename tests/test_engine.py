@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from edge import engine
 from edge.doctor import examine
 from edge.errors import NetworkError
-from edge.inference import Accelerator
+from edge.inference import Accelerator, PlanStore, Progress
+from edge.inference.progress import write_progress
 from edge.report import Report
 from edge.settings import Settings, load_settings
 from tests.tensorrt_twins import Script, modules
@@ -61,6 +63,22 @@ def test_a_plan_s_whole_life_built_opened_timed_kept_cleaned(door: Door, capsys:
     assert times["with_cuda_graphs"].keys() == times["without_cuda_graphs"].keys() == {"1", "2"}
     assert door.run("clean", capsys) == [{"removed": {"eyes": [], "tiny": []}}]
     assert door.states() == ["fits", "fits"]
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (None, "a build is running: candidate 2 of 3, int8"),
+        (230.0, "a build is running: candidate 2 of 3, int8, about 4 min left"),
+        (0.0, "a build is running: candidate 2 of 3, int8"),
+    ],
+)
+def test_status_says_how_far_a_build_is(door: Door, left: float | None, said: str) -> None:
+    store, now = PlanStore(door.settings.network.plans, "tiny"), time.monotonic()
+    with store.building() as staging:
+        assert [one.reason for one in engine.states(door.settings)][1] == "a build is running"
+        write_progress(store.folder, staging, Progress(candidate="int8", number=2, of=3, began=now, told=now, left=left))
+        assert [(one.state, one.reason) for one in engine.states(door.settings)][1] == ("building", said)
 
 
 def test_the_builder_gets_every_setting_of_a_plan(door: Door) -> None:

@@ -1,17 +1,19 @@
 """What the door shows, as a table: who comes how near for how long, what is decided, and what a screen shows of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge.face.zone import Zone
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
 from edge.service.face import DoorFace, Manners, ScreenWatcher, placed, turned
 from edge.service.messages import Hint, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 from tests.twins import face_at
 
-MANNERS = Manners(zone_size=0.15, zone_width=0.8, dwell=0.3, hold=2.0, silent=3.0, privacy=False)
+MANNERS = Manners(zone=Zone(size=0.15, width=0.8, dwell=0.3), hold=2.0, silent=3.0, privacy=False)
 SIZE = (640, 480)
 MIDDLE, EDGE = 280.0, 0.0
 DARK = (Reason.TOO_DARK,)
@@ -113,7 +115,7 @@ def test_the_next_person_gets_his_own_result() -> None:
 
 @pytest.mark.parametrize(("privacy", "name"), [(False, "Ada"), (True, None)])
 def test_privacy_mode_shows_no_name(privacy: bool, name: str | None) -> None:
-    play = Play(Manners(0.15, 0.8, 0.3, 2.0, 3.0, privacy))
+    play = Play(replace(MANNERS, privacy=privacy))
     play.sees(1.0, sighting())
     play.face.decided(outcome(), "Ada")
     play.sees(0.1, sighting())

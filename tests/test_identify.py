@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from edge.face.track import Tracker
+from edge.face.zone import Attention, Zone
 from edge.identify import Identifier, run
 from edge.records import Frame, Outcome, Reason, Verdict
 from edge.template.decide import Policy
@@ -25,18 +26,26 @@ def visits(*spans: tuple[Iterable[int], int, float]) -> Script:
 
 
 def loop(
-    script: Script, *, enrolled: tuple[int, ...] = (ADA, BEN), expiry: float = 1.5, lag: float = 0.0, frames: int = 80
+    script: Script,
+    *,
+    enrolled: tuple[int, ...] = (ADA, BEN),
+    expiry: float = 1.5,
+    lag: float = 0.0,
+    frames: int = 80,
+    zone: Zone | None = None,
 ) -> tuple[list[Outcome], Identifier, ScriptedAcquirer]:
     acquirer = ScriptedAcquirer(script)
     gallery = ListGallery({str(who): acquirer.code(person(who)) for who in enrolled})
-    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=expiry, consistency=0.7)
+    attention = Attention(zone) if zone else None
+    tracker = Tracker(1.0, 0.3, 3.0, 16)
+    identifier = Identifier(acquirer, gallery, tracker, POLICY, lambda size: 20, expiry=expiry, consistency=0.7, attention=attention)
     shown = iter(range(frames))
     now = [0.0]
 
     def frames_of() -> Iterator[Frame]:
         for number in shown:
             now[0] = number / 10 + lag
-            yield frame(number)
+            yield frame(number, size=(640, 480) if zone else (8, 8))
 
     outcomes = [outcome for _, found in run(frames_of(), identifier, lambda: now[0]) for outcome in found]
     return outcomes, identifier, acquirer
@@ -129,3 +138,36 @@ def test_time_that_inference_took_counts_towards_the_expiry() -> None:
     identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=1.5, consistency=0.7)
     late = [outcome for number in range(5) for outcome in identifier.step(frame(number), lambda: 3.0)]
     assert (late, identifier.dropped) == ([], 1)
+
+
+DOORSTEP = Zone(size=0.15, width=0.5, dwell=0.5)
+MIDDLE, EDGE = 280.0, 20.0
+
+
+@pytest.mark.parametrize(
+    ("spans", "what"),
+    [
+        ([(range(5, 40), ADA, MIDDLE)], [("identified", str(ADA))]),
+        ([(range(5, 40), EVE, MIDDLE)], [("unknown", None)]),
+        ([(range(5, 40), ADA, EDGE)], []),  # stands aside: nothing is decided, not even that he is not known
+        ([(range(5, 9), ADA, MIDDLE)], []),  # walks past, too quickly
+        ([(range(5, 40), ADA, MIDDLE), (range(5, 40), EVE, EDGE)], [("identified", str(ADA))]),
+        ([(range(5, 20), ADA, EDGE), (range(20, 40), ADA, EDGE + 20 * 12)], [("identified", str(ADA))]),  # waits aside, then comes
+    ],
+)
+def test_with_a_zone_the_door_decides_only_of_who_stands_in_it(
+    spans: list[tuple[range, int, float]], what: list[tuple[str, str | None]]
+) -> None:
+    assert told(loop(visits(*spans), zone=DOORSTEP)[0]) == what
+
+
+def test_of_who_walks_past_no_sample_is_taken_and_the_screen_still_sees_the_face() -> None:
+    _, identifier, acquirer = loop(visits((range(5, 40), ADA, EDGE)), zone=DOORSTEP, frames=30)
+    assert acquirer.hashed == 0
+    assert [(sighting.track, sighting.samples, sighting.decided) for sighting in identifier.sightings] == [(1, 0, False)]
+
+
+def test_the_first_sample_is_taken_when_the_time_in_the_zone_is_over() -> None:
+    (now, *_), _, _ = loop(visits((range(5, 40), ADA, MIDDLE)))
+    (later, *_), _, _ = loop(visits((range(5, 40), ADA, MIDDLE)), zone=DOORSTEP)
+    assert later.captured - now.captured == pytest.approx(DOORSTEP.dwell, abs=0.01)

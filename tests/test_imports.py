@@ -23,6 +23,7 @@ BEHIND = {
     # the outbox must survive kill -9, and holds no template and no name; who edits a gallery past its door is an attacker
     "sqlite3": ("edge/gallery/", "edge/door/outbox.py", "evaluation/attacks/edits.py"),
     "PySide6": ("edge/screen/",),
+    "pypinyin": ("edge/screen/pinyin.py",),
     "argon2": ("edge/service/pin.py",),
     "pyrage": ("edge/gallery/backup.py",),
     "gpiod": ("edge/door/gpio.py",),

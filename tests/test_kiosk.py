@@ -11,16 +11,31 @@ import pytest
 
 from edge import build
 from edge.camera.demo import KIOSK, RATE, LiveDemoSource, Visit, demo
-from edge.errors import SettingsError, SourceError
+from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
+from edge.gallery import WrongKeyError
 from edge.inference import Batch, Manifest, Outputs, PlanStore
-from edge.kiosk import ROUND, Rounds, users
-from edge.service.link import Trouble
+from edge.inference.progress import Progress, write_progress
+from edge.kiosk import ROUND, Rounds, called, telling, users
+from edge.service.link import Building, LinkError, Trouble
+from edge.service.refusal import refused
 from edge.settings import Settings, load_settings
 
 
 def settings_in(folder: Path, **flags: object) -> Settings:
     places = {"gallery.path": folder / "gallery.db", "network.plans": folder / "plans"}
     return load_settings(environment={}, flags={**places, **{name.replace("__", "."): value for name, value in flags.items()}})
+
+
+class Told:
+    """Who is told, and remembers."""
+
+    def __init__(self) -> None:
+        self.troubles: list[Trouble | None] = []
+        self.building: list[Building | None] = []
+
+    def __call__(self, trouble: Trouble | None, building: Building | None) -> None:
+        self.troubles.append(trouble)
+        self.building.append(building)
 
 
 def test_only_the_door_s_own_user_and_the_one_named_may_connect() -> None:
@@ -31,31 +46,100 @@ def test_only_the_door_s_own_user_and_the_one_named_may_connect() -> None:
 
 
 def test_a_plan_being_built_is_told_and_so_is_its_end(tmp_path: Path) -> None:
-    now, told = [0.0], list[Trouble | None]()
-    rounds = Rounds(settings_in(tmp_path, network__runtime="auto"), told.append, lambda: now[0])
+    now, told = [0.0], Told()
+    rounds = Rounds(settings_in(tmp_path, network__runtime="auto"), told, lambda: now[0])
     rounds.look()
     rounds.look()
-    assert told == [None], "between two rounds nothing is looked at"
+    assert told.troubles == [None], "between two rounds nothing is looked at"
     with PlanStore(tmp_path / "plans", "drh").building():
         now[0] += ROUND
         rounds.look()
     now[0] += ROUND
     rounds.look()
-    assert told == [None, Trouble.PLAN, None]
+    assert told.troubles == [None, Trouble.PLAN, None]
+    assert told.building == [None, None, None], "a builder that has said nothing yet"
+
+
+@pytest.mark.parametrize(
+    ("left", "later", "seconds"),
+    [
+        (None, 0.0, None),
+        (3.0, 0.0, 10.0),
+        (119.0, 0.0, 120.0),
+        (121.0, 0.0, 180.0),
+        (121.0, 60.0, 70.0),
+        (121.0, 122.0, None),
+        (9e9, 0, 86_400),
+    ],
+)
+def test_the_time_left_of_a_plan_being_built_is_told_in_steps_until_it_has_run_out(
+    tmp_path: Path, left: float | None, later: float, seconds: float | None
+) -> None:
+    told, store = Told(), PlanStore(tmp_path / "plans", "drh")
+    with store.building() as staging:
+        write_progress(store.folder, staging, Progress(candidate="fp16", number=1, of=3, part=2, parts=2, began=0.0, told=100.0, left=left))
+        Rounds(settings_in(tmp_path, network__runtime="auto"), told, lambda: 100.0 + later).look()
+    assert told.building == [Building(part=2, parts=2, seconds=seconds)]
+
+
+def test_an_altered_gallery_is_told_before_anything_else(tmp_path: Path) -> None:
+    told = Told()
+    with PlanStore(tmp_path / "plans", "drh").building():
+        Rounds(settings_in(tmp_path, network__runtime="auto"), told, lambda: 0.0, lambda folder: 0, lambda: True).look()
+    assert told.troubles == [Trouble.GALLERY]
+
+
+@pytest.mark.parametrize(
+    ("error", "free", "word"),
+    [
+        (KeySourceError("no key at /secret/place"), 2**40, Trouble.KEY),
+        (WrongKeyError("the key is another one"), 2**40, Trouble.KEY),
+        (GalleryError("cut short"), 2**40, Trouble.GALLERY),
+        (GalleryError("cannot be written"), 2**20, Trouble.STORAGE),
+        (KeySourceError("no key"), 2**20, Trouble.KEY),
+        (NetworkError("altered"), 2**40, Trouble.NETWORK),
+        (SourceError("no camera"), 2**40, Trouble.CAMERA),
+        (SettingsError("no such user"), 2**40, Trouble.SETTINGS),
+        (EdgeError("an output"), 2**40, Trouble.DEFECT),
+        (OSError(28, "no space left"), 2**20, Trouble.STORAGE),
+        (ZeroDivisionError(), 2**20, Trouble.DEFECT),
+    ],
+)
+def test_every_refusal_to_start_has_its_word(tmp_path: Path, error: Exception, free: int, word: Trouble) -> None:
+    assert called(error, settings_in(tmp_path), lambda folder: free) is word
+
+
+def test_a_door_that_does_not_start_leaves_one_word_beside_its_socket(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, screen__enabled=True, screen__socket=tmp_path / "s")
+    with pytest.raises(KeySourceError), telling(settings):
+        raise KeySourceError("no key at /secret/place, pin 271828")
+    assert (tmp_path / "s.refusal").read_bytes() == b"key\n"
+    assert refused(tmp_path / "s") is Trouble.KEY
+
+
+@pytest.mark.parametrize(
+    ("enabled", "error"), [(False, KeySourceError("no key")), (True, LinkError("another door")), (True, KeyboardInterrupt())]
+)
+def test_no_word_is_left_where_no_screen_is_wanted_or_another_door_runs_or_a_person_ends_it(
+    tmp_path: Path, enabled: bool, error: BaseException
+) -> None:
+    with pytest.raises(type(error)), telling(settings_in(tmp_path, screen__enabled=enabled, screen__socket=tmp_path / "s")):
+        raise error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_door_without_a_gpu_looks_for_no_plan(tmp_path: Path) -> None:
-    told: list[Trouble | None] = []
+    told = Told()
     with PlanStore(tmp_path / "plans", "drh").building():
-        Rounds(settings_in(tmp_path), told.append, lambda: 0.0).look()
-    assert told == [None]
+        Rounds(settings_in(tmp_path), told, lambda: 0.0).look()
+    assert told.troubles == [None]
 
 
 @pytest.mark.parametrize(("free", "told"), [(10 * 2**30, None), (2**20, Trouble.STORAGE)])
 def test_a_full_disk_is_told(tmp_path: Path, free: int, told: Trouble | None) -> None:
-    heard: list[Trouble | None] = []
-    Rounds(settings_in(tmp_path), heard.append, lambda: 0.0, lambda folder: free).look()
-    assert heard == [told]
+    heard = Told()
+    Rounds(settings_in(tmp_path), heard, lambda: 0.0, lambda folder: free).look()
+    assert heard.troubles == [told]
 
 
 class Crowded:

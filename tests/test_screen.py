@@ -143,11 +143,11 @@ def shown(hand: Hand) -> Iterator[str]:
 def wrong_with(item: Any, size: tuple[int, int]) -> str:
     """What is wrong with an item of a screen of that size: cut off, outside, or too small for a finger; nothing: empty."""
     kind = item.metaObject().className().split("_QML")[0]
-    if not item.isVisible() or not item.width() or kind not in ("Touch", "Corner", "QQuickText"):
+    if not item.isVisible() or not item.width() or kind not in ("Touch", "Corner", "Said", "QQuickText"):
         return ""
     corner = item.mapToScene(QPointF(0, 0))
     inside = -1 <= corner.x() <= size[0] + 1 - item.width() and -1 <= corner.y() <= size[1] + 1 - item.height()
-    if kind == "QQuickText":
+    if kind in ("Said", "QQuickText"):
         cut = item.property("truncated") or item.property("paintedWidth") > item.width() + 2
         return f"'{item.property('text')}' is cut" if cut or not inside else ""
     small = min(item.width(), item.height()) < 48

@@ -23,9 +23,9 @@ def face_at(x: float, y: float = 100.0, side: float = 80.0) -> Face:
     return Face(box, points.astype(np.float32), 0.9)
 
 
-def frame(number: int, rate: float = 10.0) -> Frame:
+def frame(number: int, rate: float = 10.0, size: tuple[int, int] = (8, 8)) -> Frame:
     """A picture that carries its own number in its first pixel, so that the twin below knows it again."""
-    image = np.zeros((8, 8, 3), np.uint8)
+    image = np.zeros((size[1], size[0], 3), np.uint8)
     image[0, 0] = (number >> 8, number & 255, 0)
     return Frame(image, number / rate, number, "twin")
 

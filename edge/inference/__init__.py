@@ -12,6 +12,7 @@ from edge.inference.manifest import Manifest, read_manifest, write_manifest
 from edge.inference.network import Batch, Network, Outputs, check_golden, read_network
 from edge.inference.plan import Candidate, Options, PlanError
 from edge.inference.plans import PlanStore
+from edge.inference.progress import Progress
 from edge.inference.tensorrt import NoTensorRTError
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Outputs",
     "PlanError",
     "PlanStore",
+    "Progress",
     "Wanted",
     "check_belongs",
     "load_network",

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from edge.durable import sync_folder
 from edge.errors import NetworkError
 from edge.inference.plan import PlanError, PlanManifest
+from edge.inference.progress import PROGRESS, Progress, read_progress
 
 POINTER, MANIFEST, PLAN, RAN, STAGING, LOCK = "current.json", "plan.json", "plan.bin", "ran", ".building-", "lock"
 LOOKS, LOOK = 5, 0.1  # tries for the lock, and seconds between two
@@ -89,11 +90,13 @@ class PlanStore:
         with (self.folder / LOCK).open("w") as lock:
             self._take(lock)
             self._remove(self.folder.glob(STAGING + "*"))
+            (self.folder / PROGRESS).unlink(missing_ok=True)  # of a builder that was killed
             staging = self.folder / f"{STAGING}{os.getpid()}"
             staging.mkdir()
             try:
                 yield staging
             finally:
+                (self.folder / PROGRESS).unlink(missing_ok=True)
                 shutil.rmtree(staging, ignore_errors=True)
 
     def _take(self, lock: IO[str]) -> None:
@@ -117,6 +120,10 @@ class PlanStore:
         except OSError:
             return True
         return False
+
+    def progress(self) -> Progress | None:
+        """How far the build is; None where nobody builds, or nothing was told yet. What a killed builder left is not believed."""
+        return read_progress(self.folder) if self.is_building() else None
 
     def install(self, staging: Path, manifest: PlanManifest, raw: bytes) -> str:
         """Write a plan and make it the one in use; the last one that has run stays as ``before``. Returns its name."""

@@ -14,6 +14,7 @@ from PySide6.QtQml import QQmlApplicationEngine
 from edge.errors import SettingsError
 from edge.screen.bridge import Bridge, window_of, without_desktop
 from edge.screen.catalogue import Catalogue
+from edge.screen.sounds import Sounds
 from edge.service.link import ScreenLink
 from edge.settings import Settings
 
@@ -32,7 +33,9 @@ class Screen:
     def __init__(self, settings: Settings, size: tuple[int, int] | None) -> None:
         self._catalogue: Catalogue | None = None
         self.engine = QQmlApplicationEngine()
-        self.bridge = Bridge(ScreenLink(settings.screen.socket), settings.screen.sound, self.speak, settings.screen.language)
+        ours = settings.screen
+        self.sounds = Sounds(ours.volume, ours.sound_folder)
+        self.bridge = Bridge(ScreenLink(ours.socket), self.sounds.play, ours.sound, self.speak, ours.language)
         self.bridge.setParent(self.engine)  # QML must go before what it reads
         self.engine.addImageProvider("preview", self.bridge.provider)
         self.engine.rootContext().setContextProperty("door", self.bridge)
@@ -51,6 +54,7 @@ class Screen:
         """Close the window, let go of the door, and of Qt's texts."""
         self.window.close()
         self.bridge.stop()
+        self.sounds.close()
         if self._catalogue is not None:
             QCoreApplication.removeTranslator(self._catalogue)
         self._catalogue = None

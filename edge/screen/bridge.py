@@ -10,6 +10,7 @@ from PySide6.QtQuick import QQuickImageProvider
 
 from edge.screen.catalogue import LANGUAGES
 from edge.screen.palette import facts
+from edge.screen.pinyin import characters, table
 from edge.service.link import (
     Command,
     EnrolAbort,
@@ -31,10 +32,12 @@ from edge.service.link import (
     State,
     Step,
     Told,
+    Trouble,
     Unlock,
 )
 
 PACE = 30  # milliseconds between two looks at the link
+LOOK = 900  # milliseconds between two looks for the word of a door that refused to start
 AWAY = "away"  # the trouble shown while the door is not there
 
 
@@ -52,22 +55,23 @@ class PreviewProvider(QQuickImageProvider):
 
 
 class Bridge(QObject):
-    """One object for all of QML. speak: is called with a language's code to change the texts."""
+    """One object for all of QML. play: begins a sound by name. program: called with each new state, if it is not empty. speak: is called
+    with a language's code to change the texts."""
 
     changed = Signal()
     pictured = Signal()
     answered = Signal(str, str, float, str)  # command, trouble ("" is done), seconds to wait, receipt
     listed = Signal()
 
-    def __init__(
-        self, link: ScreenLink, sound: str = "", speak: Callable[[str], None] = lambda language: None, language: str = "en"
-    ) -> None:
+    def __init__(self, link: ScreenLink, play: Callable[[str], None], program: str, speak: Callable[[str], None], language: str) -> None:
         super().__init__()
-        self._link, self._sound, self._speak, self._language = link, sound, speak, language
+        self._link, self._sound, self._program, self._speak, self._language = link, play, program, speak, language
         self.provider = PreviewProvider()
         self._scene = Scene(state=State.SERVICE)
         self._enrolment = Enrolment(step=Step.NONE)
         self._hello: Hello | None = None
+        self._refusal: Trouble | None = None
+        self._next_look = 0
         self._picture, self._face = 0, (0.0, 0.0, 0.0, 0.0)
         self._asked: dict[int, str] = {}
         self._people: list[dict[str, Any]] = []
@@ -97,6 +101,18 @@ class Bridge(QObject):
             self._set_people()
             self.answered.emit("gone", "", 0.0, "")
             self.changed.emit()
+        if self._hello is None:
+            self._look()
+
+    def _look(self) -> None:
+        """About once a second, while the door is not there: has it left a word why?"""
+        self._next_look -= 1
+        if self._next_look <= 0:
+            self._next_look = LOOK // PACE
+            found = self._link.refusal()
+            if found is not self._refusal:
+                self._refusal = found
+                self.changed.emit()
 
     def take(self, message: Told, picture: bytes = b"") -> None:
         """One message of the door."""
@@ -107,10 +123,12 @@ class Bridge(QObject):
         else:
             before = self.state
             if isinstance(message, Hello):
-                self._hello = message
+                self._hello, self._refusal = message, None
             elif isinstance(message, Scene):
                 self._scene = message
             else:
+                if message.step is Step.CAPTURE and message.samples > self._enrolment.samples:
+                    self._sound("shutter")
                 self._enrolment = message
             if self.state != before:
                 self._play(str(self.state))
@@ -135,9 +153,10 @@ class Bridge(QObject):
         self.listed.emit()
 
     def _play(self, state: str) -> None:
-        """The sound hook: a program of the owner's choice, told the state."""
-        if self._sound:
-            QProcess.startDetached(self._sound, [state])
+        """The state's sound, and a program of the owner's choice, told the state."""
+        self._sound(state)
+        if self._program:
+            QProcess.startDetached(self._program, [state])
 
     # what QML reads
     @Property(bool, notify=changed)
@@ -162,7 +181,17 @@ class Bridge(QObject):
 
     @Property(str, notify=changed)
     def trouble(self) -> str:
-        return AWAY if self._hello is None else self._scene.trouble.value if self._scene.trouble else ""
+        if self._hello is None:
+            return self._refusal.value if self._refusal else AWAY
+        return self._scene.trouble.value if self._scene.trouble else ""
+
+    @Property("QVariantMap", notify=changed)
+    def building(self) -> dict[str, Any]:
+        """part, parts, seconds (-1: unknown) of a plan being built; empty: none is, or nobody knows."""
+        building = self._scene.building if self._hello else None
+        if building is None:
+            return {}
+        return {"part": building.part, "parts": building.parts, "seconds": -1 if building.seconds is None else building.seconds}
 
     @Property("QVariantMap", notify=changed)
     def enrolment(self) -> dict[str, Any]:
@@ -199,6 +228,16 @@ class Bridge(QObject):
     @Property(str, notify=changed)
     def language(self) -> str:
         return self._language
+
+    @Property(bool, constant=True)
+    def pinyin(self) -> bool:
+        """Whether Chinese can be typed by its sound."""
+        return bool(table())
+
+    @Slot(str, result="QVariantList")
+    def hanzi(self, letters: str) -> list[str]:
+        """The characters that these letters may stand for."""
+        return characters(letters)
 
     # what QML does
     @Slot(str)

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from edge.face.quality import pose
+from edge.face.zone import UNSEEN, Zone, face_side
 from edge.records import Face, Frame, Outcome, Reason, Sighting, Verdict
-from edge.service.messages import Enrolment, Hint, Preview, Scene, State, Trouble, Turn
+from edge.service.messages import Building, Enrolment, Hint, Preview, Scene, State, Trouble, Turn
 from edge.service.preview import jpeg
 
 HINTS = {
@@ -30,7 +31,6 @@ HINTS = {
 MILD = (Trouble.PLAN, Trouble.STORAGE)  # the door goes on: they are shown while nobody stands there
 STUBBORN = 0.4  # seconds for which the same sample fault must last before a person is told of it: single bad frames are no news
 LONGEST = 4.0  # times ``hold`` for which a result stays while its person stands there
-UNSEEN = 0.5  # seconds unseen after which a track no longer stands there
 TOO_NEAR = 0.8  # share of the frame's shorter side that a face may take
 ASIDE = 0.28  # share of the frame's width, or height, that a face's middle may be off
 TURNED = 9.0  # degrees from which a head is turned; a smaller angle is within what five points tell
@@ -41,14 +41,11 @@ REMEMBERED = 64  # outcomes of tracks kept
 class Manners:
     """When the door turns to somebody, and for how long.
 
-    zone_size: share of the frame's shorter side that a face must take; zone_width: middle share of the frame's width in which it must
-    stand; dwell: seconds for which it must do so before anything is shown of it: who walks past sees nothing. hold: seconds a result
-    stays. silent: seconds without a frame after which the camera counts as lost. privacy: no names, ever.
+    zone: in which a face must stand, and for how long, before anything is shown of it: who walks past sees nothing. hold: seconds a
+    result stays. silent: seconds without a frame after which the camera counts as lost. privacy: no names, ever.
     """
 
-    zone_size: float
-    zone_width: float
-    dwell: float
+    zone: Zone
     hold: float
     silent: float
     privacy: bool
@@ -73,13 +70,14 @@ class DoorFace:
         self._outcomes: dict[int, Scene] = {}
         self._result: tuple[Scene, int, float] | None = None  # what, whose, since when
         self._trouble: Trouble | None = None
+        self._building: Building | None = None
         self.main: Sighting | None = None
 
     def seen(self, now: float, size: tuple[int, int], sightings: Sequence[Sighting]) -> None:
         """One frame of ``size`` (width, height) with these faces."""
         self._frame = now
         for sighting in sightings:
-            if not self._in_zone(sighting.face, size):
+            if not self._manners.zone.holds(sighting.face, size):
                 continue
             track = self._tracks.get(sighting.track)
             if track is None or now - track.seen > UNSEEN:
@@ -103,9 +101,9 @@ class DoorFace:
             self._result = (self._outcomes[track], track, self._result[2])
         self._forget()
 
-    def trouble(self, trouble: Trouble | None) -> None:
-        """Something that stops the door's work or, if mild, hinders it; None: it is over."""
-        self._trouble = trouble
+    def trouble(self, trouble: Trouble | None, building: Building | None = None) -> None:
+        """Something that stops the door's work or, if mild, hinders it; None: it is over. building: with PLAN, how far it is."""
+        self._trouble, self._building = trouble, building if trouble is Trouble.PLAN else None
 
     def scene(self, now: float) -> Scene:
         """What to show now."""
@@ -114,7 +112,7 @@ class DoorFace:
         if now - self._frame > self._manners.silent:
             return Scene(state=State.SERVICE, trouble=Trouble.CAMERA)
         waiting = [track for track in self._tracks.values() if self._attends(track, now)]
-        main = max(waiting, key=lambda track: _side(track.sighting.face), default=None)
+        main = max(waiting, key=lambda track: face_side(track.sighting.face), default=None)
         self.main = main.sighting if main else None
         if main is not None and main.sighting.track in self._outcomes:
             number = main.sighting.track
@@ -122,7 +120,9 @@ class DoorFace:
         return self._held(now, main) or (self._of(main, now) if main else self._idle())
 
     def _idle(self) -> Scene:
-        return Scene(state=State.SERVICE, trouble=self._trouble) if self._trouble else Scene(state=State.IDLE)
+        if self._trouble is None:
+            return Scene(state=State.IDLE)
+        return Scene(state=State.SERVICE, trouble=self._trouble, building=self._building)
 
     def _held(self, now: float, main: _Track | None) -> Scene | None:
         """The result that still stands, if any: for ``hold`` seconds, longer while its person stands there."""
@@ -144,11 +144,7 @@ class DoorFace:
         return Scene(state=State.CHECKING if sighting.samples else State.LOOK_HERE)
 
     def _attends(self, track: _Track, now: float) -> bool:
-        return track.seen - track.since >= self._manners.dwell and now - track.seen <= UNSEEN
-
-    def _in_zone(self, face: Face, size: tuple[int, int]) -> bool:
-        middle = float(face.box[0] + face.box[2]) / 2 / size[0]
-        return _side(face) >= self._manners.zone_size * min(size) and abs(middle - 0.5) <= self._manners.zone_width / 2
+        return track.seen - track.since >= self._manners.zone.dwell and now - track.seen <= UNSEEN
 
     def _forget(self) -> None:
         for number in list(self._outcomes)[:-REMEMBERED]:
@@ -208,10 +204,10 @@ class ScreenWatcher:
             self._face.overrule(track, state)
         self.tick()
 
-    def trouble(self, trouble: Trouble | None) -> None:
-        """Something that stops the door's work, or None."""
+    def trouble(self, trouble: Trouble | None, building: Building | None = None) -> None:
+        """Something that stops or hinders the door's work, or None. building: with PLAN, how far it is."""
         with self._lock:
-            self._face.trouble(trouble)
+            self._face.trouble(trouble, building)
         self.tick()
 
     def close(self) -> None:
@@ -239,7 +235,7 @@ def shares(face: Face, size: tuple[int, int]) -> tuple[float, float, float, floa
 def placed(face: Face, size: tuple[int, int]) -> Hint | None:
     """How the one person of an enrolment should move; None: well placed. Left and right are the person's own."""
     left, top, right, bottom = shares(face, size)
-    if _side(face) > TOO_NEAR * min(size):
+    if face_side(face) > TOO_NEAR * min(size):
         return Hint.STEP_BACK
     aside, low = (left + right) / 2 - 0.5, (top + bottom) / 2 - 0.5
     if abs(aside) > ASIDE:
@@ -257,7 +253,3 @@ def turned(face: Face) -> Turn | None:
     if abs(yaw) >= abs(pitch):
         return Turn.LEFT if yaw > 0 else Turn.RIGHT
     return Turn.DOWN if pitch > 0 else Turn.UP
-
-
-def _side(face: Face) -> float:
-    return float((face.box[2:] - face.box[:2]).max())

@@ -22,6 +22,7 @@ from edge.service.messages import (
     MOST_TEXT,
     PAGE,
     VERSION,
+    Building,
     Command,
     EnrolAbort,
     EnrolConfirm,
@@ -51,10 +52,12 @@ from edge.service.messages import (
     packed,
     told,
 )
+from edge.service.refusal import refused
 
 __all__ = [
     "PAGE",
     "VERSION",
+    "Building",
     "Command",
     "DoorLink",
     "EnrolAbort",
@@ -83,6 +86,7 @@ __all__ = [
     "Unlock",
     "asked",
     "packed",
+    "refused",
     "told",
 ]
 
@@ -349,6 +353,10 @@ class ScreenLink:
             return False
         self._out += packed(command)
         return True
+
+    def refusal(self) -> Trouble | None:
+        """The word of a door that refused to start; None where it left none."""
+        return refused(self._path)
 
     def next_id(self) -> int:
         """A number for the next command."""

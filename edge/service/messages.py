@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import EdgeError
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"EL"
 HEADER = struct.Struct(">2sBBII")
 SAME = "install the same release on both sides"
@@ -84,6 +84,9 @@ class Trouble(str, Enum):
     PLAN = "plan"
     STORAGE = "storage"
     KEY = "key"
+    GALLERY = "gallery"
+    NETWORK = "network"
+    SETTINGS = "settings"
     DEFECT = "defect"
     BUSY = "busy"
     LOCKED = "locked"
@@ -125,14 +128,26 @@ class Hello(_Message):
     pin: bool
 
 
+class Building(_Message):
+    """A plan is being built, for network ``part`` of ``parts``. seconds: left of this part, about, in steps; None: nobody knows yet."""
+
+    part: Count
+    parts: Count
+    seconds: Seconds | None = None
+
+
 class Scene(_Message):
-    """What to show. name: only with WELCOME, and never in privacy mode. hints: what to do, the first first. trouble: with SERVICE."""
+    """What to show. name: only with WELCOME, and never in privacy mode. hints: what to do, the first first. trouble: with SERVICE.
+
+    building: with trouble PLAN, how far it is.
+    """
 
     type: Literal["scene"] = "scene"
     state: State
     name: Name | None = None
     hints: Annotated[tuple[Hint, ...], Field(max_length=4)] = ()
     trouble: Trouble | None = None
+    building: Building | None = None
 
 
 class Preview(_Message):

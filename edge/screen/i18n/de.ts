@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>Weitere Zeichen</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>Umschalten</translation>
     </message>
@@ -265,6 +269,10 @@
         <translation>%1 s</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>%1 Ziffern eingegeben</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>Löschen</translation>
     </message>
@@ -307,12 +315,16 @@
         <translation>Bitte später</translation>
     </message>
     <message>
+        <source>Out of service</source>
+        <translation>Außer Betrieb</translation>
+    </message>
+    <message>
         <source>Please have patience</source>
         <translation>Bitte etwas Geduld</translation>
     </message>
     <message>
-        <source>Out of service</source>
-        <translation>Außer Betrieb</translation>
+        <source>Storage full</source>
+        <translation>Speicher voll</translation>
     </message>
     <message>
         <source>Please stay where you are.</source>
@@ -329,6 +341,58 @@
     <message>
         <source>There were too many attempts. Please ask at the desk.</source>
         <translation>Es waren zu viele Versuche. Bitte am Empfang fragen.</translation>
+    </message>
+    <message>
+        <source>The door is being prepared. It works, more slowly.</source>
+        <translation>Die Tür wird vorbereitet. Sie arbeitet, nur langsamer.</translation>
+    </message>
+    <message>
+        <source>The camera gives no picture. Please use the bell.</source>
+        <translation>Die Kamera liefert kein Bild. Bitte läuten.</translation>
+    </message>
+    <message>
+        <source>The key of this door is missing or does not fit. Please use the bell. The operator is needed.</source>
+        <translation>Der Schlüssel dieser Tür fehlt oder passt nicht. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.</source>
+        <translation>Die Liste der Personen wurde verändert oder ist nicht lesbar. Niemand wird eingelassen. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered. Please use the bell. The operator is needed.</source>
+        <translation>Eine Netzdatei fehlt oder wurde verändert. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>A setting does not fit. Please use the bell. The operator is needed.</source>
+        <translation>Eine Einstellung passt nicht. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>The storage is full. The door works, but nobody can be enrolled.</source>
+        <translation>Der Speicher ist voll. Die Tür arbeitet, aber niemand kann aufgenommen werden.</translation>
+    </message>
+    <message>
+        <source>The storage is full. Please use the bell. The operator is needed.</source>
+        <translation>Der Speicher ist voll. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>The door is starting. Please use the bell.</source>
+        <translation>Die Tür startet. Bitte läuten.</translation>
+    </message>
+    <message>
+        <source>The door has stopped. Please use the bell. The operator is needed.</source>
+        <translation>Die Tür ist stehen geblieben. Bitte läuten. Die Betreuung wird gebraucht.</translation>
+    </message>
+    <message>
+        <source>Part %1 of %2.</source>
+        <translation>Teil %1 von %2.</translation>
+    </message>
+    <message>
+        <source>About %1 s left.</source>
+        <translation>Noch etwa %1 s.</translation>
+    </message>
+    <message>
+        <source>About %1 min left.</source>
+        <translation>Noch etwa %1 min.</translation>
     </message>
     <message>
         <source>Show your face to the camera.</source>
@@ -391,24 +455,36 @@
         <translation>Blicken Sie in die Kamera.</translation>
     </message>
     <message>
-        <source>The door is starting. Please use the bell.</source>
-        <translation>Die Tür startet. Bitte läuten.</translation>
+        <source>The door is not there. Please try again.</source>
+        <translation>Die Tür ist nicht da. Bitte noch einmal versuchen.</translation>
     </message>
     <message>
-        <source>The camera gives no picture. Please use the bell.</source>
-        <translation>Die Kamera liefert kein Bild. Bitte läuten.</translation>
+        <source>The camera gives no picture.</source>
+        <translation>Die Kamera liefert kein Bild.</translation>
     </message>
     <message>
-        <source>The door is being prepared. It works, more slowly.</source>
-        <translation>Die Tür wird vorbereitet. Sie arbeitet, nur langsamer.</translation>
+        <source>The door is being prepared. Please try later.</source>
+        <translation>Die Tür wird vorbereitet. Bitte später versuchen.</translation>
     </message>
     <message>
-        <source>The storage is full. The door works, but nobody can be enrolled.</source>
-        <translation>Der Speicher ist voll. Die Tür arbeitet, aber niemand kann aufgenommen werden.</translation>
+        <source>It could not be stored: the storage is full or cannot be written.</source>
+        <translation>Es konnte nicht gespeichert werden: Der Speicher ist voll oder nicht beschreibbar.</translation>
     </message>
     <message>
         <source>The key is missing.</source>
         <translation>Der Schlüssel fehlt.</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read.</source>
+        <translation>Die Liste der Personen wurde verändert oder ist nicht lesbar.</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered.</source>
+        <translation>Eine Netzdatei fehlt oder wurde verändert.</translation>
+    </message>
+    <message>
+        <source>A setting does not fit.</source>
+        <translation>Eine Einstellung passt nicht.</translation>
     </message>
     <message>
         <source>One thing at a time. Please wait.</source>

@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>Más caracteres</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>Mayúsculas</translation>
     </message>
@@ -265,6 +269,10 @@
         <translation>%1 s</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>%1 cifras introducidas</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>Borrar</translation>
     </message>
@@ -307,12 +315,16 @@
         <translation>Inténtelo más tarde</translation>
     </message>
     <message>
+        <source>Out of service</source>
+        <translation>Fuera de servicio</translation>
+    </message>
+    <message>
         <source>Please have patience</source>
         <translation>Un poco de paciencia</translation>
     </message>
     <message>
-        <source>Out of service</source>
-        <translation>Fuera de servicio</translation>
+        <source>Storage full</source>
+        <translation>Almacenamiento lleno</translation>
     </message>
     <message>
         <source>Please stay where you are.</source>
@@ -329,6 +341,58 @@
     <message>
         <source>There were too many attempts. Please ask at the desk.</source>
         <translation>Hubo demasiados intentos. Pregunte en recepción.</translation>
+    </message>
+    <message>
+        <source>The door is being prepared. It works, more slowly.</source>
+        <translation>La puerta se está preparando. Funciona, más despacio.</translation>
+    </message>
+    <message>
+        <source>The camera gives no picture. Please use the bell.</source>
+        <translation>La cámara no da imagen. Llame al timbre.</translation>
+    </message>
+    <message>
+        <source>The key of this door is missing or does not fit. Please use the bell. The operator is needed.</source>
+        <translation>La clave de esta puerta falta o no corresponde. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.</source>
+        <translation>La lista de personas fue alterada o no se puede leer. No se deja entrar a nadie. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered. Please use the bell. The operator is needed.</source>
+        <translation>Falta un archivo de red o fue alterado. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>A setting does not fit. Please use the bell. The operator is needed.</source>
+        <translation>Un ajuste no es válido. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>The storage is full. The door works, but nobody can be enrolled.</source>
+        <translation>El almacenamiento está lleno. La puerta funciona, pero no admite altas.</translation>
+    </message>
+    <message>
+        <source>The storage is full. Please use the bell. The operator is needed.</source>
+        <translation>El almacenamiento está lleno. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>The door is starting. Please use the bell.</source>
+        <translation>La puerta está arrancando. Llame al timbre.</translation>
+    </message>
+    <message>
+        <source>The door has stopped. Please use the bell. The operator is needed.</source>
+        <translation>La puerta se ha detenido. Use el timbre, por favor. Hace falta la persona encargada.</translation>
+    </message>
+    <message>
+        <source>Part %1 of %2.</source>
+        <translation>Parte %1 de %2.</translation>
+    </message>
+    <message>
+        <source>About %1 s left.</source>
+        <translation>Quedan unos %1 s.</translation>
+    </message>
+    <message>
+        <source>About %1 min left.</source>
+        <translation>Quedan unos %1 min.</translation>
     </message>
     <message>
         <source>Show your face to the camera.</source>
@@ -391,24 +455,36 @@
         <translation>Mire a la cámara.</translation>
     </message>
     <message>
-        <source>The door is starting. Please use the bell.</source>
-        <translation>La puerta está arrancando. Llame al timbre.</translation>
+        <source>The door is not there. Please try again.</source>
+        <translation>La puerta no responde. Inténtelo de nuevo.</translation>
     </message>
     <message>
-        <source>The camera gives no picture. Please use the bell.</source>
-        <translation>La cámara no da imagen. Llame al timbre.</translation>
+        <source>The camera gives no picture.</source>
+        <translation>La cámara no da imagen.</translation>
     </message>
     <message>
-        <source>The door is being prepared. It works, more slowly.</source>
-        <translation>La puerta se está preparando. Funciona, más despacio.</translation>
+        <source>The door is being prepared. Please try later.</source>
+        <translation>La puerta se está preparando. Inténtelo más tarde.</translation>
     </message>
     <message>
-        <source>The storage is full. The door works, but nobody can be enrolled.</source>
-        <translation>El almacenamiento está lleno. La puerta funciona, pero no admite altas.</translation>
+        <source>It could not be stored: the storage is full or cannot be written.</source>
+        <translation>No se pudo guardar: el almacenamiento está lleno o no se puede escribir.</translation>
     </message>
     <message>
         <source>The key is missing.</source>
         <translation>Falta la clave.</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read.</source>
+        <translation>La lista de personas fue alterada o no se puede leer.</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered.</source>
+        <translation>Falta un archivo de red o fue alterado.</translation>
+    </message>
+    <message>
+        <source>A setting does not fit.</source>
+        <translation>Un ajuste no es válido.</translation>
     </message>
     <message>
         <source>One thing at a time. Please wait.</source>

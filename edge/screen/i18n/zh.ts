@@ -149,6 +149,10 @@
 <context>
     <name>Keyboard</name>
     <message>
+        <source>More characters</source>
+        <translation>更多字符</translation>
+    </message>
+    <message>
         <source>Shift</source>
         <translation>大写</translation>
     </message>
@@ -265,6 +269,10 @@
         <translation>%1 秒</translation>
     </message>
     <message>
+        <source>%1 digits entered</source>
+        <translation>已输入 %1 位数字</translation>
+    </message>
+    <message>
         <source>Erase</source>
         <translation>删除</translation>
     </message>
@@ -307,12 +315,16 @@
         <translation>请稍后再试</translation>
     </message>
     <message>
+        <source>Out of service</source>
+        <translation>暂停服务</translation>
+    </message>
+    <message>
         <source>Please have patience</source>
         <translation>请耐心等候</translation>
     </message>
     <message>
-        <source>Out of service</source>
-        <translation>暂停服务</translation>
+        <source>Storage full</source>
+        <translation>存储已满</translation>
     </message>
     <message>
         <source>Please stay where you are.</source>
@@ -329,6 +341,58 @@
     <message>
         <source>There were too many attempts. Please ask at the desk.</source>
         <translation>尝试次数过多，请咨询前台。</translation>
+    </message>
+    <message>
+        <source>The door is being prepared. It works, more slowly.</source>
+        <translation>门禁正在准备，可以使用，但较慢。</translation>
+    </message>
+    <message>
+        <source>The camera gives no picture. Please use the bell.</source>
+        <translation>摄像头没有画面，请按门铃。</translation>
+    </message>
+    <message>
+        <source>The key of this door is missing or does not fit. Please use the bell. The operator is needed.</source>
+        <translation>本门禁的密钥缺失或不匹配。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.</source>
+        <translation>人员名单被改动或无法读取，暂不放行任何人。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered. Please use the bell. The operator is needed.</source>
+        <translation>网络文件缺失或被改动。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>A setting does not fit. Please use the bell. The operator is needed.</source>
+        <translation>某项设置不正确。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>The storage is full. The door works, but nobody can be enrolled.</source>
+        <translation>存储已满。门禁可用，但不能登记。</translation>
+    </message>
+    <message>
+        <source>The storage is full. Please use the bell. The operator is needed.</source>
+        <translation>存储已满。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>The door is starting. Please use the bell.</source>
+        <translation>门禁正在启动，请按门铃。</translation>
+    </message>
+    <message>
+        <source>The door has stopped. Please use the bell. The operator is needed.</source>
+        <translation>门禁已停止工作。请按门铃。需要管理员处理。</translation>
+    </message>
+    <message>
+        <source>Part %1 of %2.</source>
+        <translation>第 %1 部分，共 %2 部分。</translation>
+    </message>
+    <message>
+        <source>About %1 s left.</source>
+        <translation>约剩 %1 秒。</translation>
+    </message>
+    <message>
+        <source>About %1 min left.</source>
+        <translation>约剩 %1 分钟。</translation>
     </message>
     <message>
         <source>Show your face to the camera.</source>
@@ -391,24 +455,36 @@
         <translation>请看摄像头。</translation>
     </message>
     <message>
-        <source>The door is starting. Please use the bell.</source>
-        <translation>门禁正在启动，请按门铃。</translation>
+        <source>The door is not there. Please try again.</source>
+        <translation>门禁没有响应，请重试。</translation>
     </message>
     <message>
-        <source>The camera gives no picture. Please use the bell.</source>
-        <translation>摄像头没有画面，请按门铃。</translation>
+        <source>The camera gives no picture.</source>
+        <translation>摄像头没有画面。</translation>
     </message>
     <message>
-        <source>The door is being prepared. It works, more slowly.</source>
-        <translation>门禁正在准备，可以使用，但较慢。</translation>
+        <source>The door is being prepared. Please try later.</source>
+        <translation>门禁正在准备，请稍后再试。</translation>
     </message>
     <message>
-        <source>The storage is full. The door works, but nobody can be enrolled.</source>
-        <translation>存储已满。门禁可用，但不能登记。</translation>
+        <source>It could not be stored: the storage is full or cannot be written.</source>
+        <translation>无法保存：存储已满或无法写入。</translation>
     </message>
     <message>
         <source>The key is missing.</source>
         <translation>缺少密钥。</translation>
+    </message>
+    <message>
+        <source>The list of people was altered or cannot be read.</source>
+        <translation>人员名单被改动或无法读取。</translation>
+    </message>
+    <message>
+        <source>A network file is missing or altered.</source>
+        <translation>网络文件缺失或被改动。</translation>
+    </message>
+    <message>
+        <source>A setting does not fit.</source>
+        <translation>某项设置不正确。</translation>
     </message>
     <message>
         <source>One thing at a time. Please wait.</source>

@@ -27,11 +27,11 @@ Panel {
                 Column {
                     required property var modelData
                     width: text.width
-                    Text { text: modelData[0]; color: page.ink; font.pixelSize: window.unit * (page.wide ? 3.6 : 4.6); font.weight: Font.Bold; width: parent.width; wrapMode: Text.Wrap }
-                    Text { text: modelData[1]; color: page.ink; font.pixelSize: window.unit * (page.wide ? 3.4 : 4.4); width: parent.width; wrapMode: Text.Wrap }
+                    Said { text: modelData[0]; color: page.ink; font.pixelSize: window.unit * (page.wide ? 3.6 : 4.6); font.weight: Font.Bold; width: parent.width; wrapMode: Text.Wrap }
+                    Said { text: modelData[1]; color: page.ink; font.pixelSize: window.unit * (page.wide ? 3.4 : 4.4); width: parent.width; wrapMode: Text.Wrap }
                 }
             }
-            Text { text: qsTr("Text version %1").arg(page.version); color: door.colours.parts.faint[1]; font.pixelSize: window.unit * 2.6 }
+            Said { text: qsTr("Text version %1").arg(page.version); color: door.colours.parts.faint[1]; font.pixelSize: window.unit * 2.6 }
         }
     }
     Row {

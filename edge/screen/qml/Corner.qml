@@ -18,6 +18,8 @@ Rectangle {
     activeFocusOnTab: true
     Accessible.role: Accessible.Button
     Accessible.name: label
+    Accessible.focusable: true
+    Accessible.selected: chosen
     Accessible.onPressAction: pressed()
     Keys.onReturnPressed: pressed()
     Keys.onSpacePressed: pressed()

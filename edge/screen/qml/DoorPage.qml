@@ -12,7 +12,7 @@ Rectangle {
     Behavior on color { ColorAnimation { duration: window.still ? 0 : 180 } }
 
     Accessible.role: Accessible.AlertMessage
-    Accessible.name: title.text + ". " + line.text
+    Accessible.name: [title.text, who.text, line.text].filter(text => text !== "").join(". ")
 
     Item {
         id: stage
@@ -62,6 +62,7 @@ Rectangle {
                 horizontalAlignment: page.wide ? Text.AlignLeft : Text.AlignHCenter
             }
             Text {
+                id: who
                 objectName: "who"
                 visible: text !== ""
                 width: parent.width

@@ -42,7 +42,7 @@ Panel {
             width: parent.width - x
             y: page.wide ? (parent.height - height) / 2 : preview.height + window.unit * 3
             spacing: window.unit * 3
-            Text {
+            Said {
                 objectName: "instruction"
                 width: parent.width
                 text: page.step === "trying" ? qsTr("Trying it now. Look at the camera.") : words.hint(page.now.hint)
@@ -54,7 +54,7 @@ Panel {
                 Accessible.role: Accessible.AlertMessage
                 Accessible.name: text
             }
-            Text {
+            Said {
                 visible: page.step === "capture"
                 width: parent.width
                 text: qsTr("%1 of %2").arg(page.now.samples).arg(page.now.wanted) + " · " + qsTr("%1 s").arg(Math.ceil(page.now.seconds))
@@ -70,7 +70,7 @@ Panel {
         anchors.centerIn: parent
         width: parent.width
         spacing: window.unit * 4
-        Text {
+        Said {
             width: parent.width
             text: qsTr("This person looks like %1, who is enrolled.").arg(page.now.twin)
             color: page.ink
@@ -96,7 +96,7 @@ Panel {
             id: top
             width: parent.width
             spacing: window.unit * 1.6
-            Text {
+            Said {
                 visible: page.renewing
                 text: qsTr("The references will be replaced by the new ones.")
                 color: page.ink
@@ -126,7 +126,7 @@ Panel {
         Keyboard {
             visible: !page.renewing
             anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
-            height: Math.min(parent.height - top.height - window.unit * 2, Math.max(4 * 50, parent.width * 0.36))
+            height: Math.min(parent.height - top.height - window.unit * 2, Math.max(5 * 53, parent.width * 0.36))
             field: field
         }
     }
@@ -143,7 +143,7 @@ Panel {
             kind: page.step === "saved" ? "welcome" : "not_recognised"
             colour: page.step === "saved" ? "#0a5c2b" : page.ink
         }
-        Text {
+        Said {
             objectName: "saved"
             width: parent.width
             text: page.step === "saved" ? qsTr("%1 is enrolled.").arg(page.now.name) : qsTr("Nothing was stored.")

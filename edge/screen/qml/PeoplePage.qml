@@ -62,17 +62,17 @@ Panel {
                 width: list.width
                 label: modelData.name
                 onPressed: page.chosen = modelData
-                Text {
+                Said {
                     anchors { left: parent.left; leftMargin: window.unit * 3; right: date.left; verticalCenter: parent.verticalCenter }
                     text: modelData.name; color: parent.ink; font.pixelSize: window.unit * 4; font.weight: Font.DemiBold; elide: Text.ElideRight; textFormat: Text.PlainText
                 }
-                Text {
+                Said {
                     id: date
                     anchors { right: parent.right; rightMargin: window.unit * 3; verticalCenter: parent.verticalCenter }
                     text: modelData.enrolled.slice(0, 10); color: parent.ink; font.pixelSize: window.unit * 3.2
                 }
             }
-            Text {
+            Said {
                 visible: list.count === 0
                 anchors.centerIn: parent
                 text: qsTr("Nobody is found.")
@@ -93,7 +93,7 @@ Panel {
             id: board
             visible: page.typing
             anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
-            height: visible ? Math.max(4 * 50, parent.height * 0.5) : 0
+            height: visible ? Math.max(5 * 53, parent.height * 0.5) : 0
             field: search
         }
     }
@@ -103,7 +103,7 @@ Panel {
         anchors.centerIn: parent
         width: parent.width
         spacing: window.unit * 4
-        Text {
+        Said {
             width: parent.width
             text: page.chosen ? page.chosen.name : ""
             color: page.ink
@@ -113,7 +113,7 @@ Panel {
             textFormat: Text.PlainText
             horizontalAlignment: Text.AlignHCenter
         }
-        Text {
+        Said {
             width: parent.width
             text: !page.chosen ? "" : qsTr("Enrolled %1").arg(page.chosen.enrolled.slice(0, 10)) + " · "
                 + (page.chosen.seen === "" ? qsTr("not seen lately") : qsTr("last seen %1").arg(page.chosen.seen.slice(0, 16).replace("T", " ") + " UTC"))

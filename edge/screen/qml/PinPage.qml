@@ -43,6 +43,8 @@ Panel {
             anchors.horizontalCenter: parent.horizontalCenter
             height: window.unit * 5
             spacing: window.unit * 1.6
+            Accessible.role: Accessible.StaticText
+            Accessible.name: qsTr("%1 digits entered").arg(page.entered.length)
             Repeater {
                 model: Math.max(6, page.entered.length)
                 Rectangle {

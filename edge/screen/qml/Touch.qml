@@ -9,23 +9,24 @@ Rectangle {
     property string label: text
     property real size: window.unit * 3.4
     property bool on: true
+    property bool isKey: false  // of the keyboard on the screen: its width is given, and the field keeps the focus
     readonly property color ink: door.colours.parts[kind][1]
     signal pressed()
 
     implicitHeight: Math.max(52, window.unit * 9)
-    implicitWidth: Math.max(implicitHeight, Math.ceil(metrics.advanceWidth) + picture + window.unit * 5)
+    implicitWidth: isKey ? implicitHeight : Math.max(implicitHeight, Math.ceil(metrics.advanceWidth) + picture + window.unit * 5)
     readonly property real picture: icon === "" ? 0 : size * 1.3 + (text === "" ? 0 : window.unit * 1.5)
     radius: Math.min(height / 4, 14)
     color: door.colours.parts[kind][0]
     opacity: on ? 1 : 0.45
-    activeFocusOnTab: true
+    activeFocusOnTab: !isKey
     border.width: activeFocus ? 4 : 0
     border.color: touch.kind === "primary" || touch.kind === "danger" ? "#13202c" : door.colours.parts.primary[0]
     scale: area.pressed && on ? 0.97 : 1
 
     Accessible.role: Accessible.Button
     Accessible.name: label
-    Accessible.focusable: true
+    Accessible.focusable: !isKey
     Accessible.onPressAction: if (on) pressed()
     Keys.onReturnPressed: if (on) pressed()
     Keys.onEnterPressed: if (on) pressed()
@@ -59,6 +60,6 @@ Rectangle {
     MouseArea {
         id: area
         anchors.fill: parent
-        onClicked: if (touch.on) { touch.forceActiveFocus(); touch.pressed() }
+        onClicked: if (touch.on) { if (!touch.isKey) touch.forceActiveFocus(); touch.pressed() }
     }
 }

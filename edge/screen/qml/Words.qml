@@ -11,7 +11,7 @@ QtObject {
         case "not_recognised": return qsTr("Not recognised")
         case "denied": return qsTr("No entry now")
         case "try_later": return qsTr("Please try later")
-        default: return trouble === "plan" || trouble === "storage" ? qsTr("Please have patience") : qsTr("Out of service")
+        default: return !door.connected ? qsTr("Out of service") : trouble === "plan" ? qsTr("Please have patience") : trouble === "storage" ? qsTr("Storage full") : qsTr("Out of service")
         }
     }
 
@@ -22,9 +22,34 @@ QtObject {
         case "not_recognised": return qsTr("Please ring, or ask at the desk.")
         case "denied": return qsTr("You are known, but may not enter at this time. Please ask at the desk.")
         case "try_later": return qsTr("There were too many attempts. Please ask at the desk.")
-        case "service": return why(trouble)
+        case "service": return service(trouble)
         default: return ""
         }
+    }
+
+    // what everybody may read of a fault: what it is, and the other way in
+    function service(code) {
+        switch (code) {
+        case "": return ""
+        case "plan": return qsTr("The door is being prepared. It works, more slowly.") + joined(left(door.building))
+        case "camera": return qsTr("The camera gives no picture. Please use the bell.")
+        case "key": return qsTr("The key of this door is missing or does not fit. Please use the bell. The operator is needed.")
+        case "gallery": return qsTr("The list of people was altered or cannot be read. Nobody is let in. Please use the bell. The operator is needed.")
+        case "network": return qsTr("A network file is missing or altered. Please use the bell. The operator is needed.")
+        case "settings": return qsTr("A setting does not fit. Please use the bell. The operator is needed.")
+        case "storage": return door.connected ? qsTr("The storage is full. The door works, but nobody can be enrolled.") : qsTr("The storage is full. Please use the bell. The operator is needed.")
+        case "away": return qsTr("The door is starting. Please use the bell.")
+        default: return qsTr("The door has stopped. Please use the bell. The operator is needed.")
+        }
+    }
+
+    function joined(more) { return door.language === "zh" ? more.replace(/ (?=第|约)/g, "") : more }  // no spaces between Chinese sentences
+
+    function left(building) {
+        if (building.parts === undefined) return ""
+        const part = building.parts > 1 ? " " + qsTr("Part %1 of %2.").arg(building.part).arg(building.parts) : ""
+        if (building.seconds < 0) return part
+        return part + " " + (building.seconds < 120 ? qsTr("About %1 s left.").arg(building.seconds) : qsTr("About %1 min left.").arg(Math.ceil(building.seconds / 60)))
     }
 
     function hint(code) {
@@ -50,11 +75,14 @@ QtObject {
     function why(code) {
         switch (code) {
         case "": return ""
-        case "away": return qsTr("The door is starting. Please use the bell.")
-        case "camera": return qsTr("The camera gives no picture. Please use the bell.")
-        case "plan": return qsTr("The door is being prepared. It works, more slowly.")
-        case "storage": return qsTr("The storage is full. The door works, but nobody can be enrolled.")
+        case "away": return qsTr("The door is not there. Please try again.")
+        case "camera": return qsTr("The camera gives no picture.")
+        case "plan": return qsTr("The door is being prepared. Please try later.")
+        case "storage": return qsTr("It could not be stored: the storage is full or cannot be written.")
         case "key": return qsTr("The key is missing.")
+        case "gallery": return qsTr("The list of people was altered or cannot be read.")
+        case "network": return qsTr("A network file is missing or altered.")
+        case "settings": return qsTr("A setting does not fit.")
         case "busy": return qsTr("One thing at a time. Please wait.")
         case "locked": return qsTr("Locked. The PIN is needed again.")
         case "no_pin": return qsTr("No PIN is set yet. Set one on the device: edge pin set")

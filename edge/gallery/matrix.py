@@ -11,11 +11,11 @@ from typing import cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from edge.gallery.block import Directory, Ids, Places
 from edge.gallery.labels import ID_CHARACTERS, is_id
 from edge.records import Symbols
 from edge.template.compare import aligned_rows
 
-Ids = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.uint32]
 
 
@@ -52,6 +52,17 @@ class Matrix:
     def __contains__(self, reference: object) -> bool:
         return _place(self._ids[:, : self._n], reference) is not None
 
+    def holds(self, references: Sequence[str]) -> list[bool]:
+        """Which of many references are there, by their first 64 bits: no two random ones begin alike.
+
+        Only while the rows lie in the order of their references, as ``extend`` left them.
+        """
+        firsts = np.array([_words(each)[0] if is_id(each) else 0 for each in references], np.uint64)
+        here = self._ids[0, : self._n]
+        near = np.searchsorted(here, firsts)
+        found = [place < self._n and here[place] == first for place, first in zip(near, firsts, strict=True)]
+        return [bool(there) and is_id(each) for there, each in zip(found, references, strict=True)]
+
     def taken(self, references: Sequence[str]) -> Symbols:
         """A copy of the rows (n, width) of some references; KeyError if one is not there."""
         return self._rows[np.array([self._row(reference) for reference in references], dtype=np.int64)]
@@ -79,22 +90,35 @@ class Matrix:
             raise ValueError(f"matrix: holds {self._n} rows already")
         self._subjects, self._known = _ids_of([subject.encode() for subject in subjects]), len(subjects)
 
+    def directory(self) -> Directory:
+        """Finds the places of many subjects at once among those that are known now."""
+        return Directory(self._subjects[:, : self._known])
+
     def extend(self, references: Sequence[bytes | str], owners: Sequence[int], planes: Sequence[bytes]) -> None:
         """Adds many rows after ``fill``: their references (the bytes of the hex digits), the places of their subjects, their planes.
 
         ValueError unless the references rise and lie above those that are there (so none comes twice) and all sizes agree.
         """
-        ids, joined = _ids_of(references), b"".join(planes)
-        start, end = max(self._n - 1, 0), self._n + len(references)
-        if len(owners) != len(references) or len(joined) != len(references) * self._width or max(owners, default=0) >= max(self._known, 1):
-            raise ValueError(f"matrix: {len(references)} references, {len(owners)} subjects, {len(joined)} bytes")
+        joined = b"".join(planes)
+        if len(joined) != len(references) * self._width:
+            raise ValueError(f"matrix: {len(references)} references, {len(joined)} bytes")
+        rows = np.frombuffer(joined, np.uint8).reshape(len(references), self._width)
+        self.extend_by(_ids_of(references), np.asarray(owners, np.int64), rows)
+
+    def extend_by(self, ids: Ids, owners: Places, planes: Symbols) -> None:
+        """The same of arrays: ids (2, n) as words, places (n,), planes (n, width)."""
+        n = ids.shape[1]
+        start, end = max(self._n - 1, 0), self._n + n
+        known = not n or 0 <= owners.min() <= owners.max() < self._known
+        if owners.shape != (n,) or planes.shape != (n, self._width) or not known:
+            raise ValueError(f"matrix: {n} references, {len(owners)} subjects, planes {planes.shape}")
         if end > len(self._rows):
             self.reserve(max(end, 2 * self._n))
         self._ids[:, self._n : end], self._owners[self._n : end] = ids, owners
         first, second = self._ids[:, start:end]
         if not ((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all():
             raise ValueError("matrix: references do not rise")
-        self._rows[self._n : end] = np.frombuffer(joined, np.uint8).reshape(len(references), self._width)
+        self._rows[self._n : end] = planes
         self._n = end
 
     def remove(self, reference: str) -> None:

@@ -21,38 +21,55 @@ Places = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 IDS = 2 * ID_CHARACTERS  # what a row begins with: its reference and its subject, as text
-_ROWS = 4096  # of a piece, about: what is made of it stays in the cache
-_DIGITS = "0123456789abcdef"
-# || keeps every byte, NUL too; a row with a NULL is left out, which the count tells
-_PIECE = "SELECT count(*), CAST(group_concat(id || subject || template, '') AS BLOB) FROM templates WHERE id >= ? AND id < ?"
+ROWS = 2000  # worked on at once: what is made of them stays in the cache
+_PIECE_BYTES = 80_000
+# of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
+_COLUMNS = ("id", "subject", "template")
+_PLACES = (slice(0, ID_CHARACTERS), slice(ID_CHARACTERS, IDS), slice(IDS, None))
+_JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
+_PIECE = f"SELECT count(*), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
 _SPARE_BITS = 4
 
 
 def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[Symbols]:
     """All rows of ``templates`` by id, uint8 (n, 64 + template_bytes): reference, subject and template of each, joined.
 
-    total: how many there are. ValueError where it differs from what was read, or a row has another length than all should have.
+    Their memory is used again: what was given last stays as it is while the next is made, and no longer. total: how many rows there are.
+    ValueError where it differs from what was read, or a row has another length than all should have.
     """
-    size, left = IDS + template_bytes, total
-    bounds: list[str | bytes] = [*_prefixes(total), b""]  # a text lies below every blob
-    for start, stop in pairwise(bounds):
-        n, found = db.execute(_PIECE, (start, stop)).fetchone()
-        text = found or b""
+    sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
+    left, filled = total, 0
+    held, other = (np.empty((min(total, ROWS), sum(sizes)), np.uint8) for _ in range(2))
+    for n, *found in _read(db, total, sum(sizes)):
         left -= n
-        if n * size != len(text):
-            raise ValueError(f"{n} rows in {len(text)} bytes: expected {size} each")
-        if n:
-            yield np.frombuffer(text, np.uint8).reshape(n, size)
+        columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]
+        done = 0
+        while done < n:
+            step = min(n - done, len(held) - filled)
+            for column, place in zip(columns, _PLACES, strict=True):
+                held[filled : filled + step, place] = column[done : done + step]
+            done, filled = done + step, filled + step
+            if filled == len(held):
+                yield held
+                held, other, filled = other, held, 0
     if left:
         raise ValueError(f"{total - left} rows read of {total}")
+    if filled:
+        yield held[:filled]
 
 
-def _prefixes(total: int) -> list[str]:
-    """What the ids of each piece begin at; the first one at nothing."""
-    found = [""]
-    while len(found) * _ROWS < total:
-        found = [each + digit for each in found for digit in _DIGITS]
-    return ["", *found[1:]]
+def _column(n: int, found: bytes | None, size: int) -> Symbols:
+    if n * size != len(found or b""):
+        raise ValueError(f"{n} rows with {len(found or b'')} bytes: expected {size} each")
+    return np.frombuffer(found or b"", np.uint8).reshape(n, size)
+
+
+def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+    """How many rows, and their columns: some 300 of them at a time, ids being random, so that SQLite need not ask the system for memory."""
+    parts = max(1, total * size // _PIECE_BYTES)
+    bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
+    for bound in pairwise(bounds):
+        yield db.execute(_PIECE, bound).fetchone()
 
 
 def ids_of(rows: Symbols) -> tuple[Ids, Ids]:

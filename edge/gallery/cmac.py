@@ -20,34 +20,37 @@ class Cmac:
         self._cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - the chaining is done here, for all rows at once
         whole = _doubled(self._cipher.update(bytes(BLOCK)))
         self._last = {True: _words(whole), False: _words(_doubled(whole))}
+        self._room = np.zeros((0, 0, 2), np.uint64)
 
     def of(self, messages: Symbols) -> Symbols:
         """The code of every message: uint8 (n, length) -> (n, 16)."""
         n, length = messages.shape
-        blocks = _blocks(np.ascontiguousarray(messages))
+        blocks = self._blocks(np.ascontiguousarray(messages))
         blocks[-1] ^= self._last[length > 0 and length % BLOCK == 0]
         state = blocks[0]
         for block in blocks[1:]:
             state = block ^ self._encrypted(state)
         return self._encrypted(state).view(np.uint8).reshape(n, BLOCK)
 
+    def _blocks(self, messages: Symbols) -> Words:
+        """All first blocks, then all second ones, and so on, as pairs of words; the last ones filled up by a one bit and zeros."""
+        n, length = messages.shape
+        whole, rest = divmod(length, BLOCK)
+        count = max(1, whole + (rest > 0))
+        if self._room.shape[0] != count or self._room.shape[1] < n:
+            self._room = np.zeros((count, n, 2), np.uint64)  # kept: asking the system for it each time takes as long as the codes
+        blocks = self._room[:, :n]
+        if whole and n:
+            self._room.view(_BLOCKS)[:whole, :n, 0] = np.ndarray((n, whole), _BLOCKS, messages.data, strides=(length, BLOCK)).T
+        if rest or not whole:
+            last = blocks[-1].view(np.uint8)
+            last[:] = 0
+            last[:, :rest] = messages[:, whole * BLOCK :]
+            last[:, rest] = 0x80
+        return blocks
+
     def _encrypted(self, words: Words) -> Words:
         return np.frombuffer(self._cipher.update(words.view(np.uint8).reshape(-1).data), np.uint64).reshape(words.shape)
-
-
-def _blocks(messages: Symbols) -> Words:
-    """All first blocks, then all second ones, and so on, as pairs of words; the last ones filled up by a one bit and zeros."""
-    n, length = messages.shape
-    whole, rest = divmod(length, BLOCK)
-    blocks = np.zeros((max(1, whole + (rest > 0)), n), _BLOCKS)
-    if whole and n:
-        blocks[:whole] = np.ndarray((n, whole), _BLOCKS, messages.data, strides=(length, BLOCK)).T
-    last = blocks[-1].view(np.uint8).reshape(n, BLOCK)
-    if rest:
-        last[:, :rest] = messages[:, whole * BLOCK :]
-    if rest or not whole:
-        last[:, rest] = 0x80
-    return blocks.view(np.uint64).reshape(len(blocks), n, 2)
 
 
 def _doubled(block: bytes) -> bytes:

@@ -4,18 +4,19 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 
 import numpy as np
 
-from edge.gallery.block import IDS, Signed, Tally, ids_of, joined, pieces
+from edge.gallery.block import IDS, ROWS, Directory, Signed, Tally, ids_of, joined, pieces
 from edge.gallery.head import Signer
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
-from edge.records import Candidate, Code
+from edge.records import Candidate, Code, Symbols
 from edge.template.compare import nearest_first, settle, unequal
 from edge.template.protect import TemplateError
 
@@ -128,23 +129,31 @@ class Live:
         self.damaged.clear()
         self.matrix.fill([subject for subject in self._people if is_id(subject)])
         tally = Tally(signed.signer, self.sealer.scope, whole=True)
-        with suppress(ValueError, sqlite3.DatabaseError):
-            people = self.matrix.directory()
+        with suppress(ValueError, sqlite3.DatabaseError), ThreadPoolExecutor(1) as beside:
+            people, planes = self.matrix.directory(), np.empty((min(total, ROWS), self.sealer.width), np.uint8)
+            taken: Future[None] | None = None
             for rows in pieces(db, total, self.sealer.template_bytes):
-                tally.add(rows)
-                references, subjects = ids_of(rows)
-                owners = people.places(subjects)
-                planes = self.sealer.unpad(rows[:, IDS:])
-                if (strangers := owners < 0).any():
-                    for row in rows[strangers, :IDS]:
-                        self._orphaned(*(half.tobytes().decode("ascii") for half in np.split(row, 2)))
-                    references, owners, planes = references[:, ~strangers], owners[~strangers], planes[~strangers]
-                self.matrix.extend_by(references, owners, planes)
+                if taken:
+                    taken.result()
+                taken = beside.submit(self._take_piece, rows, tally, people, planes[: len(rows)])  # while SQLite reads the next ones
+            if taken:
+                taken.result()
             if tally.contents == signed.contents:
                 self.tally = tally
                 return True
         self.matrix.wipe()
         return False
+
+    def _take_piece(self, rows: Symbols, tally: Tally, people: Directory, planes: Symbols) -> None:
+        tally.add(rows)
+        references, subjects = ids_of(rows)
+        owners = people.places(subjects)
+        self.sealer.unpad(rows[:, IDS:], planes)
+        if (strangers := owners < 0).any():
+            for row in rows[strangers, :IDS]:
+                self._orphaned(*(half.tobytes().decode("ascii") for half in np.split(row, 2)))
+            references, owners, planes = references[:, ~strangers], owners[~strangers], planes[~strangers]
+        self.matrix.extend_by(references, owners, planes)
 
     def _orphaned(self, reference: str, subject: str) -> None:
         self.damaged[reference] = Damage(reference, subject, f"reference {reference}: its subject is altered, revoked or missing")

@@ -84,9 +84,9 @@ class Sealer:
         """The bit planes of stored rows (reference, subject, template), ids as bytes; None for each that ``open`` would refuse."""
         return self._cipher.open_many(rows, self.width)
 
-    def unpad(self, templates: Symbols) -> Symbols:
-        """The bit planes (n, width) of stored templates, uint8 (n, template_bytes), which are known to be the ones that were sealed."""
-        return self._cipher.unpad(templates, self.width)
+    def unpad(self, templates: Symbols, planes: Symbols) -> None:
+        """Puts into ``planes`` (n, width) those of stored templates, uint8 (n, template_bytes), which must be the ones that were sealed."""
+        self._cipher.unpad(templates, planes)
 
     def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
         """A few facts as one sealed record, bound to table and id."""
@@ -96,5 +96,5 @@ class Sealer:
         """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
         if not isinstance(record, str):
             raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
-        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record))
+        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record).decode())
         return facts

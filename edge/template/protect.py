@@ -32,6 +32,7 @@ _PI_START = _HEADER_BYTES + NONCE_BYTES
 _ID_BYTES = 32
 _AES_BLOCK = 16
 _BLOCK_TYPE = np.dtype((np.void, _AES_BLOCK))
+_PADS = 512  # pads made at once: few enough that no memory is asked of the system for them
 _FIRST_PAD = 2  # the number of the first block of a pad; GCM keeps block 1 for the tag
 _MAX_FIELD = 0xFFFF
 _WORDS = 1 << 32
@@ -275,21 +276,28 @@ class RowCipher:
                 opened.append(None)
         return opened
 
-    def unpad(self, templates: Symbols, width: int) -> Symbols:
-        """The bit planes (n, width) uint8 of serialised templates (n, size) uint8, all by one call of the block cipher.
+    def unpad(self, templates: Symbols, planes: Symbols) -> None:
+        """Puts the bit planes of serialised templates (n, size) uint8 into ``planes`` (n, width) uint8, hundreds by one call of the cipher.
 
         Their tags are not looked at: only for templates that are known to be the ones that were sealed. ValueError for another size.
         """
-        n, size = templates.shape
-        if size != serialised_bytes(width):
-            raise ValueError(f"templates of {size} bytes: expected {serialised_bytes(width)}")
-        blocks = np.zeros((n, -(-width // _AES_BLOCK)), _BLOCK_TYPE)
-        nonces = np.zeros((n, _AES_BLOCK), np.uint8)
-        nonces[:, :NONCE_BYTES] = templates[:, _HEADER_BYTES:_PI_START]
-        blocks[:] = nonces.reshape(-1).view(_BLOCK_TYPE)[:, None]
-        blocks.view(">u4").reshape(*blocks.shape, 4)[..., 3] = np.arange(_FIRST_PAD, _FIRST_PAD + blocks.shape[1])
-        pads = np.frombuffer(self._blocks.encryptor().update(blocks.view(np.uint8).reshape(-1).data), np.uint8)
-        return templates[:, _PI_START : _PI_START + width] ^ pads.reshape(n, blocks.shape[1] * _AES_BLOCK)[:, :width]
+        width = planes.shape[1]
+        if templates.shape != (len(planes), serialised_bytes(width)):
+            raise ValueError(f"templates {templates.shape}: expected ({len(planes)}, {serialised_bytes(width)})")
+        for start in range(0, len(planes), _PADS):
+            some = templates[start : start + _PADS]
+            pads = self._pads(some[:, _HEADER_BYTES:_PI_START], -(-width // _AES_BLOCK))
+            np.bitwise_xor(some[:, _PI_START : _PI_START + width], pads[:, :width], out=planes[start : start + _PADS])
+
+    def _pads(self, nonces: Symbols, count: int) -> Symbols:
+        """The first ``count`` blocks of the pad of each nonce (n, 12): uint8 (n, 16 * count)."""
+        first = np.zeros((len(nonces), _AES_BLOCK), np.uint8)
+        first[:, :NONCE_BYTES] = nonces
+        blocks = np.empty((len(nonces), count), _BLOCK_TYPE)
+        blocks[:] = first.reshape(-1).view(_BLOCK_TYPE)[:, None]
+        blocks.view(">u4").reshape(len(nonces), count, 4)[..., 3] = np.arange(_FIRST_PAD, _FIRST_PAD + count)
+        pads = self._blocks.encryptor().update(blocks.view(np.uint8).reshape(-1).data)
+        return np.frombuffer(pads, np.uint8).reshape(len(nonces), count * _AES_BLOCK)
 
     def _bound(self, subject: str, reference: str) -> bytes:
         return self._prefix + _field(subject) + _field(reference)

@@ -39,7 +39,7 @@ def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[
     """
     sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
     left, filled = total, 0
-    held, other = (np.empty((min(total, ROWS), sum(sizes)), np.uint8) for _ in range(2))
+    held, other = (np.empty((max(1, min(total, ROWS)), sum(sizes)), np.uint8) for _ in range(2))
     for n, *found in _read(db, total, sum(sizes)):
         left -= n
         columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]

@@ -130,7 +130,7 @@ class Live:
         self.matrix.fill([subject for subject in self._people if is_id(subject)])
         tally = Tally(signed.signer, self.sealer.scope, whole=True)
         with suppress(ValueError, sqlite3.DatabaseError), ThreadPoolExecutor(1) as beside:
-            people, planes = self.matrix.directory(), np.empty((min(total, ROWS), self.sealer.width), np.uint8)
+            people, planes = self.matrix.directory(), np.empty((ROWS, self.sealer.width), np.uint8)
             taken: Future[None] | None = None
             for rows in pieces(db, total, self.sealer.template_bytes):
                 if taken:

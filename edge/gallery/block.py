@@ -84,6 +84,12 @@ def joined(rows: Iterable[tuple[bytes | str, bytes | str, bytes]]) -> Symbols:
     return np.frombuffer(b"".join(listed), np.uint8).reshape(len(listed), -1 if listed else 0)
 
 
+def rise(ids: Ids) -> bool:
+    """Whether each of the ids (2, n) is larger than the one before."""
+    first, second = ids
+    return bool(((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all())
+
+
 class Signed(NamedTuple):
     """What all rows may be held against: who signs, and ``contents`` of the head as signed; None where it has none, or does not open."""
 
@@ -94,17 +100,24 @@ class Signed(NamedTuple):
 class Tally:
     """The two sums of the signed head, over rows of references that opened: ``contents`` of the rows, ``members`` of their ids.
 
-    whole: they are all that the file holds, and no id comes twice.
+    whole: they are to be all that the file holds, by rising ids, so that none comes twice and cancels itself.
     """
 
     def __init__(self, signer: Signer, scope: Scope, *, whole: bool = False) -> None:
         self._signer, self._scope, self.whole = signer, scope, whole
         self.contents = self.members = EMPTY
+        self._last = np.zeros((2, 0), np.uint64)
 
-    def add(self, rows: Symbols) -> None:
-        """Rows as ``pieces`` gives them. ValueError for a reference that is no hex digits."""
+    def add(self, rows: Symbols) -> tuple[Ids, Ids]:
+        """Takes rows as ``pieces`` gives them; their references and subjects. ValueError for ids that are no hex digits, or do not rise."""
+        references, subjects = ids_of(rows)
+        if self.whole:
+            if not rise(np.concatenate([self._last, references], axis=1)):
+                raise ValueError("references do not rise")
+            self._last = references[:, -1:]
         self.contents = xor(self.contents, self._signer.contents(rows, self._scope))
-        self.members = xor(self.members, self._signer.members_of(unhexlify(rows[:, :ID_CHARACTERS].tobytes())))
+        self.members = xor(self.members, self._signer.members_of(references.T.astype(">u8").tobytes()))
+        return references, subjects
 
 
 class Directory:

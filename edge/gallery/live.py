@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from edge.gallery.block import IDS, ROWS, Directory, Signed, Tally, ids_of, joined, pieces
+from edge.gallery.block import IDS, ROWS, Directory, Signed, Tally, joined, pieces
 from edge.gallery.head import Signer
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
@@ -145,8 +145,7 @@ class Live:
         return False
 
     def _take_piece(self, rows: Symbols, tally: Tally, people: Directory, planes: Symbols) -> None:
-        tally.add(rows)
-        references, subjects = ids_of(rows)
+        references, subjects = tally.add(rows)
         owners = people.places(subjects)
         self.sealer.unpad(rows[:, IDS:], planes)
         if (strangers := owners < 0).any():

@@ -11,7 +11,7 @@ from typing import cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from edge.gallery.block import Directory, Ids, Places
+from edge.gallery.block import Directory, Ids, Places, rise
 from edge.gallery.labels import ID_CHARACTERS, is_id
 from edge.records import Symbols
 from edge.template.compare import aligned_rows
@@ -115,8 +115,7 @@ class Matrix:
         if end > len(self._rows):
             self.reserve(max(end, 2 * self._n))
         self._ids[:, self._n : end], self._owners[self._n : end] = ids, owners
-        first, second = self._ids[:, start:end]
-        if not ((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all():
+        if not rise(self._ids[:, start:end]):
             raise ValueError("matrix: references do not rise")
         self._rows[self._n : end] = planes
         self._n = end

@@ -124,7 +124,7 @@ class Appliance:
     def nearest(self, gallery: Gallery, session: Session) -> Subject | None:
         """The enrolled subject that this session's person is, by the door's own threshold."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
-        found = duplicate(gallery.search(session.code, limit=1), threshold)
+        found = duplicate(gallery.search(session.code, limit=1, within=threshold), threshold)
         return gallery.find(found.subject) if found else None
 
     def identify(self, gallery: Gallery, path: Path) -> list[Outcome]:
@@ -188,7 +188,8 @@ class Appliance:
             approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
         elif fused := approach.add(match.acquirer.features([sample])[0], frame.captured):
             threshold = match.single(len(match.gallery))
-            outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2), threshold, frame.captured)
+            within = threshold + self.settings.decision.margin
+            outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2, within=within), threshold, frame.captured)
         outcome = outcome or approach.close(frame.captured)
         assert outcome is not None
         return outcome

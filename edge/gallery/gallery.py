@@ -140,15 +140,19 @@ class Gallery:
         """A plain code as bit planes (row_bytes,) that compare with ``rows``."""
         return self._state.live.sealer.planes([code]).reshape(-1)
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
-        """Each subject's nearest reference, the most alike first; at most ``limit`` subjects. AlteredGalleryError: see ``altered``."""
-        self._state.require_unaltered()
-        return self._state.live.search(code, limit)
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
+        """Each subject's nearest reference, the most alike first; at most ``limit`` subjects. AlteredGalleryError: see ``altered``.
 
-    def search_former(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
+        within: only references with at most so many unequal symbols. The answer is as exact; a large gallery is searched in less than half
+        the time where most references are far beyond.
+        """
+        self._state.require_unaltered()
+        return self._state.live.search(code, limit, within)
+
+    def search_former(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         """The same among the references of the network before, for a code of that network; empty where no window is open."""
         self._state.require_unaltered()
-        return self._state.former.live.search(code, limit) if self._state.former is not None else []
+        return self._state.former.live.search(code, limit, within) if self._state.former is not None else []
 
     def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.

@@ -203,14 +203,14 @@ class Live:
         here = self.matrix.holds(references)
         return [known or reference in self.damaged for known, reference in zip(here, references, strict=True)]
 
-    def search(self, code: Code, limit: int | None) -> list[Candidate]:
-        """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects."""
+    def search(self, code: Code, limit: int | None, within: int | None = None) -> list[Candidate]:
+        """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects. within: as in ``Gallery``."""
         if not len(self.matrix):
             return []
-        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits)
+        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=within)
         best: dict[str, Candidate] = {}
         for row in nearest_first(counts):
-            if limit is not None and len(best) >= limit:
+            if (limit is not None and len(best) >= limit) or (within is not None and counts[row] > within):
                 break
             subject = self.matrix.subjects[row]
             if subject not in best:

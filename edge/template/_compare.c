@@ -43,8 +43,8 @@ typedef struct {
     size_t total, count, bits, plane;
     size_t start, stop; /* the rows to compare */
     size_t streams;     /* one probe: places of the rows read side by side; 0 is one */
-    size_t most;        /* one probe: counts above it need not be exact, only above it; UINT16_MAX: all are exact */
     size_t ahead;       /* bytes between what is compared and what is asked of the memory; 0: the processor reads ahead by itself */
+    size_t most;        /* one probe: counts above it need not be exact, only above it; UINT16_MAX: all are exact */
 } Scan;
 
 /* Rows that fill about BLOCK bytes: they stay in the first-level cache while every probe passes over them. */

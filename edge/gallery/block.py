@@ -5,7 +5,7 @@ A call of Python for every row takes ten times as long as reading the rows; here
 
 import sqlite3
 from binascii import unhexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,42 +20,51 @@ Ids = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-IDS = 2 * ID_CHARACTERS  # what a row begins with: its reference and its subject, as text
 ROWS = 2000  # worked on at once: what is made of them stays in the cache
 _PIECE_BYTES = 80_000
 # of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
 _COLUMNS = ("id", "subject", "template")
-_PLACES = (slice(0, ID_CHARACTERS), slice(ID_CHARACTERS, IDS), slice(IDS, None))
 _JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
 _PIECE = f"SELECT count(*), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
 _SPARE_BITS = 4
 
 
-def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[Symbols]:
-    """All rows of ``templates`` by id, uint8 (n, 64 + template_bytes): reference, subject and template of each, joined.
+class Rows(NamedTuple):
+    """Many rows, uint8 (n, length) each: the hex digits of reference and subject, the stored template."""
+
+    references: Symbols
+    subjects: Symbols
+    templates: Symbols
+
+
+NONE = Rows(*(np.zeros((0, size), np.uint8) for size in (ID_CHARACTERS, ID_CHARACTERS, 0)))
+
+
+def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[Rows]:
+    """All rows of ``templates`` by id, ``ROWS`` at a time.
 
     Their memory is used again: what was given last stays as it is while the next is made, and no longer. total: how many rows there are.
-    ValueError where it differs from what was read, or a row has another length than all should have.
+    ValueError where it differs from what was read, or a column of a row has another length than all should have.
     """
     sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
+    held, other = (tuple(np.empty((max(1, min(total, ROWS)), size), np.uint8) for size in sizes) for _ in range(2))
     left, filled = total, 0
-    held, other = (np.empty((max(1, min(total, ROWS)), sum(sizes)), np.uint8) for _ in range(2))
     for n, *found in _read(db, total, sum(sizes)):
         left -= n
         columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]
         done = 0
         while done < n:
-            step = min(n - done, len(held) - filled)
-            for column, place in zip(columns, _PLACES, strict=True):
-                held[filled : filled + step, place] = column[done : done + step]
+            step = min(n - done, len(held[0]) - filled)
+            for column, place in zip(columns, held, strict=True):
+                place[filled : filled + step] = column[done : done + step]
             done, filled = done + step, filled + step
-            if filled == len(held):
-                yield held
+            if filled == len(held[0]):
+                yield Rows(*held)
                 held, other, filled = other, held, 0
     if left:
         raise ValueError(f"{total - left} rows read of {total}")
     if filled:
-        yield held[:filled]
+        yield Rows(*(place[:filled] for place in held))
 
 
 def _column(n: int, found: bytes | None, size: int) -> Symbols:
@@ -72,16 +81,15 @@ def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, 
         yield db.execute(_PIECE, bound).fetchone()
 
 
-def ids_of(rows: Symbols) -> tuple[Ids, Ids]:
-    """References and subjects of rows, each as (2, n) words. ValueError for what is no hex digit."""
-    words = np.frombuffer(unhexlify(rows[:, :IDS].tobytes()), ">u8").reshape(-1, 4).T.astype(np.uint64)
-    return words[:2], words[2:]
+def ids_of(column: Symbols) -> Ids:
+    """The ids of a column of hex digits as (2, n) words. ValueError for what is none."""
+    return np.frombuffer(unhexlify(column.tobytes()), ">u8").reshape(-1, 2).T.astype(np.uint64)
 
 
-def joined(rows: Iterable[tuple[bytes | str, bytes | str, bytes]]) -> Symbols:
-    """Rows of reference, subject and template, all of one length, as ``pieces`` gives them."""
-    listed = [b"".join(each.encode() if isinstance(each, str) else each for each in row) for row in rows]
-    return np.frombuffer(b"".join(listed), np.uint8).reshape(len(listed), -1 if listed else 0)
+def joined(rows: Sequence[tuple[bytes | str, bytes | str, bytes]]) -> Rows:
+    """Rows of reference, subject and template, each column of one length, as ``pieces`` gives them."""
+    columns = (b"".join(each.encode() if isinstance(each, str) else each for each in column) for column in zip(*rows, strict=True))
+    return Rows(*(np.frombuffer(column, np.uint8).reshape(len(rows), -1) for column in columns)) if rows else NONE
 
 
 def rise(ids: Ids) -> bool:
@@ -108,16 +116,16 @@ class Tally:
         self.contents = self.members = EMPTY
         self._last = np.zeros((2, 0), np.uint64)
 
-    def add(self, rows: Symbols) -> tuple[Ids, Ids]:
-        """Takes rows as ``pieces`` gives them; their references and subjects. ValueError for ids that are no hex digits, or do not rise."""
-        references, subjects = ids_of(rows)
+    def add(self, rows: Rows) -> Ids:
+        """Takes rows; their references. ValueError for ids that are no hex digits, or do not rise."""
+        references = ids_of(rows.references)
         if self.whole:
             if not rise(np.concatenate([self._last, references], axis=1)):
                 raise ValueError("references do not rise")
             self._last = references[:, -1:]
         self.contents = xor(self.contents, self._signer.contents(rows, self._scope))
         self.members = xor(self.members, self._signer.members_of(references.T.astype(">u8").tobytes()))
-        return references, subjects
+        return references
 
 
 class Directory:

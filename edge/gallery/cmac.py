@@ -22,31 +22,34 @@ class Cmac:
         self._last = {True: _words(whole), False: _words(_doubled(whole))}
         self._room = np.zeros((0, 0, 2), np.uint64)
 
-    def of(self, messages: Symbols) -> Symbols:
-        """The code of every message: uint8 (n, length) -> (n, 16)."""
-        n, length = messages.shape
-        blocks = self._blocks(np.ascontiguousarray(messages))
-        blocks[-1] ^= self._last[length > 0 and length % BLOCK == 0]
+    def of(self, *columns: Symbols) -> Symbols:
+        """The code of every message: uint8 (n, length) -> (n, 16). Messages may come in columns, all but the last of whole blocks."""
+        blocks = self._blocks([np.ascontiguousarray(column) for column in columns])
         state = blocks[0]
         for block in blocks[1:]:
             state = block ^ self._encrypted(state)
-        return self._encrypted(state).view(np.uint8).reshape(n, BLOCK)
+        return self._encrypted(state).view(np.uint8).reshape(len(columns[0]), BLOCK)
 
-    def _blocks(self, messages: Symbols) -> Words:
-        """All first blocks, then all second ones, and so on, as pairs of words; the last ones filled up by a one bit and zeros."""
-        n, length = messages.shape
-        whole, rest = divmod(length, BLOCK)
-        count = max(1, whole + (rest > 0))
+    def _blocks(self, columns: list[Symbols]) -> Words:
+        """All first blocks, then all second ones, and so on, as pairs of words; the last ones made so as the standard says."""
+        n, length = len(columns[0]), sum(column.shape[1] for column in columns)
+        rest = length % BLOCK
+        count = max(1, -(-length // BLOCK))
         if self._room.shape[0] != count or self._room.shape[1] < n:
             self._room = np.zeros((count, n, 2), np.uint64)  # kept: asking the system for it each time takes as long as the codes
-        blocks = self._room[:, :n]
-        if whole and n:
-            self._room.view(_BLOCKS)[:whole, :n, 0] = np.ndarray((n, whole), _BLOCKS, messages.data, strides=(length, BLOCK)).T
-        if rest or not whole:
+        blocks, place = self._room[:, :n], 0
+        for column in columns:
+            whole = column.shape[1] // BLOCK
+            if whole and n:
+                taken = np.ndarray((n, whole), _BLOCKS, column.data, strides=(column.shape[1], BLOCK))
+                self._room.view(_BLOCKS)[place : place + whole, :n, 0] = taken.T
+            place += whole
+        if rest or not length:
             last = blocks[-1].view(np.uint8)
             last[:] = 0
-            last[:, :rest] = messages[:, whole * BLOCK :]
+            last[:, :rest] = columns[-1][:, columns[-1].shape[1] - rest :]
             last[:, rest] = 0x80
+        blocks[-1] ^= self._last[length > 0 and not rest]
         return blocks
 
     def _encrypted(self, words: Words) -> Words:

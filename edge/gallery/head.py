@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,13 +62,13 @@ class Signer:
         """The same of ids as their 16 bytes each, joined."""
         return summed(np.frombuffer(self._members.encryptor().update(blocks), np.uint8))
 
-    def contents(self, rows: Symbols, scope: Scope) -> bytes:
-        """The XOR of a keyed code of every row, 16 bytes. rows: uint8 (n, length), each the bytes of reference, subject and template.
+    def contents(self, rows: Sequence[Symbols], scope: Scope) -> bytes:
+        """The XOR of a keyed code of every row, 16 bytes. rows: columns uint8 (n, length) of the bytes of reference, subject and template.
 
         scope: what the templates are bound to besides; it has a part in the key. All rows at once cost little more than reading them. Only
         for rows that differ from one another: two of the same would cancel.
         """
-        return summed(self._cmac(scope).of(rows))
+        return summed(self._cmac(scope).of(*rows))
 
     def seal(self, head: Head, where: str) -> bytes:
         """The head as a sealed record of that place."""

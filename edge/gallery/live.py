@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from edge.gallery.block import IDS, ROWS, Directory, Signed, Tally, joined, pieces
+from edge.gallery.block import ROWS, Directory, Rows, Signed, Tally, ids_of, joined, pieces
 from edge.gallery.head import Signer
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
@@ -135,7 +135,9 @@ class Live:
             for rows in pieces(db, total, self.sealer.template_bytes):
                 if taken:
                     taken.result()
-                taken = beside.submit(self._take_piece, rows, tally, people, planes[: len(rows)])  # while SQLite reads the next ones
+                taken = beside.submit(
+                    self._take_piece, rows, tally, people, planes[: len(rows.references)]
+                )  # while SQLite reads the next ones
             if taken:
                 taken.result()
             if tally.contents == signed.contents:
@@ -144,13 +146,13 @@ class Live:
         self.matrix.wipe()
         return False
 
-    def _take_piece(self, rows: Symbols, tally: Tally, people: Directory, planes: Symbols) -> None:
-        references, subjects = tally.add(rows)
-        owners = people.places(subjects)
-        self.sealer.unpad(rows[:, IDS:], planes)
+    def _take_piece(self, rows: Rows, tally: Tally, people: Directory, planes: Symbols) -> None:
+        references = tally.add(rows)
+        owners = people.places(ids_of(rows.subjects))
+        self.sealer.unpad(rows.templates, planes)
         if (strangers := owners < 0).any():
-            for row in rows[strangers, :IDS]:
-                self._orphaned(*(half.tobytes().decode("ascii") for half in np.split(row, 2)))
+            for reference, subject in zip(rows.references[strangers], rows.subjects[strangers], strict=True):
+                self._orphaned(reference.tobytes().decode("ascii"), subject.tobytes().decode("ascii"))
             references, owners, planes = references[:, ~strangers], owners[~strangers], planes[~strangers]
         self.matrix.extend_by(references, owners, planes)
 
@@ -167,7 +169,7 @@ class Live:
         while chunk := list(islice(rows, _CHUNK)):
             opened = self.sealer.open_many(chunk)
             if self.tally:
-                self.tally.add(joined(row for row, planes in zip(chunk, opened, strict=True) if planes is not None))
+                self.tally.add(joined([row for row, planes in zip(chunk, opened, strict=True) if planes is not None]))
             good = [row for row in zip(chunk, opened, strict=True) if row[1] is not None and row[0][1] in owners]
             try:
                 self.matrix.extend(

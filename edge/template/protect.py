@@ -306,7 +306,7 @@ class RowCipher:
 def _require_short(*ids: str) -> None:
     """TemplateError for an id that no label holds: it was not written by this program, and must not stop the reading of the others."""
     for each in ids:
-        if len(each.encode()) > _MAX_FIELD:
+        if len(each) * 4 > _MAX_FIELD and len(each.encode()) > _MAX_FIELD:
             raise TemplateError(f"reference or record {each[:64]}...: its id has {len(each)} characters: {_WAY_OUT}")
 
 

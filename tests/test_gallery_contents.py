@@ -347,10 +347,8 @@ def test_pieces_are_all_rows_in_order(n: int) -> None:
         db.execute("CREATE TABLE templates (id TEXT PRIMARY KEY, subject TEXT, template BLOB) WITHOUT ROWID")
         db.executemany("INSERT INTO templates VALUES (?, ?, ?)", rows)
         found = [[column.tobytes() for column in piece] for piece in pieces(db, n, 9)]
-        columns = [b"".join(part) for part in zip(*found, strict=True)] if found else [b""] * 3
-        assert (
-            columns == [b"".join(each if isinstance(each, bytes) else each.encode() for each in column) for column in zip(*rows)] or not n
-        )
+        expected = [b"".join(column) for column in zip(*((one.encode(), of.encode(), template) for one, of, template in rows), strict=True)]
+        assert [b"".join(part) for part in zip(*found, strict=True)] == expected
         with pytest.raises(ValueError, match="rows read of"):
             list(pieces(db, n + 1, 9))
         db.execute("INSERT INTO templates VALUES (x'ff', 'a', x'00')")

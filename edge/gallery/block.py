@@ -83,7 +83,8 @@ def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, 
 
 def ids_of(column: Symbols) -> Ids:
     """The ids of a column of hex digits as (2, n) words. ValueError for what is none."""
-    return np.frombuffer(unhexlify(column.tobytes()), ">u8").reshape(-1, 2).T.astype(np.uint64)
+    ids: Ids = np.frombuffer(unhexlify(column.tobytes()), ">u8").reshape(-1, 2).T.astype(np.uint64)
+    return ids
 
 
 def joined(rows: Sequence[tuple[bytes | str, bytes | str, bytes]]) -> Rows:

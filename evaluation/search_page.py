@@ -152,13 +152,6 @@ STORED = """At most 10,000 subjects, random codes. Loading holds all rows agains
 and takes off their pads (docs/template-format.md, "All rows at once"). Changes are made by one connection and followed by another, as
 `edge revoke` beside a running door."""
 
-NOT_MEASURED]
-    return "\n\n".join(lines) + "\n"
-
-
-STORED = """At most 10,000 subjects, random codes. Loading holds all rows against the sum in the signed head, which stands for their tags, and
-takes off their pads (docs/template-format.md, "All rows at once"). Changes are made by one connection and followed by another, as `edge revoke` beside a running door."""
-
 NOT_MEASURED = """## Not measured
 
 No figure here is of a Jetson or a Raspberry Pi. NEON gives the same integers under an emulator (`tests/test_aarch64.py`); its speed was not
@@ -173,7 +166,8 @@ def _reasons(facts: Facts) -> Iterator[str]:
         two, ours = (size["contenders"][name]["of"] for name in (SUM_TWO, OURS_TWO))
         yield (
             f"Two threads, all counts: the read-only sum itself takes {two['sum']['median']:.2f} of its time with two, so the second core "
-            f"was not free or the memory is the limit. In the quietest tenth of the rounds the search took {ours['faiss']['quiet']:.2f} of faiss."
+            f"was not free or the memory is the limit. In the quietest tenth of the rounds the search took {ours['faiss']['quiet']:.2f} of "
+            "faiss."
         )
     for gallery in facts["galleries"]:
         if f"{gallery['references']:,} references: load" in missed:

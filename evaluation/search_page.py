@@ -174,7 +174,7 @@ def _reasons(facts: Facts) -> Iterator[str]:
             alone = gallery["load"]["blobs_alone"]["ratio"]
             yield (
                 f"Load of {gallery['references']:,} references: SQLite alone, giving one blob a row and nothing else, takes {alone:.2f} of "
-                "the rows by sqlite-utils. Edge has it join the columns of some hundred rows, so that Python is called for each of those "
+                "the rows by sqlite-utils. Edge has it join the columns of some thousand rows, so that Python is called for each of those "
                 "and not for each row, and opens them in a second thread, for which a core must be free. The records of the people are "
                 "opened one by one: at 100,000 references of 10,000 people they are the larger part."
             )

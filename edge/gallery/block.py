@@ -20,8 +20,8 @@ Ids = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-ROWS = 2000  # worked on at once: what is made of them stays in the cache
-_PIECE_BYTES = 80_000
+ROWS = 4000  # worked on at once: what is made of them stays in the cache
+_PIECE_BYTES = 1_200_000  # asked of SQLite at once: with smaller pieces the two threads wait for one another
 # of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
 _COLUMNS = ("id", "subject", "template")
 _JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
@@ -74,7 +74,7 @@ def _column(n: int, found: bytes | None, size: int) -> Symbols:
 
 
 def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
-    """How many rows, and their columns: some 300 of them at a time, ids being random, so that SQLite need not ask the system for memory."""
+    """How many rows, and their columns: some thousands of rows at a time, ids being random."""
     parts = max(1, total * size // _PIECE_BYTES)
     bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
     for bound in pairwise(bounds):

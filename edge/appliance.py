@@ -147,7 +147,7 @@ class Appliance:
     def nearest(self, gallery: Gallery, session: Session) -> Subject | None:
         """The enrolled subject that this session's person is, by the door's own threshold; also one who still waits to be renewed."""
         threshold = build.threshold(self.networks.tail, self.settings.decision.fpir, 1)(len(gallery))
-        found = duplicate(gallery.search(session.code, limit=1), threshold) or self._nearest_former(gallery, session)
+        found = duplicate(gallery.search(session.code, limit=1, within=threshold), threshold) or self._nearest_former(gallery, session)
         return gallery.find(found.subject) if found else None
 
     def _nearest_former(self, gallery: Gallery, session: Session) -> Candidate | None:
@@ -233,7 +233,8 @@ class Appliance:
             approach.refuse(sample.quality.reasons if sample else (Reason.NO_FACE,), frame.captured)
         elif fused := approach.add(match.acquirer.features([sample])[0], frame.captured):
             threshold = match.single(len(match.gallery))
-            outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2), threshold, frame.captured)
+            within = threshold + self.settings.decision.margin
+            outcome = approach.judge(match.gallery.search(match.acquirer.code(fused), limit=2, within=within), threshold, frame.captured)
         outcome = outcome or approach.close(frame.captured)
         assert outcome is not None
         return outcome

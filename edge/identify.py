@@ -19,7 +19,7 @@ Clock = Callable[[], float]
 class Searchable(Protocol):
     """What a decision needs of a gallery."""
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]: ...
 
     def __len__(self) -> int: ...
 
@@ -137,8 +137,9 @@ class Identifier:
         if fused is None:
             return []
         with self._acquirer.stages.stage("search"):
-            candidates = self._gallery.search(self._acquirer.code(fused), limit=2)
-        outcome = approach.judge(candidates, self._threshold(len(self._gallery)), clock())
+            threshold = self._threshold(len(self._gallery))
+            candidates = self._gallery.search(self._acquirer.code(fused), limit=2, within=threshold + self._policy.margin)
+        outcome = approach.judge(candidates, threshold, clock())
         return [outcome] if outcome else []
 
     def _is_somebody_else(self, approach: Approach, features: Features) -> bool:

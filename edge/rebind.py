@@ -31,9 +31,9 @@ class Rebindable(Protocol):
     @property
     def former(self) -> Window | None: ...
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]: ...
 
-    def search_former(self, code: Code, *, limit: int | None = None) -> list[Candidate]: ...
+    def search_former(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]: ...
 
     def rebound(self, subject_id: str, code: Code, *, check: Callable[[], None]) -> bool: ...
 
@@ -109,14 +109,15 @@ class RebindGallery:
         """Of the merged candidates; of the gallery's size only the new references count."""
         return self._rules.now(len(self._gallery))
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         """Candidates among both kinds of references, the most alike first."""
         now, before = _parted(code, *self._size, self._former_q)
-        found = self._gallery.search(now, limit=limit)
-        former = self._gallery.search_former(before, limit=limit)
         waiting = len(self._gallery.former or ())
-        shift = self.threshold(0) - self._rules.before(waiting)
-        if former and former[0].unequal <= self._rules.sure(waiting):
+        shift, sure = self.threshold(0) - self._rules.before(waiting), self._rules.sure(waiting)
+        found = self._gallery.search(now, limit=limit, within=within)
+        reach = None if within is None else max(within - shift, sure)
+        former = self._gallery.search_former(before, limit=limit, within=reach)
+        if former and former[0].unequal <= sure:
             self._known[former[0].subject] = now, before
         merged = sorted([*found, *(replace(each, unequal=each.unequal + shift) for each in former)], key=lambda each: each.unequal)
         return merged[:limit]

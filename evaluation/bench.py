@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from edge import build
+from edge.settings import load_settings
 from edge.template import compare
 from evaluation import contenders, keeping
 from evaluation.contenders import BITS, Contender
@@ -72,17 +74,27 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     }
 
 
+def door_limit(rows: int) -> int:
+    """Unequal symbols beyond which a door of the delivered settings and network asks for nobody: its threshold and margin at that size."""
+    settings = load_settings(environment={})
+    decision, tail = settings.decision, build.own_tail(settings, build.hash_manifest(settings))
+    looks = build.policy(settings, decision.min_samples, decision.max_samples).looks
+    return build.threshold(tail, decision.fpir, looks)(rows) + decision.margin
+
+
 def compared(rows: int, rounds: int) -> dict[str, Any]:
     """All contenders on a gallery of so many rows. EdgeError if one of them gives a wrong answer."""
     gallery, probes = contenders.random_gallery(rows)
     settled = compare.settle(gallery, BITS, time.thread_time)
-    lined_up = contenders.line_up(gallery, probes)
+    limit = door_limit(rows)
+    lined_up = contenders.line_up(gallery, probes, limit)
     times = measure(lined_up, rounds, max(1, SHORTEST_BYTES // gallery.nbytes))
     yardstick = min((each.name for each in lined_up if each.yardstick), key=lambda name: statistics.median(busy for busy, _ in times[name]))
     return {
         "rows": rows,
         "yardstick": yardstick,
         "settled": settled._asdict(),
+        "limit": limit,
         "contenders": {each.name: _summary(each, times, yardstick) for each in lined_up},
     }
 

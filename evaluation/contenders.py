@@ -19,7 +19,8 @@ from edge.template import compare
 
 SYMBOLS, Q, PROBES, SEED = 512, 8, 8, 2022
 BITS = compare.bits_of(Q)
-OURS, OURS_TWO, OURS_BATCH = "edge", "edge, 2 threads", f"edge, batch of {PROBES}"
+OURS, OURS_TWO, OURS_BATCH = "edge, all counts", "edge, all counts, 2 threads", f"edge, batch of {PROBES}"
+WITHIN, WITHIN_TWO = "edge, within the limit", "edge, within the limit, 2 threads"
 FAISS, FAISS_BATCH = "faiss", f"faiss, batch of {PROBES}"
 SUM_TWO = "read-only sum, 2 threads"
 PEERS = {"simsimd": "simsimd", "faiss": "faiss-cpu", "usearch": "usearch"}
@@ -63,10 +64,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def line_up(gallery: compare.Bytes, probes: compare.Bytes) -> list[Contender]:
-    """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy."""
-    _require_equal_kernels(gallery, probes)
-    return [*_sums(gallery), *_ours(gallery, probes), *_numpy(gallery, probes), *_peers(gallery, probes)]
+def line_up(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> list[Contender]:
+    """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy. limit: unequal symbols
+    up to which a door wants to know of anybody."""
+    _require_equal_kernels(gallery, probes, limit)
+    return [*_sums(gallery), *_ours(gallery, probes, limit), *_numpy(gallery, probes), *_peers(gallery, probes)]
 
 
 def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
@@ -83,17 +85,20 @@ def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
     yield Contender(SUM_TWO, both, threads=2)
 
 
-def _ours(gallery: compare.Bytes, probes: compare.Bytes) -> Iterator[Contender]:
-    """What a door does: all counts, then the nearest row; then the counts alone by every kernel in its plain form."""
+def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator[Contender]:
+    """All counts, then the nearest row; what a door does, the counts up to its limit, then the nearest row; then the counts alone by
+    every kernel in its plain form."""
 
-    def nearest(threads: int) -> int:
-        return next(compare.nearest_first(compare.unequal(gallery, probes[0], BITS, threads=threads)))
+    def nearest(threads: int, most: int | None = None) -> int:
+        return next(compare.nearest_first(compare.unequal(gallery, probes[0], BITS, threads=threads, most=most)))
 
     def batch() -> list[int]:
         return [next(compare.nearest_first(counts)) for counts in compare.unequal(gallery, probes, BITS)]
 
     yield Contender(OURS, partial(nearest, 1))
     yield Contender(OURS_TWO, partial(nearest, 2), threads=2)
+    yield Contender(WITHIN, partial(nearest, 1, limit))
+    yield Contender(WITHIN_TWO, partial(nearest, 2, limit), threads=2)
     yield Contender(OURS_BATCH, batch, probes=PROBES)
     for kernel in compare.kernels():
         if kernel != "numpy":
@@ -161,9 +166,13 @@ def _plain_nearest(gallery: compare.Bytes, probe: compare.Bytes) -> int:
     return int(ones.argmin())
 
 
-def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes) -> None:
+def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> None:
     some = gallery[: 1 << 14]
     expected = compare.unequal(some, probes, BITS, kernel="numpy")
     wrong = [kernel for kernel in compare.kernels() if not np.array_equal(compare.unequal(some, probes, BITS, kernel=kernel), expected)]
+    for kernel in compare.kernels():
+        found = compare.unequal(some, probes[0], BITS, kernel=kernel, most=limit)
+        if not np.where(expected[0] <= limit, found == expected[0], found > limit).all():
+            wrong.append(f"{kernel} up to {limit}")
     if wrong:
         raise EdgeError(f"kernel {', '.join(wrong)} gives other integers than numpy: rebuild the extension or remove it")

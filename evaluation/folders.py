@@ -96,9 +96,9 @@ class Observed:
         """See ``Gallery.refresh``."""
         return self._gallery.refresh()
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         with self._stages.stage("search"):
-            found = self._gallery.search(code, limit=limit)
+            found = self._gallery.search(code, limit=limit, within=within)
         self.candidates = self._gallery.search(code)
         return found
 

@@ -115,9 +115,9 @@ class Timed:
     def refresh(self) -> bool:
         return self._gallery.refresh()
 
-    def search(self, code: Code, *, limit: int | None = None) -> list[Candidate]:
+    def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         begun = time.thread_time()
-        found = self._gallery.search(code, limit=limit)
+        found = self._gallery.search(code, limit=limit, within=within)
         self.busy += time.thread_time() - begun
         return found
 

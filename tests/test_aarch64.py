@@ -100,8 +100,9 @@ int main(void) {
     uint16_t *out = malloc(size[0] * size[1] * sizeof *out);
     if (fread(rows, width, size[0], stdin) != size[0] || fread(probes, width, size[1], stdin) != size[1]) return 1;
     for (size_t k = 0; k < sizeof KERNELS / sizeof *KERNELS; k++) {
-        for (size_t way = 0; way < 3; way++) { /* a batch; each probe by itself; by itself in two streams, with a look ahead */
-            Scan scan = {rows, probes, out, size[0], size[1], size[2], size[3], 0, size[0], way, way == 2 ? 8064 : 0};
+        for (size_t way = 0; way < 4; way++) { /* a batch; each probe by itself; in two streams, with a look ahead; up to a limit */
+            const size_t ahead = way >= 2 ? 8064 : 0, most = way == 3 ? 4 * size[3] : UINT16_MAX;
+            Scan scan = {rows, probes, out, size[0], size[1], size[2], size[3], 0, size[0], way, ahead, most};
             for (size_t p = 0; p < (way ? size[1] : 0); p++) {
                 scan.probes = probes + p * width, scan.out = out + p * size[0], scan.count = 1;
                 KERNELS[k].scan(&scan);
@@ -135,7 +136,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("plane", [1, 7, 8, 15, 16, 63, 64, 65, 128, 200, 8191])
 @pytest.mark.parametrize("bits", [1, 3, 4, 8])
 def test_the_kernels_give_the_same_integers_on_aarch64(program: Path, bits: int, plane: int) -> None:
-    """NEON and scalar, run by an emulator, in every way of reading, against numpy: random planes, all equal, all different."""
+    """NEON and scalar, run by an emulator, in every way of reading, against numpy: random planes, all equal, all different.
+
+    Up to a limit of half the symbols, counts are exact; above it they are only above it.
+    """
     random = np.random.default_rng(bits * 10_000 + plane)
     rows = random.integers(0, 256, (19, bits, plane), np.uint8)
     rows[0], rows[1] = 0, 255
@@ -143,5 +147,14 @@ def test_the_kernels_give_the_same_integers_on_aarch64(program: Path, bits: int,
     sizes = np.array([len(rows), len(probes), bits, plane], np.uint64)
     done = subprocess.run([EMULATOR, str(program)], input=b"".join(map(bytes, (sizes, rows, probes))), capture_output=True, check=True)
     differ = np.bitwise_or.reduce(probes[:, None] ^ rows[None], axis=2)
-    expected = np.unpackbits(differ, axis=2).sum(axis=2, dtype=np.uint16).tobytes()
-    assert done.stdout == (b"neon\n" + expected) * 3 + (b"scalar\n" + expected) * 3
+    counts = np.unpackbits(differ, axis=2).sum(axis=2, dtype=np.uint16)
+    place = 0
+    for name in ("neon", "scalar"):
+        for way in range(4):
+            start = place + len(name) + 1
+            assert done.stdout[place:start] == f"{name}\n".encode()
+            place = start + counts.nbytes
+            found = np.frombuffer(done.stdout[start:place], np.uint16).reshape(counts.shape)
+            most = 4 * plane if way == 3 else 65535
+            assert np.where(counts <= most, found == counts, found > most).all()
+    assert place == len(done.stdout)

@@ -153,6 +153,44 @@ def test_reading_ahead_and_several_streams_change_no_integer(sizes, count, strea
         assert (out[:, :start] == 4711).all()
 
 
+def as_asked(found, counts, most):
+    """Exact up to the limit, and above it where the count is."""
+    return bool(np.where(counts <= most, found == counts, found > most).all())
+
+
+@given(SIZES, st.integers(0, 70), st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_up_to_a_limit_every_count_is_exact_and_the_others_lie_above_it(sizes, most, seed):
+    n, m, q = sizes
+    random = np.random.default_rng(seed)
+    symbols, probe = symbols_like(random, n, m, q), symbols_like(random, 1, m, q)[0]
+    counts = (symbols != probe).sum(axis=1)
+    for kernel in compare.kernels():
+        found = compare.unequal(compare.pack(symbols, q), compare.pack(probe, q), compare.bits_of(q), kernel=kernel, most=most)
+        assert as_asked(found, counts, most)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("most", [0, 100, 200, 240, 260, 440, 460, 512, 70000])
+def test_a_limit_holds_in_a_large_gallery_wherever_the_near_rows_lie(most, threads):
+    """Rows of every distance, in stretches of far and of near ones, so that both ways of counting take turns."""
+    random = np.random.default_rng(11)
+    symbols = random.integers(0, 8, (100_003, 512), np.uint8)
+    near = (np.arange(len(symbols)) // 5000) % 3 == 1
+    share = np.where(near, random.random(len(symbols)), 1.0) * (random.random(len(symbols)) < 0.999)
+    probe = random.integers(0, 8, 512, np.uint8)
+    symbols = np.where(random.random(symbols.shape) < share[:, None], symbols, probe)
+    counts, rows, against = (symbols != probe).sum(axis=1), compare.pack(symbols, 8), compare.pack(probe, 8)
+    for kernel in compare.kernels():
+        assert as_asked(compare.unequal(rows, against, 3, kernel=kernel, threads=threads, most=most), counts, most)
+
+
+def test_a_limit_below_zero_is_refused():
+    planes = compare.pack(np.zeros((1, 8), np.uint8), 8)
+    with pytest.raises(ValueError, match="most is -1"):
+        compare.unequal(planes, planes[0], 3, most=-1)
+
+
 def test_how_a_large_gallery_is_scanned_is_settled_by_the_shortest_time():
     """A width that no other test uses, and clocks on which one plan is the quickest. Settled once, and anew when it has grown much."""
     compiled()
@@ -333,6 +371,8 @@ WRONG_FOR_THE_EXTENSION = {
     "too many streams": {"streams": 65},
     "a look behind": {"ahead": -1},
     "a look too far ahead": {"ahead": (1 << 20) + 1},
+    "a limit below none": {"most": -1},
+    "a limit that no count reaches": {"most": 65536},
 }
 
 
@@ -343,7 +383,7 @@ def test_the_extension_checks_every_size_itself_and_lets_go_of_the_memory(wrong)
     memory = bytearray(192 * 4)
     right = {"rows": memory, "probes": bytes(192 * 2), "out": out, "bits": 3, "width": 192, "start": 0, "stop": 4, "kernel": "scalar"}
     with pytest.raises(ValueError):
-        compiled().unequal(*{**right, "streams": 1, "ahead": 0, **wrong}.values())
+        compiled().unequal(*{**right, "streams": 1, "ahead": 0, "most": 65535, **wrong}.values())
     assert (out == 4711).all()
     gc.collect()
     memory.append(0)

@@ -42,6 +42,14 @@ def test_she_looks_twice_and_is_named() -> None:
     assert story([ada(250), bob(400)]) == Outcome(Verdict.IDENTIFIED, 7, 0.25, 0.375, 2, "ada")
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(280, 330)), max_size=6))
+def test_whoever_lies_beyond_threshold_and_margin_changes_no_decision(found: list[tuple[str, int]]) -> None:
+    """So the door need not ask for anybody beyond."""
+    everybody = sorted((Candidate(subject, "r", unequal) for subject, unequal in found), key=lambda one: one.unequal)
+    near = [one for one in everybody if one.unequal <= THRESHOLD + POLICY.margin]
+    assert story(near[:2]) == story(everybody[:2])
+
+
 def test_she_is_named_only_after_enough_samples() -> None:
     """The first sample asks for no search, so that nothing can be decided on it."""
     approach = Approach(7, POLICY, 0.0)

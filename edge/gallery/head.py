@@ -2,20 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from edge.gallery.cmac import Cmac, summed
 from edge.gallery.labels import ID_CHARACTERS, is_id
+from edge.records import Symbols
 from edge.template.protect import derive, open_record, seal_record
 
 MEMBER_BYTES = 16
 EMPTY = bytes(MEMBER_BYTES)
 _CHUNK = 4096
+
+Scope = tuple[str, str, int, int]
+"""Network (SHA-256 in hex digits), device, transform epoch, row epoch: what all rows of a gallery are bound to."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +29,18 @@ class Head:
     """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of its references' ids.
 
     replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place.
+    contents: ``Signer.contents`` of the rows of the present references, as far as they open; None where nobody has summed them.
     """
 
     gallery: str
     counter: int
     members: bytes
     replaces: str = ""
+    contents: bytes | None = None
 
-    def next(self, change: bytes) -> "Head":
-        """The head after one more change. change: ``Signer.members`` of every id that came or went."""
-        return Head(self.gallery, self.counter + 1, xor(self.members, change))
+    def next(self, change: bytes, contents: bytes | None = None) -> "Head":
+        """The head after one more change. change: ``Signer.members`` of every id that came or went. contents: as they are after it."""
+        return Head(self.gallery, self.counter + 1, xor(self.members, change), contents=contents)
 
 
 class Signer:
@@ -41,24 +49,39 @@ class Signer:
     def __init__(self, head_key: bytes) -> None:
         self._record_key = derive(head_key, "head record")
         self._members = Cipher(algorithms.AES(derive(head_key, "head members")), modes.ECB())  # noqa: S305 - single blocks as a PRF
+        self._cmac = lru_cache(maxsize=4)(lambda scope: Cmac(derive(head_key, "head contents", *scope)))
 
     def members(self, ids: Iterable[str]) -> bytes:
         """The XOR of a keyed image of every id, 16 bytes; the same for every order. Nobody without the key can make another set fit."""
-        rest, total = iter(ids), np.zeros(2, np.uint64)
+        rest, total = iter(ids), EMPTY
         while chunk := list(islice(rest, _CHUNK)):
-            images = np.frombuffer(self._members.encryptor().update(_blocks(chunk)), dtype=np.uint64).reshape(-1, 2)
-            total ^= np.bitwise_xor.reduce(images, axis=0)
-        return total.tobytes()
+            total = xor(total, self.members_of(_blocks(chunk)))
+        return total
+
+    def members_of(self, blocks: bytes) -> bytes:
+        """The same of ids as their 16 bytes each, joined."""
+        return summed(np.frombuffer(self._members.encryptor().update(blocks), np.uint8))
+
+    def contents(self, rows: Sequence[Symbols], scope: Scope) -> bytes:
+        """The XOR of a keyed code of every row, 16 bytes. rows: columns uint8 (n, length) of the bytes of reference, subject and template.
+
+        scope: what the templates are bound to besides; it has a part in the key. All rows at once cost little more than reading them. Only
+        for rows that differ from one another: two of the same would cancel.
+        """
+        return summed(self._cmac(scope).of(*rows))
 
     def seal(self, head: Head, where: str) -> bytes:
         """The head as a sealed record of that place."""
         facts = {"counter": head.counter, "gallery": head.gallery, "members": head.members.hex(), "replaces": head.replaces}
+        if head.contents is not None:
+            facts["contents"] = head.contents.hex()
         return seal_record(json.dumps(facts).encode(), self._record_key, "head", where)
 
     def open(self, sealed: object, where: str) -> Head:
         """The head again. Raises TemplateError if it was altered, moved, or sealed under another key."""
         facts = json.loads(open_record(sealed, self._record_key, "head", where))
-        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"])
+        contents = bytes.fromhex(facts["contents"]) if "contents" in facts else None
+        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"], contents)
 
 
 def xor(one: bytes, other: bytes) -> bytes:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from heapq import merge
 from pathlib import Path
 
+from edge.gallery.block import Signed
 from edge.gallery.head import EMPTY, Head, Signer, xor
+from edge.gallery.live import Live
 from edge.gallery.witness import Witness
 from edge.template.protect import TemplateError
 
@@ -19,20 +21,21 @@ _IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM form
 
 def first_head(signer: Signer) -> bytes:
     """The sealed head of a new, empty gallery with a random id."""
-    return signer.seal(Head(secrets.token_hex(16), 0, EMPTY), _PLACE)
+    return signer.seal(Head(secrets.token_hex(16), 0, EMPTY, contents=EMPTY), _PLACE)
 
 
 class Integrity:
     """Checks the head at every load and signs it anew in the transaction of every change.
 
     altered: why the gallery is not the one that was signed, or None. witness_pending: the witness could not be written; the next change
-    or ``keep`` makes up for it.
+    or ``keep`` makes up for it. contents: ``Signer.contents`` of the present references that open; None where nobody has summed them.
     """
 
     def __init__(self, signer: Signer, witness: Path | None) -> None:
         self.signer = signer
         self._witness = Witness(witness, signer) if witness else None
         self._head: Head | None = None
+        self.contents: bytes | None = None
         self.altered: str | None = None
         self.witness_pending = False
 
@@ -56,11 +59,20 @@ class Integrity:
         """Whether the file is signed so, and its references are those."""
         return self._head == head and _members(db, self.signer) == head.members
 
-    def check(self, db: sqlite3.Connection) -> None:
-        """Holds the head against the file and the witness, within the open transaction."""
-        self.altered = self._fault(db)
+    def signed(self, db: sqlite3.Connection) -> Signed:
+        """What a load may hold all rows of the file against, within the open transaction."""
+        sealed = db.execute("SELECT sealed FROM head").fetchone()
+        try:
+            return Signed(self.signer, self.signer.open(sealed[0], _PLACE).contents if sealed else None)
+        except TemplateError:
+            return Signed(self.signer, None)
 
-    def _fault(self, db: sqlite3.Connection) -> str | None:
+    def check(self, db: sqlite3.Connection, live: Live) -> None:
+        """Holds the head against the file and the witness, within the open transaction. live: what was loaded in it."""
+        self.altered = self._fault(db, live)
+        self.contents = live.tally.contents if live.tally else self._head.contents if self._head else None
+
+    def _fault(self, db: sqlite3.Connection, live: Live) -> str | None:
         self._head = None
         sealed = db.execute("SELECT sealed FROM head").fetchone()
         if sealed is None:
@@ -70,7 +82,7 @@ class Integrity:
         except TemplateError:
             return "its signature does not open"
         self._head = head
-        if _members(db, self.signer) != head.members:
+        if _members(db, self.signer, live) != head.members:
             return "its references are not those that were signed: some were added, removed or put back by another program"
         return self._unwitnessed(head)
 
@@ -96,8 +108,17 @@ class Integrity:
         self.witness_pending = seen.counter < head.counter  # its process ended between the change and the witness
         return None
 
-    def sign(self, db: sqlite3.Connection, *, came: Sequence[str] = (), went: Sequence[str] = (), subject: str | None = None) -> None:
+    def sign(
+        self,
+        db: sqlite3.Connection,
+        *,
+        came: Sequence[str] = (),
+        went: Sequence[str] = (),
+        subject: str | None = None,
+        contents: bytes | None = None,
+    ) -> None:
         """The head after a change within the open transaction. came, went: ids of references. subject: whose, if all are of one.
+        contents: as they are after it, where they are known.
 
         In an altered gallery only removals come here: it is whole again once what did not belong to it is gone, and that alone or at once
         with something that did. Nothing else becomes part of it by that; then only ``accept`` helps.
@@ -105,11 +126,11 @@ class Integrity:
         if self._head is None:
             return
         change = xor(self.signer.members(came), self.signer.members(went))
-        following = self._head.next(change)
+        following = self._head.next(change, contents)
         if self.altered:  # counts no change, or an old copy would catch up; what was added unsigned must not get into the sum
             now = _members(db, self.signer)
             whole = self._head.members in (now, xor(now, change))
-            following = replace(self._head, members=now if whole else secrets.token_bytes(len(EMPTY)))
+            following = replace(self._head, members=now if whole else secrets.token_bytes(len(EMPTY)), contents=None)
         elif subject is not None:
             db.execute("INSERT OR REPLACE INTO changes (counter, subject) VALUES (?, ?)", (following.counter, subject))
             db.execute("DELETE FROM changes WHERE counter <= ?", (following.counter - KEPT,))
@@ -146,15 +167,15 @@ class Integrity:
         """Whether the ids that came and went lead from the head known here to this one; then this one is known."""
         if self._head is None or xor(self._head.members, self.signer.members(moved)) != head.members:
             return False
-        self._head = head
+        self._head, self.contents = head, head.contents
         return True
 
-    def accept(self, db: sqlite3.Connection) -> None:
-        """Signs the references as they are. Counts on from the newest change that file or witness has seen."""
+    def accept(self, db: sqlite3.Connection, contents: bytes | None) -> None:
+        """Signs the references as they are. Counts on from the newest change that file or witness has seen. contents: as in ``sign``."""
         seen = [each for each in (self._head, self._witnessed()) if each]
         identity = seen[0].gallery if seen else secrets.token_hex(16)
         counter = max((each.counter for each in seen), default=0) + 1
-        self._store(db, Head(identity, counter, _members(db, self.signer), self._digest()))
+        self._store(db, Head(identity, counter, _members(db, self.signer), self._digest(), contents))
         self.altered = None
 
     def _digest(self) -> str:
@@ -171,7 +192,7 @@ class Integrity:
 
     def _store(self, db: sqlite3.Connection, head: Head) -> None:
         db.execute("INSERT OR REPLACE INTO head (id, sealed) VALUES (1, ?)", (self.signer.seal(head, _PLACE),))
-        self._head = head
+        self._head, self.contents = head, head.contents
         self.witness_pending = self._witness is not None
 
     def keep(self, db: sqlite3.Connection) -> None:
@@ -184,13 +205,18 @@ class Integrity:
         self.witness_pending = False
 
 
-def _members(db: sqlite3.Connection, signer: Signer) -> bytes:
-    return signer.members(_each_once(db))
+def _members(db: sqlite3.Connection, signer: Signer, live: Live | None = None) -> bytes:
+    """live: what was just loaded. If that were all rows of ``templates`` at once, their ids are summed already."""
+    if live is None or live.tally is None or not live.tally.whole:
+        return signer.members(_each_once(db, _IDS))
+    others = list(_each_once(db, _IDS[1:]))
+    twice = (f"twice {each}" if here else each for each, here in zip(others, live.holds(others), strict=True))
+    return xor(live.tally.members, signer.members(twice))
 
 
-def _each_once(db: sqlite3.Connection) -> Iterator[str]:
-    """Every id, of both tables in one order. One that comes twice would cancel itself: it stands for another id then."""
+def _each_once(db: sqlite3.Connection, queries: Sequence[str]) -> Iterator[str]:
+    """Every id, of all these tables in one order. One that comes twice would cancel itself: it stands for another id then."""
     last = None
-    for identity in merge(*((row[0] for row in db.execute(query)) for query in _IDS), key=str):
+    for identity in merge(*((row[0] for row in db.execute(query)) for query in queries), key=str):
         yield f"twice {identity}" if identity == last else identity
         last = identity

@@ -3,14 +3,20 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 
+import numpy as np
+
+from edge.gallery.block import ROWS, Directory, Rows, Signed, Tally, ids_of, joined, pieces
+from edge.gallery.head import Signer
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
-from edge.records import Candidate, Code
+from edge.records import Candidate, Code, Symbols
 from edge.template.compare import nearest_first, settle, unequal
 from edge.template.protect import TemplateError
 
@@ -39,15 +45,23 @@ class Live:
         self.matrix = Matrix(sealer.width)
         self.damaged: dict[str, Damage] = {}
         self.problems: dict[str, str] = {}
+        self.tally: Tally | None = None
         self._people: dict[str, tuple[bytes, str, str]] = {}
 
-    def load(self, db: sqlite3.Connection) -> None:
-        """Takes over the state of the file within the open transaction; only what changed is opened."""
+    def load(self, db: sqlite3.Connection, signed: Signed | None = None) -> None:
+        """Takes over the state of the file within the open transaction; only what changed is opened.
+
+        signed: what all rows of ``templates`` may be held against at once; those are not opened one by one. ``tally`` then has the sums
+        of what opened, if everything was read.
+        """
         self._load_subjects(db)
+        self.tally = None
         if not len(self.matrix):
-            self.damaged.clear()
-            self.matrix.reserve(db.execute(f"SELECT count(*) FROM {self.table}").fetchone()[0])  # noqa: S608 - fixed names
-            self._take_all(db.execute(_TEMPLATES[self.table]))
+            total = db.execute(f"SELECT count(*) FROM {self.table}").fetchone()[0]  # noqa: S608 - fixed names
+            self.matrix.reserve(total)
+            if not (signed and self._take_block(db, total, signed)):
+                self._take_all(db.execute(_TEMPLATES[self.table]), signed)
+            settle(self.matrix.rows, self.sealer.bits, time.thread_time)
             return
         stored: dict[str, str] = dict(db.execute(_REFERENCES[self.table]))
         for reference, subject in list(zip(self.matrix.references, self.matrix.subjects, strict=True)):
@@ -108,13 +122,54 @@ class Live:
         """Adds a subject by the facts of its record."""
         self._people[subject] = (sealed, str(facts["label"]), str(facts["created"]))
 
-    def _take_all(self, stored: Iterable[Stored]) -> None:
+    def _take_block(self, db: sqlite3.Connection, total: int, signed: Signed) -> bool:
+        """Takes all rows into an empty matrix if they are those that were signed, else none: then their tags tell which are not."""
+        if signed.contents is None:
+            return False
+        self.damaged.clear()
+        self.matrix.fill([subject for subject in self._people if is_id(subject)])
+        tally = Tally(signed.signer, self.sealer.scope, whole=True)
+        with suppress(ValueError, sqlite3.DatabaseError), ThreadPoolExecutor(1) as beside:
+            people, planes = self.matrix.directory(), np.empty((ROWS, self.sealer.width), np.uint8)
+            taken: Future[None] | None = None
+            for rows in pieces(db, total, self.sealer.template_bytes):
+                if taken:
+                    taken.result()
+                taken = beside.submit(
+                    self._take_piece, rows, tally, people, planes[: len(rows.references)]
+                )  # while SQLite reads the next ones
+            if taken:
+                taken.result()
+            if tally.contents == signed.contents:
+                self.tally = tally
+                return True
+        self.matrix.wipe()
+        return False
+
+    def _take_piece(self, rows: Rows, tally: Tally, people: Directory, planes: Symbols) -> None:
+        references = tally.add(rows)
+        owners = people.places(ids_of(rows.subjects))
+        self.sealer.unpad(rows.templates, planes)
+        if (strangers := owners < 0).any():
+            for reference, subject in zip(rows.references[strangers], rows.subjects[strangers], strict=True):
+                self._orphaned(reference.tobytes().decode("ascii"), subject.tobytes().decode("ascii"))
+            references, owners, planes = references[:, ~strangers], owners[~strangers], planes[~strangers]
+        self.matrix.extend_by(references, owners, planes)
+
+    def _orphaned(self, reference: str, subject: str) -> None:
+        self.damaged[reference] = Damage(reference, subject, f"reference {reference}: its subject is altered, revoked or missing")
+
+    def _take_all(self, stored: Iterable[Stored], signed: Signed | None) -> None:
         """Opens rows by the thousand into an empty matrix; those that do not open, or come out of order, one by one, which tells why."""
+        self.damaged.clear()
+        self.tally = Tally(signed.signer, self.sealer.scope) if signed else None
         rows, people = iter(stored), [subject for subject in self._people if is_id(subject)]
         self.matrix.fill(people)
         owners: dict[bytes | str, int] = {subject.encode(): number for number, subject in enumerate(people)}
         while chunk := list(islice(rows, _CHUNK)):
             opened = self.sealer.open_many(chunk)
+            if self.tally:
+                self.tally.add(joined([row for row, planes in zip(chunk, opened, strict=True) if planes is not None]))
             good = [row for row in zip(chunk, opened, strict=True) if row[1] is not None and row[0][1] in owners]
             try:
                 self.matrix.extend(
@@ -127,27 +182,37 @@ class Live:
                 for row in chunk:
                     if row[0] not in taken:
                         self._take(row)
-        settle(self.matrix.rows, self.sealer.bits, time.thread_time)
 
     def _take(self, row: Stored) -> None:
         """Opens one row and adds it, or says why it is damaged."""
         reference, subject = (each.decode("utf-8", "backslashreplace") if isinstance(each, bytes) else each for each in row[:2])
         if subject not in self._people:
-            self.damaged[reference] = Damage(reference, subject, f"reference {reference}: its subject is altered, revoked or missing")
-            return
+            return self._orphaned(reference, subject)
         try:
             self.matrix.append(reference, subject, self.sealer.open(reference, subject, row[2]))
         except (TemplateError, ValueError) as error:
             self.damaged[reference] = Damage(reference, subject, str(error))
 
-    def search(self, code: Code, limit: int | None) -> list[Candidate]:
-        """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects."""
+    def contents(self, db: sqlite3.Connection, references: Iterable[str], signer: Signer) -> bytes:
+        """``Signer.contents`` of those rows of the file, as far as they open."""
+        query = f"{_TEMPLATES[self.table]} WHERE id = ?"
+        rows = [row for reference in references for row in db.execute(query, (reference,))]
+        good = [row for row, planes in zip(rows, self.sealer.open_many(rows), strict=True) if planes is not None]
+        return signer.contents(joined(good), self.sealer.scope)
+
+    def holds(self, references: Sequence[str]) -> list[bool]:
+        """Which of many references the file was seen to hold by the last load; for one that took all rows at once."""
+        here = self.matrix.holds(references)
+        return [known or reference in self.damaged for known, reference in zip(here, references, strict=True)]
+
+    def search(self, code: Code, limit: int | None, within: int | None = None) -> list[Candidate]:
+        """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects. within: as in ``Gallery``."""
         if not len(self.matrix):
             return []
-        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits)
+        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=within)
         best: dict[str, Candidate] = {}
         for row in nearest_first(counts):
-            if limit is not None and len(best) >= limit:
+            if (limit is not None and len(best) >= limit) or (within is not None and counts[row] > within):
                 break
             subject = self.matrix.subjects[row]
             if subject not in best:

@@ -1,7 +1,7 @@
 """The gallery in RAM: transformed bit planes, one aligned row per reference, with room to grow.
 
-Ids are kept as their 16 bytes and a row's subject as a number, 20 bytes a row in all: a million rows of 192 bytes need little more
-than themselves, and one pass over the ids (a fraction of a millisecond) finds a row.
+Ids are kept as their 16 bytes and a row's subject as a number, 20 bytes a row in all, and 4 more once rows are looked for by their
+subject: a million rows of 192 bytes need little more than themselves.
 """
 
 from binascii import unhexlify
@@ -11,11 +11,12 @@ from typing import cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from edge.gallery.block import Directory, Ids, Places, rise
+from edge.gallery.finder import Finder
 from edge.gallery.labels import ID_CHARACTERS, is_id
 from edge.records import Symbols
 from edge.template.compare import aligned_rows
 
-Ids = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.uint32]
 
 
@@ -30,6 +31,7 @@ class Matrix:
         self._rows = aligned_rows(capacity, width)
         self._ids, self._owners = _no_ids(capacity), np.zeros(capacity, np.uint32)
         self._subjects, self._known = _no_ids(0), 0
+        self._by_id, self._by_owner = Finder(), Finder()
 
     @property
     def rows(self) -> Symbols:
@@ -50,7 +52,18 @@ class Matrix:
         return self._n
 
     def __contains__(self, reference: object) -> bool:
-        return _place(self._ids[:, : self._n], reference) is not None
+        return self._row_of(reference) is not None
+
+    def holds(self, references: Sequence[str]) -> list[bool]:
+        """Which of many references are there, by their first 64 bits: no two random ones begin alike.
+
+        Only while the rows lie in the order of their references, as ``extend`` left them.
+        """
+        firsts = np.array([_words(each)[0] if is_id(each) else 0 for each in references], np.uint64)
+        here = self._ids[0, : self._n]
+        near = np.searchsorted(here, firsts)
+        found = [place < self._n and here[place] == first for place, first in zip(near, firsts, strict=True)]
+        return [bool(there) and is_id(each) for there, each in zip(found, references, strict=True)]
 
     def taken(self, references: Sequence[str]) -> Symbols:
         """A copy of the rows (n, width) of some references; KeyError if one is not there."""
@@ -69,7 +82,10 @@ class Matrix:
             raise ValueError(f"matrix: reference {reference} twice or no id, or {len(planes)} bytes instead of {self._width}")
         if self._n == len(self._rows):
             self.reserve(2 * self._n + 1)
-        self._ids[:, self._n], self._owners[self._n] = _words(reference), self._owner(subject)
+        words, owner = _words(reference), self._owner(subject)
+        self._by_id.set(self._n, words[0], self._ids[0])
+        self._by_owner.set(self._n, owner, self._owners)
+        self._ids[:, self._n], self._owners[self._n] = words, owner
         self._rows[self._n] = np.frombuffer(planes, dtype=np.uint8)
         self._n += 1
 
@@ -79,27 +95,44 @@ class Matrix:
             raise ValueError(f"matrix: holds {self._n} rows already")
         self._subjects, self._known = _ids_of([subject.encode() for subject in subjects]), len(subjects)
 
+    def directory(self) -> Directory:
+        """Finds the places of many subjects at once among those that are known now."""
+        return Directory(self._subjects[:, : self._known])
+
     def extend(self, references: Sequence[bytes | str], owners: Sequence[int], planes: Sequence[bytes]) -> None:
         """Adds many rows after ``fill``: their references (the bytes of the hex digits), the places of their subjects, their planes.
 
         ValueError unless the references rise and lie above those that are there (so none comes twice) and all sizes agree.
         """
-        ids, joined = _ids_of(references), b"".join(planes)
-        start, end = max(self._n - 1, 0), self._n + len(references)
-        if len(owners) != len(references) or len(joined) != len(references) * self._width or max(owners, default=0) >= max(self._known, 1):
-            raise ValueError(f"matrix: {len(references)} references, {len(owners)} subjects, {len(joined)} bytes")
+        joined = b"".join(planes)
+        if len(joined) != len(references) * self._width:
+            raise ValueError(f"matrix: {len(references)} references, {len(joined)} bytes")
+        rows = np.frombuffer(joined, np.uint8).reshape(len(references), self._width)
+        self.extend_by(_ids_of(references), np.asarray(owners, np.int64), rows)
+
+    def extend_by(self, ids: Ids, owners: Places, planes: Symbols) -> None:
+        """The same of arrays: ids (2, n) as words, places (n,), planes (n, width)."""
+        n = ids.shape[1]
+        start, end = max(self._n - 1, 0), self._n + n
+        known = not n or 0 <= owners.min() <= owners.max() < self._known
+        if owners.shape != (n,) or planes.shape != (n, self._width) or not known:
+            raise ValueError(f"matrix: {n} references, {len(owners)} subjects, planes {planes.shape}")
         if end > len(self._rows):
             self.reserve(max(end, 2 * self._n))
         self._ids[:, self._n : end], self._owners[self._n : end] = ids, owners
-        first, second = self._ids[:, start:end]
-        if not ((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all():
+        if not rise(self._ids[:, start:end]):
             raise ValueError("matrix: references do not rise")
-        self._rows[self._n : end] = np.frombuffer(joined, np.uint8).reshape(len(references), self._width)
+        self._rows[self._n : end] = planes
         self._n = end
+        self._by_id.forget()
+        self._by_owner.forget()
 
     def remove(self, reference: str) -> None:
         """Removes one row and wipes its bytes; KeyError if it is not there."""
         row, last = self._row(reference), self._n - 1
+        for finder, keys in ((self._by_id, self._ids[0]), (self._by_owner, self._owners)):
+            finder.set(row, int(keys[last]), keys)
+            finder.set(last, None, keys)
         self._rows[row], self._ids[:, row], self._owners[row] = self._rows[last], self._ids[:, last], self._owners[last]
         self._rows[last] = 0
         self._n = last
@@ -110,20 +143,28 @@ class Matrix:
         if number is None:
             return []
         references = self.references
-        return [references[row] for row in np.flatnonzero(self._owners[: self._n] == number).tolist()]
+        return [references[row] for row in self._by_owner.rows(number, self._owners[: self._n])]
 
     def wipe(self) -> None:
         """Overwrites and forgets every row."""
         self._rows[:] = 0
         self._ids[:] = 0
         self._n = self._known = 0
+        self._by_id.forget()
+        self._by_owner.forget()
         self._subjects = _no_ids(0)
 
     def _row(self, reference: str) -> int:
-        row = _place(self._ids[:, : self._n], reference)
+        row = self._row_of(reference)
         if row is None:
             raise KeyError(reference)
         return row
+
+    def _row_of(self, reference: object) -> int | None:
+        if not isinstance(reference, str) or not is_id(reference):
+            return None
+        first, second = _words(reference)
+        return next((row for row in self._by_id.rows(first, self._ids[0, : self._n]) if self._ids[1, row] == second), None)
 
     def _owner(self, subject: str) -> int:
         """The number of a subject, a new one for one that is not known."""

@@ -9,10 +9,10 @@ from datetime import datetime
 from edge.errors import GalleryError
 from edge.gallery.file import NetworkId
 from edge.gallery.former import STAMP, TABLE, close_window, open_window
-from edge.gallery.head import Signer
-from edge.gallery.live import Live
+from edge.gallery.head import EMPTY, Signer, xor
+from edge.gallery.live import TABLES, Live
 from edge.gallery.sealer import Row, Sealer
-from edge.gallery.state import State, delete, insert
+from edge.gallery.state import State, insert
 from edge.records import Code
 from edge.template.protect import Keys, TemplateError
 from edge.words import counted
@@ -33,8 +33,8 @@ def rotate(state: State, *, transform: bool, tell: Tell) -> None:
         now = state.live.sealer.epochs
         epochs = (now[0] + transform, now[1] + 1)
         db.execute("UPDATE meta SET transform_epoch = ?, row_epoch = ?", epochs)
-        came, went = _reseal(db, state.lives, lambda sealer: sealer.at(epochs), tell)
-        state.integrity.sign(db, came=came, went=went)
+        came, went, contents = _reseal(db, state.lives, lambda sealer: sealer.at(epochs), state.integrity.signer, tell)
+        state.integrity.sign(db, came=came, went=went, contents=contents)
         state.log(db, "rotated")
     state.follow()
     state.file.erase()
@@ -52,9 +52,9 @@ def readdress(state: State, keys: Keys, device: str, tell: Tell, *, whole: bool)
             _require_whole(state)
         facts = (*epochs, expected.key_check, device)
         db.execute("UPDATE meta SET transform_epoch = ?, row_epoch = ?, key_check = ?, device = ?", facts)
-        _reseal(db, state.lives, lambda sealer: sealer.under(keys, device).at(epochs), tell)
+        _, _, contents = _reseal(db, state.lives, lambda sealer: sealer.under(keys, device).at(epochs), integrity.signer, tell)
         _reseal_records(db, old, fresh)
-        integrity.accept(db)
+        integrity.accept(db, contents)
         state.log(db, "readdressed", sealer=fresh)
     state.adopt(expected, fresh, integrity)
     state.file.erase()
@@ -72,7 +72,7 @@ def rebind(state: State, network: NetworkId, until: datetime) -> int:
         waiting = len(state.live.matrix)
         open_window(db, old, old.network, until)
         db.execute("UPDATE meta SET network = ?, m = ?, q = ?", (network.sha256, network.m, network.q))
-        state.integrity.sign(db)
+        state.integrity.sign(db, contents=EMPTY)
         state.log(db, "rebind_begun")
     state.adopt(replace(state.expected, network=network), old.of(network))
     return waiting
@@ -87,8 +87,8 @@ def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]
         added: list[Row] = []
         if passed:
             added = state.insert(db, subject_id, state.live.sealer.planes([code]))
-            delete(db, gone)
-            state.integrity.sign(db, came=[row.reference for row in added], went=gone)
+            state.delete(db, gone)
+            state.sign(db, came=[row.reference for row in added], went=gone)
             state.log(db, "rebound", subject_id)
     if passed:
         state.forget(gone)
@@ -103,7 +103,7 @@ def end_rebind(state: State) -> int:
     """See ``Gallery.end_rebind``."""
     with state.changing() as db:
         went = close_window(db)
-        state.integrity.sign(db, went=went)
+        state.sign(db, went=went)
         state.log(db, "rebind_ended")
     state.follow()
     state.file.erase()
@@ -119,8 +119,14 @@ def _require_whole(state: State) -> None:
         raise GalleryError(f"gallery {state.file.path}: {found}: revoke or renew their subjects first")
 
 
-def _reseal(db: sqlite3.Connection, lives: Sequence[Live], fresh: Callable[[Sealer], Sealer], tell: Tell) -> tuple[list[str], list[str]]:
-    """Every reference under a new id, pad and sealer. fresh: the old sealer -> the new one. Returns the ids that came and that went."""
+def _reseal(
+    db: sqlite3.Connection, lives: Sequence[Live], fresh: Callable[[Sealer], Sealer], signer: Signer, tell: Tell
+) -> tuple[list[str], list[str], bytes]:
+    """Every reference under a new id, pad and sealer. fresh: the old sealer -> the new one.
+
+    Returns the ids that came and that went, and ``Signer.contents`` of those that are no former ones.
+    """
+    contents = EMPTY
     total = sum(len(live.matrix) for live in lives)
     came: list[str] = []
     went = [reference for live in lives for reference in live.matrix.references]
@@ -128,10 +134,11 @@ def _reseal(db: sqlite3.Connection, lives: Sequence[Live], fresh: Callable[[Seal
         sealer = fresh(live.sealer)
         db.execute(f"DELETE FROM {live.table}")  # noqa: S608 - fixed names
         for rows in _recoded(live, sealer):
-            insert(db, live.table, sealer, rows)
+            sealed = insert(db, live.table, sealer, rows, signer)
+            contents = xor(contents, sealed if live.table == TABLES[0] else EMPTY)
             came += [row.reference for row in rows]
             tell(len(came), total)
-    return came, went
+    return came, went, contents
 
 
 def _recoded(live: Live, fresh: Sealer) -> Iterator[list[Row]]:

@@ -9,7 +9,7 @@ import numpy as np
 from edge.gallery.file import NetworkId
 from edge.records import Code, Symbols
 from edge.template.compare import bits_of, pack, row_bytes, unpack
-from edge.template.protect import Keys, RowCipher, TemplateError, Transform, open_record, seal_record
+from edge.template.protect import Keys, RowCipher, TemplateError, Transform, open_record, seal_record, serialised_bytes
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,26 @@ class Row:
 
 
 class Sealer:
-    """Holds the keys of one pair of epochs; another pair needs another sealer. ``bits`` planes a symbol, rows of ``width`` bytes."""
+    """Holds the keys of one pair of epochs; another pair needs another sealer.
+
+    ``bits`` planes a symbol, rows of ``width`` bytes, stored as templates of ``template_bytes``.
+    """
 
     def __init__(self, keys: Keys, network: NetworkId, device: str, epochs: tuple[int, int]) -> None:
         self._keys, self.network, self._device = keys, network, device
         self.epochs = epochs
         self.bits, self.width = bits_of(network.q), row_bytes(network.m, network.q)
+        self.template_bytes = serialised_bytes(self.width)
         self._transform = Transform(keys.transform_key(epochs[0]), network.m, network.q)
         self._cipher = RowCipher(
             keys.row_key(epochs[1]), network=network.sha256, device=device, transform_epoch=epochs[0], row_epoch=epochs[1]
         )
         self._label_key = keys.label_key()
+
+    @property
+    def scope(self) -> tuple[str, str, int, int]:
+        """What all its templates are bound to: network, device, transform epoch, row epoch."""
+        return self.network.sha256, self._device, *self.epochs
 
     def at(self, epochs: tuple[int, int]) -> "Sealer":
         """The sealer of the same gallery at another pair (transform epoch, row epoch)."""
@@ -75,6 +84,10 @@ class Sealer:
         """The bit planes of stored rows (reference, subject, template), ids as bytes; None for each that ``open`` would refuse."""
         return self._cipher.open_many(rows, self.width)
 
+    def unpad(self, templates: Symbols, planes: Symbols) -> None:
+        """Puts into ``planes`` (n, width) those of stored templates, uint8 (n, template_bytes), which must be the ones that were sealed."""
+        self._cipher.unpad(templates, planes)
+
     def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
         """A few facts as one sealed record, bound to table and id."""
         return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record)
@@ -83,5 +96,5 @@ class Sealer:
         """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
         if not isinstance(record, str):
             raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
-        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record))
+        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record).decode())
         return facts

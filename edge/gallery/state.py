@@ -4,14 +4,16 @@ import contextlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from edge.errors import GalleryError
+from edge.gallery.block import joined
 from edge.gallery.errors import AlteredGalleryError
 from edge.gallery.file import GalleryFile, Meta, read_meta, require_fit, require_plain
 from edge.gallery.former import Former, load_former
+from edge.gallery.head import EMPTY, Signer, xor
 from edge.gallery.integrity import Integrity
 from edge.gallery.live import TABLES, Live
 from edge.gallery.sealer import Row, Sealer
@@ -33,6 +35,7 @@ class State:
         self.former: Former | None = None
         self._version = self._agreed = -1
         self._event, self._own_events = 0, set[int]()  # the newest number seen, and our own since another process changed the file
+        self._moved = EMPTY  # contents of what came and went in the change that is being made
         self._next_witness = 0.0
         self.follow()
         self.witness()
@@ -60,7 +63,7 @@ class State:
                 self._load(db)
             if not also_altered:
                 self.require_unaltered()
-            self._agreed, self._version = self._version, -1
+            self._agreed, self._version, self._moved = self._version, -1, EMPTY
             yield db
         if keep:
             self.witness()
@@ -101,9 +104,9 @@ class State:
         if epochs != self.live.sealer.epochs:
             self.live.matrix.wipe()
             self.live = Live(self.live.sealer.at(epochs))
-        self.live.load(db)
+        self.live.load(db, self.integrity.signed(db))
         self.former = load_former(db, self.live.sealer, self.former)
-        self.integrity.check(db)
+        self.integrity.check(db, self.live)
         self._seen(db)
 
     def _seen(self, db: sqlite3.Connection) -> None:
@@ -169,8 +172,20 @@ class State:
     def insert(self, db: sqlite3.Connection, subject: str, planes: Symbols) -> list[Row]:
         """New rows of a subject within the open transaction."""
         rows = [Row(secrets.token_hex(16), subject, row.tobytes()) for row in planes]
-        insert(db, TABLES[0], self.live.sealer, rows)
+        self._moved = xor(self._moved, insert(db, TABLES[0], self.live.sealer, rows, self.integrity.signer))
         return rows
+
+    def delete(self, db: sqlite3.Connection, references: Sequence[str]) -> None:
+        """Deletes references, of this network and of the one before, within the open transaction."""
+        self._moved = xor(self._moved, self.live.contents(db, references, self.integrity.signer))
+        for table in TABLES:
+            db.executemany(f"DELETE FROM {table} WHERE id = ?", [(reference,) for reference in references])  # noqa: S608 - fixed names
+
+    def sign(self, db: sqlite3.Connection, *, came: Sequence[str] = (), went: Sequence[str] = (), subject: str | None = None) -> None:
+        """Signs a change that ``insert`` and ``delete`` made; see ``Integrity.sign``."""
+        before = self.integrity.contents
+        contents = None if before is None else xor(before, self._moved)
+        self.integrity.sign(db, came=came, went=went, subject=subject, contents=contents)
 
     def references_of(self, subject: str) -> list[str]:
         """The references of a subject that lie in RAM."""
@@ -204,14 +219,8 @@ def now_text() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def insert(db: sqlite3.Connection, table: str, sealer: Sealer, rows: Iterable[Row]) -> None:
-    """Seals rows, each with a fresh pad, and stores them."""
-    statement = f"INSERT INTO {table} (id, subject, template) VALUES (?, ?, ?)"  # noqa: S608 - fixed names
-    db.executemany(statement, ((row.reference, row.subject, sealer.seal(row)) for row in rows))
-
-
-def delete(db: sqlite3.Connection, references: Iterable[str]) -> None:
-    """Deletes references, of this network and of the one before."""
-    listed = [(reference,) for reference in references]
-    for table in TABLES:
-        db.executemany(f"DELETE FROM {table} WHERE id = ?", listed)  # noqa: S608 - fixed names
+def insert(db: sqlite3.Connection, table: str, sealer: Sealer, rows: Iterable[Row], signer: Signer) -> bytes:
+    """Seals rows, each with a fresh pad, and stores them. Returns their ``Signer.contents``."""
+    stored = [(row.reference, row.subject, sealer.seal(row)) for row in rows]
+    db.executemany(f"INSERT INTO {table} (id, subject, template) VALUES (?, ?, ?)", stored)  # noqa: S608 - fixed names
+    return signer.contents(joined(stored), sealer.scope)

@@ -32,6 +32,10 @@
 
 enum { PLANE_LIMIT = 8191, GROUP = 8, BLOCK = 8192, LINE = 64, STREAMS_LIMIT = 64, AHEAD_LIMIT = 1 << 20 };
 
+/* Where only counts up to a limit are wanted, the first plane settles most rows: two symbols whose lowest bits differ differ, so its
+   count is at most the full one. A part where it settles fewer than all but one group in FEW is followed by PLAIN_PARTS counted plainly. */
+enum { PART = 1024, FEW = 4, PLAIN_PARTS = 64 };
+
 typedef struct {
     const uint8_t *rows;   /* total rows of bits * plane bytes */
     const uint8_t *probes; /* count probes of the same width */
@@ -40,6 +44,7 @@ typedef struct {
     size_t start, stop; /* the rows to compare */
     size_t streams;     /* one probe: places of the rows read side by side; 0 is one */
     size_t ahead;       /* bytes between what is compared and what is asked of the memory; 0: the processor reads ahead by itself */
+    size_t most;        /* one probe: counts above it need not be exact, only above it; UINT16_MAX: all are exact */
 } Scan;
 
 /* Rows that fill about BLOCK bytes: they stay in the first-level cache while every probe passes over them. */
@@ -51,6 +56,19 @@ INLINE void fetch_rows(const uint8_t *group, size_t width, size_t probe, size_t 
     if (ahead == 0) return;
     const size_t share = (GROUP + count - 1) / count * width;
     for (size_t b = probe * share; b < (probe + 1) * share && b < GROUP * width; b += LINE) FETCH((uintptr_t)group + ahead + b, 0);
+}
+
+/* The same for the first plane of each row alone. */
+INLINE void fetch_first(const uint8_t *group, size_t width, size_t plane, size_t ahead) {
+    if (ahead == 0) return;
+    for (size_t r = 0; r < GROUP; r++)
+        for (size_t b = 0; b < plane; b += LINE) FETCH((uintptr_t)group + ahead + r * width + b, 0);
+}
+
+INLINE int any_within(const uint16_t *counts, size_t most) {
+    int within = 0;
+    for (size_t r = 0; r < GROUP; r++) within |= counts[r] <= most;
+    return within;
 }
 
 INLINE void fetch_out(const uint16_t *next, size_t items) {
@@ -113,6 +131,35 @@ INLINE unsigned rest(const uint8_t *row, const uint8_t *probe, size_t bits, size
             }                                                                                                                     \
         }                                                                                                                         \
     }                                                                                                                             \
+    INLINE ATTRIBUTES size_t NAME##_first_plane(const Scan *scan, size_t bits, size_t plane, size_t from, size_t to) {          \
+        const size_t width = bits * plane;                                                                                      \
+        const uint8_t *probe = scan->probes, *row = scan->rows + from * width;                                                  \
+        size_t full = 0;                                                                                                        \
+        for (size_t i = from; i < to; i += GROUP, row += GROUP * width) {                                                       \
+            PARTS parts[GROUP];                                                                                                 \
+            fetch_first(row, width, plane, scan->ahead);                                                                        \
+            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, 1, plane);                              \
+            EIGHT(scan->out + i, parts);                                                                                        \
+            if (!any_within(scan->out + i, scan->most)) continue;                                                               \
+            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, bits, plane);                           \
+            EIGHT(scan->out + i, parts);                                                                                        \
+            full++;                                                                                                             \
+        }                                                                                                                       \
+        return full;                                                                                                            \
+    }                                                                                                                           \
+    INLINE ATTRIBUTES void NAME##_within(const Scan *scan, size_t bits, size_t plane) {                                         \
+        const size_t whole = scan->start + (scan->stop - scan->start) / GROUP * GROUP;                                          \
+        size_t plain = 0;                                                                                                       \
+        for (size_t from = scan->start, to; from < whole; from = to) {                                                          \
+            to = whole - from < PART ? whole : from + PART;                                                                     \
+            if (plain > 0) {                                                                                                    \
+                NAME##_range(scan, bits, plane, 0, from, to);                                                                   \
+                plain--;                                                                                                        \
+            } else if (NAME##_first_plane(scan, bits, plane, from, to) * FEW > (to - from) / GROUP)                             \
+                plain = PLAIN_PARTS;                                                                                            \
+        }                                                                                                                       \
+        NAME##_range(scan, bits, plane, 0, whole, scan->stop);                                                                  \
+    }                                                                                                                           \
     INLINE ATTRIBUTES void NAME##_single(const Scan *scan, size_t bits, size_t plane) {                                           \
         const size_t streams = scan->streams < 2 ? 1 : scan->streams;                                                             \
         const size_t part = (scan->stop - scan->start) / streams / GROUP * GROUP, done = scan->start + streams * part;            \
@@ -121,7 +168,9 @@ INLINE unsigned rest(const uint8_t *row, const uint8_t *probe, size_t bits, size
         NAME##_range(scan, bits, plane, 0, done, scan->stop);                                                                     \
     }                                                                                                                             \
     INLINE ATTRIBUTES void NAME##_sized(const Scan *scan, size_t bits, size_t plane) {                                            \
-        if (scan->count == 1)                                                                                                     \
+        if (scan->count == 1 && scan->most < UINT16_MAX && bits > 1)                                                              \
+            NAME##_within(scan, bits, plane);                                                                                     \
+        else if (scan->count == 1)                                                                                                \
             NAME##_single(scan, bits, plane);                                                                                     \
         else                                                                                                                      \
             NAME##_batch(scan, bits, plane);                                                                                      \
@@ -381,7 +430,7 @@ enum { KERNEL_COUNT = sizeof KERNELS / sizeof KERNELS[0] };
 
 typedef struct {
     Py_buffer rows, probes, out;
-    Py_ssize_t bits, width, start, stop, streams, ahead;
+    Py_ssize_t bits, width, start, stop, streams, ahead, most;
 } Request;
 
 #define WRONG(...) (PyErr_Format(PyExc_ValueError, __VA_ARGS__), -1)
@@ -422,9 +471,11 @@ static int measure(Scan *scan, const Request *asked) {
     if (start < 0 || start > stop || stop > total) return WRONG("rows %zd to %zd: expected a range within 0 to %zd", start, stop, total);
     if (asked->streams < 1 || asked->streams > STREAMS_LIMIT) return WRONG("%zd streams: expected 1 to %d", asked->streams, STREAMS_LIMIT);
     if (asked->ahead < 0 || asked->ahead > AHEAD_LIMIT) return WRONG("%zd bytes ahead: expected 0 to %d", asked->ahead, AHEAD_LIMIT);
+    if (asked->most < 0 || asked->most > UINT16_MAX) return WRONG("most is %zd: expected 0 to %d", asked->most, UINT16_MAX);
     *scan = (Scan){.rows = asked->rows.buf, .probes = asked->probes.buf, .out = asked->out.buf,
                    .total = (size_t)total, .count = (size_t)count, .bits = (size_t)bits, .plane = (size_t)(width / bits),
-                   .start = (size_t)start, .stop = (size_t)stop, .streams = (size_t)asked->streams, .ahead = (size_t)asked->ahead};
+                   .start = (size_t)start, .stop = (size_t)stop, .streams = (size_t)asked->streams, .ahead = (size_t)asked->ahead,
+                   .most = (size_t)asked->most};
     return 0;
 }
 
@@ -438,17 +489,18 @@ static PyObject *scanned(const Kernel *kernel, const Request *asked) {
 }
 
 PyDoc_STRVAR(unequal_doc,
-             "unequal(rows, probes, out, bits, width, start, stop, kernel, streams=1, ahead=0)\n--\n\n"
+             "unequal(rows, probes, out, bits, width, start, stop, kernel, streams=1, ahead=0, most=65535)\n--\n\n"
              "Write to out[probe][row] (uint16) the unequal symbols of every probe and the rows from start to stop.\n\n"
              "rows, probes: contiguous bytes, `width` for each, in `bits` planes. `streams` places of the rows are read side by side,\n"
-             "`ahead` bytes before they are compared: both change the speed only. Releases the GIL. ValueError: a size is wrong.");
+             "`ahead` bytes before they are compared: both change the speed only. Of one probe, counts above `most` need not be exact, only above\n"
+             "it. Releases the GIL. ValueError: a size is wrong.");
 
 static PyObject *unequal(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *rows, *probes, *out, *result = NULL;
     const char *name;
-    Request asked = {.streams = 1, .ahead = 0};
-    if (!PyArg_ParseTuple(args, "OOOnnnns|nn", &rows, &probes, &out, &asked.bits, &asked.width, &asked.start, &asked.stop, &name,
-                          &asked.streams, &asked.ahead))
+    Request asked = {.streams = 1, .ahead = 0, .most = UINT16_MAX};
+    if (!PyArg_ParseTuple(args, "OOOnnnns|nnn", &rows, &probes, &out, &asked.bits, &asked.width, &asked.start, &asked.stop, &name,
+                          &asked.streams, &asked.ahead, &asked.most))
         return NULL;
     const Kernel *kernel = kernel_named(name);
     if (kernel == NULL || buffer_of(rows, &asked.rows, "rows", 1, PyBUF_STRIDED_RO) < 0) return NULL;

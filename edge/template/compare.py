@@ -41,6 +41,8 @@ _GAIN = 0.97  # of the first plan's time: less is no reason to leave it
 _GROWN = 4  # times as large as it was timed on, a gallery may lie in slower memory
 _BLOCK_ROWS = 4096
 _BATCH_AHEAD = 16128  # two blocks of the kernel
+_FIRST_AHEAD = 16128  # of one probe, where most rows are settled by their first plane: less to compute, so the memory is asked sooner
+_EXACT = 65535  # no count is above it
 
 
 class _Extension(Protocol):
@@ -60,6 +62,7 @@ class _Extension(Protocol):
         kernel: str,
         streams: int = 1,
         ahead: int = 0,
+        most: int = 65535,
         /,
     ) -> None: ...
 
@@ -148,22 +151,28 @@ def aligned_rows(n: int, width: int) -> Bytes:
     return memory[skip : skip + n * width].reshape(n, width)
 
 
-def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None, threads: int = 1) -> Counts:
+def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None, threads: int = 1, most: int | None = None) -> Counts:
     """The number of unequal symbols of every row and every probe.
 
     rows: uint8 (n, width), C-contiguous, any alignment (64 bytes is best). probes: uint8 (width,) or (p, width); of a large gallery,
     eight at once cost as much as two or three single ones. bits: planes in a row. kernel: one of ``kernels()``, the best by default.
-    threads: large galleries are divided among so many. Returns uint16 (n,) or (p, n).
+    threads: large galleries are divided among so many. most: counts above it need not be exact, they are only also above it; for one
+    probe that reads a third of a large gallery of three planes where most rows are far. Returns uint16 (n,) or (p, n).
     ValueError: a shape, type, kernel or number that does not fit.
     """
     _check(rows, probes, bits, threads)
+    if most is not None and most < 0:
+        raise ValueError(f"most is {most}: at least 0")
     batch = np.ascontiguousarray(np.atleast_2d(probes))
     chosen = _chosen(kernel)
     how = Plan(chosen, ahead=_BATCH_AHEAD if len(batch) > 1 else Plan(chosen).ahead)
     if kernel is None and len(batch) == 1:
         how = plan(rows, bits)
+    bound = _EXACT if most is None else min(most, _EXACT)
+    if bound < _EXACT and len(batch) == 1:
+        how = how._replace(ahead=_FIRST_AHEAD)
     out = np.empty((len(batch), len(rows)), np.uint16)
-    _divide(_scan(rows, batch, out, bits, how), rows, threads)
+    _divide(_scan(rows, batch, out, bits, how, bound), rows, threads)
     return out if probes.ndim == 2 else out[0]
 
 
@@ -245,10 +254,10 @@ _Scan = Callable[[int, int], None]
 """Compares the rows from the first number to the second with all probes."""
 
 
-def _scan(rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan) -> _Scan:
+def _scan(rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan, most: int = _EXACT) -> _Scan:
     if how.kernel == "numpy" or _compiled is None:
         return partial(_scan_numpy, rows, probes, out, bits)
-    return partial(_scan_compiled, _compiled, rows, probes, out, bits, how)
+    return partial(_scan_compiled, _compiled, rows, probes, out, bits, how, most)
 
 
 def _divide(scan: _Scan, rows: Bytes, threads: int) -> None:
@@ -291,8 +300,10 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(workers, thread_name_prefix=f"compare-{process}")
 
 
-def _scan_compiled(extension: _Extension, rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan, start: int, stop: int) -> None:
-    extension.unequal(rows, probes, out, bits, rows.shape[1], start, stop, *how)
+def _scan_compiled(
+    extension: _Extension, rows: Bytes, probes: Bytes, out: Counts, bits: int, how: Plan, most: int, start: int, stop: int
+) -> None:
+    extension.unequal(rows, probes, out, bits, rows.shape[1], start, stop, *how, most)
 
 
 def _scan_numpy(rows: Bytes, probes: Bytes, out: Counts, bits: int, start: int, stop: int) -> None:

@@ -30,6 +30,10 @@ RECORD_BLOCK = 128
 _HEADER_BYTES = 3
 _PI_START = _HEADER_BYTES + NONCE_BYTES
 _ID_BYTES = 32
+_AES_BLOCK = 16
+_BLOCK_TYPE = np.dtype((np.void, _AES_BLOCK))
+_PADS = 512  # pads made at once: few enough that no memory is asked of the system for them
+_FIRST_PAD = 2  # the number of the first block of a pad; GCM keeps block 1 for the tag
 _MAX_FIELD = 0xFFFF
 _WORDS = 1 << 32
 _WAY_OUT = "renew the subject or restore a backup"
@@ -203,6 +207,11 @@ class ProtectedTemplate:
         return ProtectedTemplate(raw[0], raw[_HEADER_BYTES:_PI_START], raw[_PI_START:pi_end], raw[pi_end:])
 
 
+def serialised_bytes(width: int) -> int:
+    """Bytes of a serialised template whose ``pi`` has ``width``."""
+    return _PI_START + width + TAG_BYTES
+
+
 def _header(version: int, width: int) -> bytes:
     return version.to_bytes(1, "big") + width.to_bytes(2, "big")
 
@@ -214,7 +223,7 @@ def _checked_width(raw: object, reference: str) -> int:
     if raw[0] != FORMAT_VERSION:
         raise TemplateError(f"reference {reference}: template version {raw[0]}, this program knows {FORMAT_VERSION}: update the program")
     width = int.from_bytes(raw[1:_HEADER_BYTES], "big")
-    expected = _PI_START + width + TAG_BYTES
+    expected = serialised_bytes(width)
     if len(raw) != expected:
         raise TemplateError(f"reference {reference}: {len(raw)} bytes where {expected} belong: {_WAY_OUT}")
     return width
@@ -227,6 +236,7 @@ class RowCipher:
         _require_key(key)
         require_sha256(network)
         self._aes = AESGCM(key)
+        self._blocks = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - of the counter blocks alone: CTR for many rows at once
         self._prefix = _scope(network, device, transform_epoch, row_epoch)
 
     def seal(self, planes: bytes, subject: str, reference: str) -> ProtectedTemplate:
@@ -252,7 +262,7 @@ class RowCipher:
 
         One by one as ``open``, without its texts: None where it would raise, and for ids of another kind.
         """
-        start, size = _header(FORMAT_VERSION, width), _PI_START + width + TAG_BYTES
+        start, size = _header(FORMAT_VERSION, width), serialised_bytes(width)
         decrypt, before = self._aes.decrypt, _ID_BYTES.to_bytes(2, "big")
         head, whole = self._prefix + before, len(before) + 2 * _ID_BYTES
         opened: list[bytes | None] = []
@@ -266,6 +276,29 @@ class RowCipher:
                 opened.append(None)
         return opened
 
+    def unpad(self, templates: Symbols, planes: Symbols) -> None:
+        """Puts the bit planes of serialised templates (n, size) uint8 into ``planes`` (n, width) uint8, hundreds by one call of the cipher.
+
+        Their tags are not looked at: only for templates that are known to be the ones that were sealed. ValueError for another size.
+        """
+        width = planes.shape[1]
+        if templates.shape != (len(planes), serialised_bytes(width)):
+            raise ValueError(f"templates {templates.shape}: expected ({len(planes)}, {serialised_bytes(width)})")
+        for start in range(0, len(planes), _PADS):
+            some = templates[start : start + _PADS]
+            pads = self._pads(some[:, _HEADER_BYTES:_PI_START], -(-width // _AES_BLOCK))
+            np.bitwise_xor(some[:, _PI_START : _PI_START + width], pads[:, :width], out=planes[start : start + _PADS])
+
+    def _pads(self, nonces: Symbols, count: int) -> Symbols:
+        """The first ``count`` blocks of the pad of each nonce (n, 12): uint8 (n, 16 * count)."""
+        first = np.zeros((len(nonces), _AES_BLOCK), np.uint8)
+        first[:, :NONCE_BYTES] = nonces
+        blocks = np.empty((len(nonces), count), _BLOCK_TYPE)
+        blocks[:] = first.reshape(-1).view(_BLOCK_TYPE)[:, None]
+        blocks.view(">u4").reshape(len(nonces), count, 4)[..., 3] = np.arange(_FIRST_PAD, _FIRST_PAD + count)
+        pads = self._blocks.encryptor().update(blocks.view(np.uint8).reshape(-1).data)
+        return np.frombuffer(pads, np.uint8).reshape(len(nonces), count * _AES_BLOCK)
+
     def _bound(self, subject: str, reference: str) -> bytes:
         return self._prefix + _field(subject) + _field(reference)
 
@@ -273,7 +306,7 @@ class RowCipher:
 def _require_short(*ids: str) -> None:
     """TemplateError for an id that no label holds: it was not written by this program, and must not stop the reading of the others."""
     for each in ids:
-        if len(each.encode()) > _MAX_FIELD:
+        if len(each) * 4 > _MAX_FIELD and len(each.encode()) > _MAX_FIELD:
             raise TemplateError(f"reference or record {each[:64]}...: its id has {len(each)} characters: {_WAY_OUT}")
 
 

@@ -1,0 +1,163 @@
+"""All stored references at once: read in a few large pieces, and summed to see whether they are those that were signed.
+
+A call of Python for every row takes ten times as long as reading the rows; here there are a few for some thousands of them.
+"""
+
+import sqlite3
+from binascii import unhexlify
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.gallery.head import EMPTY, Scope, Signer, xor
+from edge.gallery.labels import ID_CHARACTERS
+from edge.records import Symbols
+
+Ids = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+ROWS = 4000  # worked on at once: what is made of them stays in the cache
+_PIECE_BYTES = 1_200_000  # asked of SQLite at once: with smaller pieces the two threads wait for one another
+# of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
+_COLUMNS = ("id", "subject", "template")
+_JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
+_PIECE = f"SELECT count(*), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
+_SPARE_BITS = 4
+
+
+class Rows(NamedTuple):
+    """Many rows, uint8 (n, length) each: the hex digits of reference and subject, the stored template."""
+
+    references: Symbols
+    subjects: Symbols
+    templates: Symbols
+
+
+NONE = Rows(*(np.zeros((0, size), np.uint8) for size in (ID_CHARACTERS, ID_CHARACTERS, 0)))
+
+
+def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[Rows]:
+    """All rows of ``templates`` by id, ``ROWS`` at a time.
+
+    Their memory is used again: what was given last stays as it is while the next is made, and no longer. total: how many rows there are.
+    ValueError where it differs from what was read, or a column of a row has another length than all should have.
+    """
+    sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
+    held, other = (tuple(np.empty((max(1, min(total, ROWS)), size), np.uint8) for size in sizes) for _ in range(2))
+    left, filled = total, 0
+    for n, *found in _read(db, total, sum(sizes)):
+        left -= n
+        columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]
+        done = 0
+        while done < n:
+            step = min(n - done, len(held[0]) - filled)
+            for column, place in zip(columns, held, strict=True):
+                place[filled : filled + step] = column[done : done + step]
+            done, filled = done + step, filled + step
+            if filled == len(held[0]):
+                yield Rows(*held)
+                held, other, filled = other, held, 0
+    if left:
+        raise ValueError(f"{total - left} rows read of {total}")
+    if filled:
+        yield Rows(*(place[:filled] for place in held))
+
+
+def _column(n: int, found: bytes | None, size: int) -> Symbols:
+    if n * size != len(found or b""):
+        raise ValueError(f"{n} rows with {len(found or b'')} bytes: expected {size} each")
+    return np.frombuffer(found or b"", np.uint8).reshape(n, size)
+
+
+def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+    """How many rows, and their columns: some thousands of rows at a time, ids being random."""
+    parts = max(1, total * size // _PIECE_BYTES)
+    bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
+    for bound in pairwise(bounds):
+        yield db.execute(_PIECE, bound).fetchone()
+
+
+def ids_of(column: Symbols) -> Ids:
+    """The ids of a column of hex digits as (2, n) words. ValueError for what is none."""
+    ids: Ids = np.frombuffer(unhexlify(column.tobytes()), ">u8").reshape(-1, 2).T.astype(np.uint64)
+    return ids
+
+
+def joined(rows: Sequence[tuple[bytes | str, bytes | str, bytes]]) -> Rows:
+    """Rows of reference, subject and template, each column of one length, as ``pieces`` gives them."""
+    columns = (b"".join(each.encode() if isinstance(each, str) else each for each in column) for column in zip(*rows, strict=True))
+    return Rows(*(np.frombuffer(column, np.uint8).reshape(len(rows), -1) for column in columns)) if rows else NONE
+
+
+def rise(ids: Ids) -> bool:
+    """Whether each of the ids (2, n) is larger than the one before."""
+    first, second = ids
+    return bool(((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & (second[1:] > second[:-1])).all())
+
+
+class Signed(NamedTuple):
+    """What all rows may be held against: who signs, and ``contents`` of the head as signed; None where it has none, or does not open."""
+
+    signer: Signer
+    contents: bytes | None
+
+
+class Tally:
+    """The two sums of the signed head, over rows of references that opened: ``contents`` of the rows, ``members`` of their ids.
+
+    whole: they are to be all that the file holds, by rising ids, so that none comes twice and cancels itself.
+    """
+
+    def __init__(self, signer: Signer, scope: Scope, *, whole: bool = False) -> None:
+        self._signer, self._scope, self.whole = signer, scope, whole
+        self.contents = self.members = EMPTY
+        self._last = np.zeros((2, 0), np.uint64)
+
+    def add(self, rows: Rows) -> Ids:
+        """Takes rows; their references. ValueError for ids that are no hex digits, or do not rise."""
+        references = ids_of(rows.references)
+        if self.whole:
+            if not rise(np.concatenate([self._last, references], axis=1)):
+                raise ValueError("references do not rise")
+            self._last = references[:, -1:]
+        self.contents = xor(self.contents, self._signer.contents(rows, self._scope))
+        self.members = xor(self.members, self._signer.members_of(references.T.astype(">u8").tobytes()))
+        return references
+
+
+class Directory:
+    """Where each of many ids stands in a list (2, k) of them that does not change: one look-up in a table, by the first bits.
+
+    ValueError if two of the list begin with the same 64 bits, as no random ids do.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids, k = ids, ids.shape[1]
+        bits = k.bit_length() + _SPARE_BITS
+        self._shift = np.uint64(64 - bits)
+        self._table = np.full(1 << bits, -1, np.int64)
+        self._table[ids[0] >> self._shift] = np.arange(k)
+        self._order = np.argsort(ids[0])
+        self._sorted = ids[0][self._order]
+        if (self._sorted[1:] == self._sorted[:-1]).any():
+            raise ValueError("two ids begin with the same 64 bits")
+
+    def places(self, wanted: Ids) -> Places:
+        """The place of each of the ids (2, n); -1 for one that is not there."""
+        if not len(self._order):
+            return np.full(wanted.shape[1], -1, np.int64)
+        found: Places = self._table[wanted[0] >> self._shift]
+        other = np.flatnonzero(~self._are(found, wanted))  # another id has their place in the table
+        if len(other):
+            near = np.searchsorted(self._sorted, wanted[0, other])
+            found[other] = self._order[np.minimum(near, len(self._order) - 1)]
+            found[other[~self._are(found[other], wanted[:, other])]] = -1
+        return found
+
+    def _are(self, found: Places, wanted: Ids) -> Bools:
+        same: Bools = (self._ids[0].take(found) == wanted[0]) & (self._ids[1].take(found) == wanted[1])
+        return same

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import numpy as np
@@ -15,23 +15,27 @@ from edge.template.protect import derive, open_record, seal_record
 
 MEMBER_BYTES = 16
 EMPTY = bytes(MEMBER_BYTES)
+RULE = 2  # what ``members`` sums: references alone (1), or the versions of sealed records too (2)
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Head:
-    """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of its references' ids.
+    """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of the ids of its
+    references and the versions of its records.
 
-    replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place.
+    replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place. rule: of
+    the sum; 1 in what a program signed that knew no versions.
     """
 
     gallery: str
     counter: int
     members: bytes
     replaces: str = ""
+    rule: int = RULE
 
     def next(self, change: bytes) -> "Head":
-        """The head after one more change. change: ``Signer.members`` of every id that came or went."""
+        """The head after one more change. change: ``Signer.members`` of every id and version that came or went."""
         return Head(self.gallery, self.counter + 1, xor(self.members, change))
 
 
@@ -52,13 +56,13 @@ class Signer:
 
     def seal(self, head: Head, where: str) -> bytes:
         """The head as a sealed record of that place."""
-        facts = {"counter": head.counter, "gallery": head.gallery, "members": head.members.hex(), "replaces": head.replaces}
+        facts = {**asdict(head), "members": head.members.hex()}
         return seal_record(json.dumps(facts).encode(), self._record_key, "head", where)
 
     def open(self, sealed: object, where: str) -> Head:
         """The head again. Raises TemplateError if it was altered, moved, or sealed under another key."""
         facts = json.loads(open_record(sealed, self._record_key, "head", where))
-        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"])
+        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"], facts.get("rule", 1))
 
 
 def xor(one: bytes, other: bytes) -> bytes:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from typing import NamedTuple
 
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
@@ -24,6 +25,20 @@ _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id"
 _CHUNK = 4096
 _PUT_BACK = "subject {}: is revoked, yet somebody put it back: revoke it again"
 
+OWN_FACTS = ("label", "created")
+NOTHING: Mapping[str, str] = {}
+
+
+class Person(NamedTuple):
+    """An opened record of the file. more: its facts besides label and created."""
+
+    sealed: bytes
+    version: str
+    label: str
+    created: str
+    more: Mapping[str, str]
+
+
 Stored = tuple[bytes | str, bytes | str, bytes]
 """Reference, subject and template of a row of the file; an id is a str only if it is no text there."""
 
@@ -39,7 +54,8 @@ class Live:
         self.matrix = Matrix(sealer.width)
         self.damaged: dict[str, Damage] = {}
         self.problems: dict[str, str] = {}
-        self._people: dict[str, tuple[bytes, str, str]] = {}
+        self._people: dict[str, Person] = {}
+        self._versions: dict[str, str] = {}  # of all records, those that do not open too
 
     def load(self, db: sqlite3.Connection) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened."""
@@ -68,6 +84,11 @@ class Live:
         there = {reference for (reference,) in db.execute(f"SELECT id FROM {self.table} WHERE subject = ?", (subject,))}  # noqa: S608
         return sorted(there - here), sorted(here - there)
 
+    def moved_record(self, db: sqlite3.Connection, subject: str) -> list[str]:
+        """The versions of a subject's record that came to the file or went from it since it was followed."""
+        there = {version for (version,) in db.execute("SELECT version FROM subjects WHERE id = ?", (subject,))}
+        return sorted(there ^ {version for version in (self._versions.get(subject),) if version is not None})
+
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
         """Takes over what ``moved`` found."""
         self._load_subject(db, subject)
@@ -77,36 +98,46 @@ class Live:
                 self._take(row)
 
     def _load_subject(self, db: sqlite3.Connection, subject: str) -> None:
-        self._people.pop(subject, None)
-        self.problems.pop(subject, None)
-        found = db.execute("SELECT sealed FROM subjects WHERE id = ?", (subject,)).fetchone()
+        for known in (self._people, self.problems, self._versions):
+            known.pop(subject, None)
+        found = db.execute("SELECT sealed, version FROM subjects WHERE id = ?", (subject,)).fetchone()
+        if found:
+            self._versions[subject] = found[1]
         if found and db.execute("SELECT 1 FROM revocations WHERE subject = ?", (subject,)).fetchone():
             self.problems[subject] = _PUT_BACK.format(subject)
         elif found:
-            self._open_subject(subject, found[0])
+            self._open_subject(subject, *found)
 
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
-        before, self._people, self.problems = self._people, {}, {}
-        for subject, sealed in db.execute("SELECT id, sealed FROM subjects"):
+        before, self._people, self.problems, self._versions = self._people, {}, {}, {}
+        for subject, sealed, version in db.execute("SELECT id, sealed, version FROM subjects"):
+            self._versions[subject] = version
             if subject in revoked:
                 self.problems[subject] = _PUT_BACK.format(subject)
-            elif subject in before and before[subject][0] == sealed:
+            elif subject in before and before[subject][:2] == (sealed, version):
                 self._people[subject] = before[subject]
             else:
-                self._open_subject(subject, sealed)
+                self._open_subject(subject, sealed, version)
 
-    def _open_subject(self, subject: str, sealed: bytes) -> None:
+    def _open_subject(self, subject: str, sealed: bytes, version: str) -> None:
         try:
-            facts = self.sealer.open_facts("subject", subject, sealed)
+            facts = self.sealer.open_facts("subject", subject, sealed, version)
         except TemplateError as error:
             self.problems[subject] = str(error)
             return
-        self.know(subject, sealed, facts)
+        self.know(subject, sealed, version, facts)
 
-    def know(self, subject: str, sealed: bytes, facts: Mapping[str, str | None]) -> None:
-        """Adds a subject by the facts of its record."""
-        self._people[subject] = (sealed, str(facts["label"]), str(facts["created"]))
+    def know(self, subject: str, sealed: bytes, version: str, facts: Mapping[str, str | None]) -> None:
+        """Adds a subject by the facts of its record, or takes over new ones."""
+        more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS} or NOTHING
+        self._people[subject] = Person(sealed, version, str(facts["label"]), str(facts["created"]), more)
+        self._versions[subject] = version
+
+    def facts(self, subject: str) -> Mapping[str, str]:
+        """The facts of a subject's record besides label and created; none of one who is not known."""
+        person = self._people.get(subject)
+        return person.more if person else NOTHING
 
     def _take_all(self, stored: Iterable[Stored]) -> None:
         """Opens rows by the thousand into an empty matrix; those that do not open, or come out of order, one by one, which tells why."""
@@ -167,18 +198,16 @@ class Live:
             if reference in self.matrix:
                 self.matrix.remove(reference)
         if subject is not None:
-            self._people.pop(subject, None)
-            self.problems.pop(subject, None)
+            for known in (self._people, self.problems, self._versions):
+                known.pop(subject, None)
 
     def subject(self, identity: str) -> Subject | None:
         """The subject of that id, or None."""
-        if identity not in self._people:
-            return None
-        _, label, created = self._people[identity]
-        return Subject(identity, label, created, self.matrix.subjects.count(identity))
+        person = self._people.get(identity)
+        return Subject(identity, person.label, person.created, self.matrix.subjects.count(identity)) if person else None
 
     def subjects(self) -> list[Subject]:
         """Everybody enrolled, by name."""
         counts = Counter(self.matrix.subjects)
-        people = (Subject(identity, label, created, counts[identity]) for identity, (_, label, created) in self._people.items())
+        people = (Subject(identity, person.label, person.created, counts[identity]) for identity, person in self._people.items())
         return sorted(people, key=lambda subject: (subject.label.casefold(), subject.id))

@@ -75,13 +75,13 @@ class Sealer:
         """The bit planes of stored rows (reference, subject, template), ids as bytes; None for each that ``open`` would refuse."""
         return self._cipher.open_many(rows, self.width)
 
-    def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
-        """A few facts as one sealed record, bound to table and id."""
-        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record)
+    def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None], version: str | None = None) -> bytes:
+        """A few facts as one sealed record, bound to table, id and, in the tables that have it, version."""
+        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record, version)
 
-    def open_facts(self, table: str, record: str, sealed: bytes) -> dict[str, str | None]:
-        """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
-        if not isinstance(record, str):
+    def open_facts(self, table: str, record: str, sealed: bytes, version: str | None = None) -> dict[str, str | None]:
+        """The facts of a sealed record; TemplateError if it is damaged, of another version or belongs elsewhere."""
+        if not isinstance(record, str) or not isinstance(version, str | None):
             raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
-        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record))
+        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record, version))
         return facts

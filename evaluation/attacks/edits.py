@@ -103,17 +103,18 @@ def copy_over_a_row(scene: Scene) -> None:
 def swap_names(scene: Scene) -> None:
     """The sealed records of two subjects exchanged: the attacker would be told by another name, which must not happen either."""
     mine, theirs = scene.ids[0], scene.other()
-    (one,), (two,) = (scene.rows(scene.path, "SELECT sealed FROM subjects WHERE id = ?", s)[0] for s in (mine, theirs))
-    scene.sql(("UPDATE subjects SET sealed = ? WHERE id = ?", two, mine), ("UPDATE subjects SET sealed = ? WHERE id = ?", one, theirs))
+    one, two = (scene.rows(scene.path, "SELECT sealed, version FROM subjects WHERE id = ?", s)[0] for s in (mine, theirs))
+    change = "UPDATE subjects SET sealed = ?, version = ? WHERE id = ?"
+    scene.sql((change, *two, mine), (change, *one, theirs))
 
 
 def foreign_row(scene: Scene) -> None:
     """Subject and template of a gallery of other keys, in which the stranger is enrolled."""
-    (subject, sealed), *_ = scene.rows(scene.foreign, "SELECT id, sealed FROM subjects")
-    (reference, template), *_ = scene.rows(scene.foreign, "SELECT id, template FROM templates WHERE subject = ?", subject)
+    record, *_ = scene.rows(scene.foreign, "SELECT id, sealed, version FROM subjects")
+    (reference, template), *_ = scene.rows(scene.foreign, "SELECT id, template FROM templates WHERE subject = ?", record[0])
     scene.sql(
-        ("INSERT INTO subjects (id, sealed) VALUES (?, ?)", subject, sealed),
-        ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, subject, template),
+        ("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", *record),
+        ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, record[0], template),
     )
 
 
@@ -172,10 +173,10 @@ def put_back_a_revoked_row(scene: Scene) -> None:
     """Subject and template of somebody revoked, from an older copy; the note of the revocation stays."""
     gone = scene.ids[-1]
     old = scene.old / scene.path.name
-    ((sealed,),) = scene.rows(old, "SELECT sealed FROM subjects WHERE id = ?", gone)
+    (record,) = scene.rows(old, "SELECT id, sealed, version FROM subjects WHERE id = ?", gone)
     ((reference, template),) = scene.rows(old, "SELECT id, template FROM templates WHERE subject = ?", gone)
     scene.sql(
-        ("INSERT INTO subjects (id, sealed) VALUES (?, ?)", gone, sealed),
+        ("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", *record),
         ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, gone, template),
     )
 

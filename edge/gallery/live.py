@@ -130,7 +130,9 @@ class Live:
 
     def know(self, subject: str, sealed: bytes, version: str, facts: Mapping[str, str | None]) -> None:
         """Adds a subject by the facts of its record, or takes over new ones."""
-        more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS} or NOTHING
+        more = NOTHING
+        if len(facts) > len(OWN_FACTS):
+            more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS}
         self._people[subject] = Person(sealed, version, str(facts["label"]), str(facts["created"]), more)
         self._versions[subject] = version
 

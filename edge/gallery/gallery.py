@@ -12,6 +12,7 @@ from types import TracebackType
 
 from edge.errors import GalleryError, SubjectError
 from edge.gallery import renewal
+from edge.gallery.dates import as_facts
 from edge.gallery.errors import AlteredGalleryError
 from edge.gallery.file import Meta, NetworkId, open_file, read_meta
 from edge.gallery.former import Former
@@ -24,7 +25,7 @@ from edge.gallery.renewal import Tell, untold
 from edge.gallery.sealer import Sealer
 from edge.gallery.state import State, delete, now_text
 from edge.gallery.versions import give_versions, new_version
-from edge.records import Candidate, Code, Symbols
+from edge.records import ALWAYS, Candidate, Code, Symbols, Validity
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 
 Check = Callable[[], None]
@@ -155,17 +156,26 @@ class Gallery:
         self._state.require_unaltered()
         return self._state.former.live.search(code, limit) if self._state.former is not None else []
 
-    def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
+    def enrol(
+        self,
+        label: str,
+        codes: Sequence[Code],
+        *,
+        subject_id: str | None = None,
+        validity: Validity = ALWAYS,
+        check: Check = _no_check,
+    ) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.
 
-        check: called when nobody else can change the gallery any more; what it raises stops the enrolment. SubjectError for an impossible
-        name or another person's id; GalleryError if it cannot be stored.
+        validity: of a new subject. check: called when nobody else can change the gallery any more; what it raises stops the enrolment.
+        SubjectError for an impossible name or another person's id; GalleryError if it cannot be stored.
         """
         name = normalised(label)
         with self._state.changing() as db:
             check()
             identity = secrets.token_hex(16) if subject_id is None else self._named(subject_id, name).id
-            facts, version = {"created": now_text(), "label": name}, new_version()
+            stated = {fact: text for fact, text in as_facts(validity).items() if text is not None}
+            facts, version = {"created": now_text(), "label": name, **stated}, new_version()
             sealed = self._state.live.sealer.seal_facts("subject", identity, facts, version)
             if subject_id is None:
                 db.execute("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", (identity, sealed, version))
@@ -230,6 +240,14 @@ class Gallery:
         self._state.live.append(added)
         self._state.followed()
         self._state.file.erase()
+
+    def validity(self, subject_id: str) -> Validity:
+        """When a subject may pass; never, where nobody of that id is known. Reads nothing of the file."""
+        return self._state.live.validity(subject_id)
+
+    def limit(self, subject_id: str, validity: Validity) -> Subject:
+        """Says anew when a subject may pass. Errors as in ``amend``."""
+        return self.amend(subject_id, as_facts(validity))
 
     def facts(self, subject_id: str) -> Mapping[str, str]:
         """The facts of a subject's sealed record besides name and time of enrolment; none of one who is not known."""

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from edge.gallery.dates import of_facts
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
-from edge.records import Candidate, Code
+from edge.records import NEVER, Candidate, Code, Validity
 from edge.template.compare import nearest_first, settle, unequal
 from edge.template.protect import TemplateError
 
@@ -136,6 +137,11 @@ class Live:
         self._people[subject] = Person(sealed, version, str(facts["label"]), str(facts["created"]), more)
         self._versions[subject] = version
 
+    def validity(self, subject: str) -> Validity:
+        """When a subject may pass; never, where nobody of that id is known."""
+        person = self._people.get(subject)
+        return of_facts(person.more) if person else NEVER
+
     def facts(self, subject: str) -> Mapping[str, str]:
         """The facts of a subject's record besides label and created; none of one who is not known."""
         person = self._people.get(subject)
@@ -206,10 +212,14 @@ class Live:
     def subject(self, identity: str) -> Subject | None:
         """The subject of that id, or None."""
         person = self._people.get(identity)
-        return Subject(identity, person.label, person.created, self.matrix.subjects.count(identity)) if person else None
+        return _subject(identity, person, self.matrix.subjects.count(identity)) if person else None
 
     def subjects(self) -> list[Subject]:
         """Everybody enrolled, by name."""
         counts = Counter(self.matrix.subjects)
-        people = (Subject(identity, person.label, person.created, counts[identity]) for identity, person in self._people.items())
+        people = (_subject(identity, person, counts[identity]) for identity, person in self._people.items())
         return sorted(people, key=lambda subject: (subject.label.casefold(), subject.id))
+
+
+def _subject(identity: str, person: Person, references: int) -> Subject:
+    return Subject(identity, person.label, person.created, references, validity=of_facts(person.more))

@@ -35,6 +35,11 @@ def for_enrolment(begins: str | None, ends: str | None, days: int, now: float) -
     return found
 
 
+def prolonged(before: Validity, days: int | None, now: float) -> Validity:
+    """The beginning as it was, and the end so many days from now, as in ``end_in``; None: no end. Raises ValidityError."""
+    return _between(before.begins, None if days is None else end_in(now, days))
+
+
 def _between(begins: float | None, ends: float | None) -> Validity:
     try:
         return Validity(begins, ends)
@@ -46,8 +51,13 @@ def days_from(now: float, days: int) -> Validity:
     """To the end of the local day so many days from a moment; 0: without limit."""
     if days == 0:
         return Validity()
+    return Validity(ends=end_in(now, days))
+
+
+def end_in(now: float, days: int) -> float:
+    """The end of the local day so many days from a moment; 0: of this day."""
     day = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Validity(ends=(day + timedelta(days=days + 1)).timestamp())
+    return (day + timedelta(days=days + 1)).timestamp()
 
 
 def shown(moment: float | None, *, end: bool = False) -> str:

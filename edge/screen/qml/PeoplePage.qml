@@ -14,6 +14,11 @@ Panel {
     property string said: ""
     onBack: chosen ? chosen = null : window.go("menu")
     Component.onCompleted: door.list_people("", 0)
+    function across(items, gap) {
+        let sum = 0
+        for (const item of items) sum += item.width + gap
+        return sum
+    }
     function dates(person) {
         const parts = []
         if (person.begins !== "") parts.push(qsTr("May pass from %1").arg(person.begins))
@@ -145,7 +150,7 @@ Panel {
             horizontalAlignment: Text.AlignHCenter
         }
         Flow {
-            width: page.wide ? childrenRect.width : parent.width
+            width: Math.min(parent.width, page.across(children, spacing))
             anchors.horizontalCenter: parent.horizontalCenter
             spacing: window.unit * 3
             Touch { objectName: "endToday"; text: qsTr("Only today"); onPressed: door.limit(page.chosen.id, 0) }
@@ -154,7 +159,7 @@ Panel {
             Touch { objectName: "endNever"; text: qsTr("Without end"); onPressed: door.limit(page.chosen.id, -1) }
         }
         Flow {
-            width: page.wide ? childrenRect.width : parent.width
+            width: Math.min(parent.width, page.across(children, spacing))
             anchors.horizontalCenter: parent.horizontalCenter
             spacing: window.unit * 3
             Touch { objectName: "renew"; text: qsTr("Renew the protection"); onPressed: door.renew(page.chosen.id) }

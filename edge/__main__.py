@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,8 @@ import typer
 
 from edge import attend, build, care, kiosk, trail
 from edge import engine as plans
-from edge.appliance import Appliance, name_of
+from edge import validity as dates
+from edge.appliance import Appliance, dated, name_of
 from edge.calibrate import Measurement, people_in, sentence, standing
 from edge.calibration import write_calibration
 from edge.consent import require_consent
@@ -24,6 +26,8 @@ from edge.doctor import examine
 from edge.errors import EdgeError, SettingsError, SourceError
 from edge.gallery import Subject
 from edge.gallery.backup import new_identity as make_identity
+from edge.people import listing
+from edge.records import Phase, Validity
 from edge.report import outcome_facts, reporter
 from edge.schema import schema_text
 from edge.settings import flatten, load_settings
@@ -43,6 +47,8 @@ Json = Annotated[bool, typer.Option("--json", help="Results as JSON lines on std
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only results, warnings and errors.")]
 Origin = Annotated[str | None, typer.Option("--source", help="Camera, folder, video or demo: instead of camera.source.")]
 Pictures = Annotated[list[Path] | None, typer.Argument(help="Picture files of the person; without them the source is used.")]
+Begin = Annotated[str | None, typer.Option("--from", help="First day on which the person may pass, or a time; none: no such limit.")]
+End = Annotated[str | None, typer.Option("--until", help="Last day, likewise.")]
 Who = Annotated[str, typer.Argument(help="Name or id.")]
 
 
@@ -61,6 +67,8 @@ def enrol(
     source: Origin = None,
     allow_duplicate: Annotated[bool, typer.Option("--allow-duplicate", help="Also if the person looks like somebody enrolled.")] = False,
     guided: Annotated[bool, typer.Option("--guided", help="Ask for consent, and say what to do before the camera.")] = False,
+    begins: Begin = None,
+    ends: End = None,
     config: Config = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -71,13 +79,15 @@ def enrol(
     if guided and pictures:
         raise typer.BadParameter("--guided is for the camera; leave the pictures or --guided out")
     job = appliance(config, as_json, quiet, source)
+    validity = dates.for_enrolment(begins, ends, job.settings.enrolment.valid_days, time.time())
     if guided:
         require_consent(name)
     session = job.capture(pictures or [], may_be_demo=source is not None, guided=guided)
     with job.gallery(create=True) as gallery:
-        subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate)
-    facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples}
-    job.report.result(facts, f"enrolled {subject.label} ({subject.id}); samples: {session.samples}")
+        subject = job.enrol(gallery, name, session, allow_duplicate=allow_duplicate, validity=validity)
+    facts = {"enrolled": subject.label, "subject": subject.id, "samples": session.samples, **dates.facts(validity, time.time())}
+    valid = f"; valid {dates.sentence(validity, time.time())}" if validity.limited else ""
+    job.report.result(facts, f"enrolled {subject.label} ({subject.id}); samples: {session.samples}{valid}")
 
 
 @app.command()
@@ -99,7 +109,8 @@ def identify(
                 job.report.result({"picture": str(path), "error": str(error)})
                 job.report.error(str(error))
                 continue
-            faces = [{**outcome_facts(outcome, name_of(gallery, outcome), 0.0), "box": place} for outcome, place in outcomes]
+            named = ((outcome, name_of(gallery, outcome), dated(gallery, outcome), place) for outcome, place in outcomes)
+            faces = [{**outcome_facts(outcome, name, 0.0, valid), "box": place} for outcome, name, valid, place in named]
             said = [_said(face) + (f" at {face['box']}" if len(faces) > 1 else "") for face in faces]
             job.report.result({"picture": str(path), "faces": faces}, f"{path}: {', '.join(said) or 'no face'}")
     if unread:
@@ -107,6 +118,8 @@ def identify(
 
 
 def _said(face: dict[str, object]) -> str:
+    if face["validity"] not in (None, Phase.VALID.value):
+        return f"{face['name']} ({str(face['validity']).replace('_', ' ')})"
     return str(face["name"] or str(face["verdict"]).replace("_", " ")) + (
         f" ({', '.join(map(str, face['reasons']))})" if isinstance(face["reasons"], list) and face["reasons"] else ""
     )
@@ -146,19 +159,38 @@ def list_(config: Config = None, as_json: Json = False, quiet: Quiet = False) ->
             people = gallery.subjects()
     else:
         job.report.warn(f"there is no gallery at {job.settings.gallery.path}: nobody is enrolled yet, or --config names another door's")
-    facts = [
-        {"id": one.id, "name": one.label, "enrolled": one.created, "references": one.references, "former": one.former} for one in people
-    ]
-    job.report.result({"subjects": facts})
+    told = listing(people, time.time())
+    job.report.result({"subjects": told.facts})
     if not people:
         if there:
             job.report.note(f"nobody is enrolled in {job.settings.gallery.path}")
         return
-    moving = any(one.former for one in people)
-    job.report.table(
-        ("name", "id", "enrolled", "references", *(["to be renewed"] if moving else [])),
-        ((one.label, one.id, one.created[:10], str(one.references), *([str(one.former)] if moving else [])) for one in people),
-    )
+    job.report.table(told.columns, told.rows)
+
+
+@app.command("validity")
+def validity_(
+    subject: Who,
+    begins: Begin = None,
+    ends: End = None,
+    always: Annotated[bool, typer.Option("--always", help="Without limits.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say between which dates a person may pass, or change that: --from, --until (what is not given stays), --always. Nobody need be there.
+
+    Whoever comes outside these dates is recognised and not let in. A running door goes by it from its next frame on.
+    """
+    if always and (begins or ends):
+        raise typer.BadParameter("--always has no dates; leave --from and --until out")
+    job = appliance(config, as_json, quiet)
+    with job.gallery() as gallery:
+        found = gallery.find(subject)
+        if always or begins or ends:
+            found = job.limit(gallery, found, Validity() if always else dates.typed(begins, ends, found.validity))
+    facts = {"name": found.label, "subject": found.id, **dates.facts(found.validity, time.time())}
+    job.report.result(facts, f"{found.label} ({found.id}): valid {dates.sentence(found.validity, time.time())}")
 
 
 @app.command()
@@ -242,6 +274,23 @@ def rebind(
         window = care.rebind(job, days)
     facts = {"waiting": window.references if window else 0, "until": window.until.isoformat() if window else None}
     job.report.result(facts, window.text() if window else "nobody waits to be renewed")
+
+
+@app.command()
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    unsynchronised: Annotated[bool, typer.Option("--unsynchronised", help="Also where nobody keeps this machine's clock right.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Delete for good whose validity ended more than retention.expired_days ago, each with a line in the audit log."""
+    job = appliance(config, as_json, quiet)
+    done = care.purge(job, dry_run=dry_run, unsynchronised=unsynchronised, now=time.time())
+    told = [{"subject": one.subject, "references": one.references, "valid_until": dates.utc(one.ends)} for one in done]
+    job.report.table(("subject", "references", "validity ended"), ((str(cell) for cell in one.values()) for one in told))
+    verb = "would be" if dry_run else "were"
+    job.report.result({"purged": told, "dry_run": dry_run}, f"{len(done)} people {verb} deleted")
 
 
 @app.command()

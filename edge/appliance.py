@@ -15,12 +15,13 @@ from edge.errors import AcquisitionError, GalleryError, NetworkError, SettingsEr
 from edge.gallery import Gallery, Subject, is_id, is_moving, normalised
 from edge.identify import run
 from edge.rebind import TwinAcquirer
-from edge.records import Candidate, Face, Frame, Outcome, Reason, Sighting
+from edge.records import Candidate, Face, Frame, Outcome, Phase, Reason, Sighting, Validity
 from edge.report import Report, Tally
 from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
+from edge.validity import days_from
 from edge.watch import Watcher, Watchers
 from edge.words import counted
 
@@ -97,8 +98,13 @@ class Appliance:
             self.report.warn(f"{error}. Meanwhile nobody notices that somebody who still waits is enrolled a second time")
             return None
 
-    def enrol(self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False) -> Subject:
-        """Store one reference. Raises SubjectError for a name in use and AcquisitionError for a person already enrolled."""
+    def enrol(
+        self, gallery: Gallery, name: str, session: Session, *, allow_duplicate: bool = False, validity: Validity | None = None
+    ) -> Subject:
+        """Store one reference. validity: None for ``enrolment.valid_days`` from now.
+
+        Raises SubjectError for a name in use and AcquisitionError for a person already enrolled.
+        """
 
         def check() -> None:
             if any(person.label.casefold() == normalised(name).casefold() for person in gallery.subjects()):
@@ -111,9 +117,18 @@ class Appliance:
                 raise AcquisitionError(f"{name}: this person looks like {twin.label}, who is enrolled. Nothing was stored; {way_out}")
 
         audit = self.audit
-        subject = gallery.enrol(name, [session.code], check=check)
+        dates = days_from(time.time(), self.settings.enrolment.valid_days) if validity is None else validity
+        subject = gallery.enrol(name, [session.code], validity=dates, check=check)
         audit.append("enrol", subject=subject.id, samples=session.samples, duplicate_allowed=allow_duplicate)
         return subject
+
+    def limit(self, gallery: Gallery, subject: Subject, validity: Validity) -> Subject:
+        """Say anew when somebody may pass; the door goes by it from its next frame on."""
+        audit = self.audit
+        changed = gallery.limit(subject.id, validity)
+        begins, ends = (int(moment) if moment is not None else -1 for moment in (validity.begins, validity.ends))
+        audit.append("validity", subject=subject.id, begins=begins, ends=ends, change=gallery.counter or 0)
+        return changed
 
     def renew(self, gallery: Gallery, subject: Subject, session: Session | None, *, allow_unlike: bool = False) -> None:
         """Replace a subject's references: by a new session's, or with None by fresh pads. AcquisitionError for another person's face."""
@@ -192,7 +207,7 @@ class Appliance:
                     name = name_of(gallery, outcome)
                     told.decided(outcome, name)
                     tally.add(outcome, name)
-                    self.report.outcome(outcome, name, outcome.captured - begun)
+                    self.report.outcome(outcome, name, outcome.captured - begun, dated(gallery, outcome))
                     self._record(gallery, outcome)
                 if frame and (why := enough(identifier.sightings)):
                     self.report.warn(why)
@@ -248,6 +263,11 @@ def name_of(gallery: Gallery, outcome: Outcome) -> str | None:
         return gallery.find(outcome.subject).label
     except SubjectError:
         return outcome.subject
+
+
+def dated(gallery: Gallery, outcome: Outcome) -> Phase:
+    """Whether the identified subject may pass by date and this machine's clock; the door's rules also ask whether that can be trusted."""
+    return Phase.VALID if outcome.subject is None else gallery.validity(outcome.subject).at(time.time())
 
 
 def _unheard(warning: str) -> None: ...

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge import __version__, build, outputs
 from edge.appliance import Appliance
+from edge.door.events import Denied
 from edge.errors import EdgeError, SettingsError
 from edge.gallery import Gallery
 from edge.keys.memory import harden
@@ -28,14 +29,19 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
     else shall wait for that.
     """
     job.acquirer.warm()
-    door = outputs.open_door(job.settings, job.report.warn, live=live)
+    door = outputs.open_door(job.settings, job.report.warn, live=live, validity=gallery.validity)
+    if door is None and screens:
+        door = outputs.silent_door(job.settings, job.report.warn, live=live, validity=gallery.validity)
     found: list[Watcher] = [door, *(RuledScreen(screen, door) for screen in screens)] if door else [*screens]
     try:
         found += metrics(job, gallery)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs without metrics until its next start")
     try:
-        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+        recorder = Recorder(job.audit, job.report.warn, **standing(job.settings))
+        if door:
+            door.listen(lambda event: recorder.refused(event.refusal.value, event.subject) if isinstance(event, Denied) else None)
+        found.append(recorder)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs unaudited until its next start")
     if manager := notifier():

@@ -1,18 +1,22 @@
-"""Care of the gallery as a whole: fresh pads, another transform, other keys, another network; backup and restore; signing as it is."""
+"""Care of the gallery as a whole: fresh pads, another transform, other keys, another network; backup and restore; signing as
+it is; the end of what has been kept long enough."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from edge import build
 from edge.appliance import Appliance
+from edge.door.clock import synchronised
 from edge.errors import KeySourceError, SettingsError
-from edge.gallery import Gallery, network_of
+from edge.gallery import AlteredGalleryError, Gallery, network_of
 from edge.gallery.backup import Facts, Restored, name_of, restore, surplus, write_backup
 from edge.keys import Keyring, load_root_key
 from edge.words import counted
 
 MOST_DAYS = 366
+DAY = 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -144,3 +148,44 @@ def bring_back(job: Appliance, source: Path, identity: Path, *, replace: bool, e
     carried = done.unread is None
     audit.append("restore", subjects=done.subjects, revoked=len(done.revoked), revocations_read=carried, change=done.facts.counter)
     return done
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge deleted or would delete: whose references, how many they are, and the end of that person's validity (since 1970)."""
+
+    subject: str
+    references: int
+    ends: float
+
+
+def purge(job: Appliance, *, dry_run: bool, unsynchronised: bool, now: float, clock: Callable[[], bool] = synchronised) -> list[Purged]:
+    """Deletes for good everybody whose validity ended more than ``retention.expired_days`` ago, each with a line in the audit log.
+
+    It writes to the log every time, which trims that too. now: wall-clock seconds. clock: whether somebody keeps it right; where nobody
+    does, a clock put forward must not empty the gallery, so nothing is deleted unless ``unsynchronised`` says so, and that is told. Raises
+    AlteredGalleryError: dates that were put back say nothing.
+    """
+    days = job.settings.retention.expired_days
+    if not job.settings.gallery.path.exists():
+        return []
+    with job.gallery() as gallery:
+        if gallery.altered:
+            raise AlteredGalleryError(f"gallery {gallery.path}: {gallery.altered}: nothing was deleted; restore a backup, or `edge accept`")
+        due = [
+            Purged(one.id, one.references + one.former, one.validity.ends)
+            for one in gallery.subjects()
+            if one.validity.ends is not None and one.validity.ends + days * DAY <= now
+        ]
+        if dry_run:
+            return due
+        if due and not unsynchronised and not clock():
+            told = f"{len(due)} people should be deleted, but nobody keeps this clock right, so nothing was: enable NTP"
+            job.report.warn(f"{told}, or say --unsynchronised where it is right all the same")
+            due = []
+        audit = job.audit  # before anything is deleted, so that nothing goes without a line
+        for one in due:
+            gallery.revoke(one.subject)
+            audit.append("purge", subject=one.subject, references=one.references, ended=int(one.ends))
+        audit.append("purged", subjects=len(due), days=days, change=gallery.counter or 0)
+    return due

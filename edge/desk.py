@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.enrol import Listener, Session
-from edge.errors import AcquisitionError, EdgeError, GalleryError, KeySourceError, SubjectError
-from edge.records import Frame, Reason, Sighting
+from edge.errors import AcquisitionError, EdgeError, GalleryError, KeySourceError, SubjectError, ValidityError
+from edge.records import Frame, Reason, Sighting, Validity
 from edge.service.face import HINTS, placed, turned
 from edge.service.link import (
     PAGE,
@@ -26,6 +26,7 @@ from edge.service.link import (
     EnrolStart,
     EnrolTry,
     Hint,
+    Limit,
     ListPeople,
     Lock,
     Person,
@@ -38,6 +39,7 @@ from edge.service.link import (
     Turn,
     Unlock,
 )
+from edge.validity import shown
 
 CONSENT = "1"  # version of the consent text; it stands in edge/screen/Consent.qml
 LOST = 1.2  # seconds without the person after which a capture begins again
@@ -55,6 +57,8 @@ class Subject(Protocol):
     def created(self) -> str: ...
     @property
     def references(self) -> int: ...
+    @property
+    def validity(self) -> Validity: ...
 
 
 class Clerk(Protocol):
@@ -71,6 +75,7 @@ class Clerk(Protocol):
     def confusable(self) -> tuple[str, str] | None: ...
     def revoke(self, subject: str) -> Subject: ...
     def renew(self, subject: str, session: Session | None) -> Subject: ...
+    def limit(self, subject: str, days: int | None) -> Subject: ...
 
 
 class Pin(Protocol):
@@ -187,7 +192,7 @@ class Desk:
         if isinstance(command, Lock):
             self._lock()
             return Reply(id=command.id)
-        if isinstance(command, (ListPeople, Revoke, Renew)):
+        if isinstance(command, (ListPeople, Revoke, Renew, Limit)):
             with self._clerk.open():
                 return self._people(command)
         return Reply(id=command.id, trouble=self._enrolment(connection, command))
@@ -199,11 +204,13 @@ class Desk:
             self._operator, self._heard = connection, time.monotonic()
         return Reply(id=command.id, trouble=trouble, seconds=self._pin.wait())
 
-    def _people(self, command: ListPeople | Revoke | Renew) -> Reply:
+    def _people(self, command: ListPeople | Revoke | Renew | Limit) -> Reply:
         if isinstance(command, ListPeople):
             return self._list(command)
         if isinstance(command, Revoke):
             return Reply(id=command.id, receipt=_receipt(self._clerk.revoke(command.subject)))
+        if isinstance(command, Limit):
+            return Reply(id=command.id, receipt=_receipt(self._clerk.limit(command.subject, command.days)))
         return Reply(id=command.id, receipt=_receipt(self._clerk.renew(command.subject, None)))
 
     def _list(self, command: ListPeople) -> Reply:
@@ -211,9 +218,7 @@ class Desk:
         wanted = command.search.casefold().strip()
         found = [one for one in self._clerk.people() if wanted in one.label.casefold()]
         shown, seen = found[command.page * PAGE : (command.page + 1) * PAGE], self._clerk.seen()
-        people = tuple(
-            Person(id=one.id, name=one.label, enrolled=one.created, seen=seen.get(one.id, ""), references=one.references) for one in shown
-        )
+        people = tuple(_person(one, seen.get(one.id, ""), time.time()) for one in shown)
         alike = None if wanted or command.page else self._clerk.confusable()
         return Reply(id=command.id, people=people, more=len(found) > (command.page + 1) * PAGE, alike=alike)
 
@@ -335,6 +340,13 @@ class Desk:
         self._show(Step.NONE)
 
 
+def _person(one: Subject, seen: str, now: float) -> Person:
+    dates = one.validity
+    begins, ends = shown(dates.begins), shown(dates.ends, end=True)
+    facts = {"id": one.id, "name": one.label, "enrolled": one.created, "seen": seen, "references": one.references}
+    return Person.model_validate({**facts, "begins": begins, "ends": ends, "phase": dates.at(now).value})
+
+
 Told = Callable[[int, Hint, float, tuple[Turn, ...]], None]
 
 
@@ -427,6 +439,8 @@ def trouble_of(error: EdgeError) -> Trouble:
         return Trouble.INCONSISTENT if "inconsistent" in str(error) else Trouble.NO_SAMPLES
     if isinstance(error, SubjectError):
         return Trouble.NO_SUBJECT if "nobody" in str(error) else Trouble.NAME
+    if isinstance(error, ValidityError):
+        return Trouble.OUT_OF_ORDER
     if isinstance(error, KeySourceError):
         return Trouble.KEY
     return Trouble.STORAGE if isinstance(error, GalleryError) else Trouble.DEFECT

@@ -20,6 +20,7 @@ from edge.settings import DEFAULTS, Settings, files_of, load_settings
 from edge.template.compare import kernels
 from edge.words import counted
 
+DAY = 86_400.0  # seconds
 LEAST_DISK = 200 * 2**20  # bytes
 WAKING = 15  # frames that a camera may need until its exposure has settled
 MOST_DECADES = 3  # beyond the measured comparisons: a law says little a thousand times rarer than what it was fitted to
@@ -53,6 +54,7 @@ def examine(config: Path | None) -> list[Check]:
         ("kernel", _kernel),
         ("key", _key),
         ("gallery", _gallery),
+        ("validity", _validity),
         ("threshold", _threshold),
         ("camera", _camera),
         ("disk", _disk),
@@ -148,6 +150,26 @@ def _gallery(settings: Settings) -> Check:
     if report.problems:
         return Check("gallery", "fail", "; ".join(report.problems), "restore a backup")
     return Check("gallery", "pass", f"{counted(report.subjects, 'subject')}, {counted(report.references, 'reference')}, all authentic")
+
+
+def _validity(settings: Settings) -> Check:
+    """Whose dates end soon, and who should have been deleted: numbers, no names."""
+    if not settings.gallery.path.exists():
+        return Check("validity", "pass", "nobody is enrolled")
+    with build.gallery(settings, build.network_id(settings), lambda warning: None) as gallery:
+        ends = [one.validity.ends for one in gallery.subjects() if one.validity.ends is not None]
+    now, retention = time.time(), settings.retention
+    soon = sum(now <= end < now + retention.soon_days * DAY for end in ends)
+    expired = sum(end < now for end in ends)
+    overdue = sum(end < now - (retention.expired_days + 2) * DAY for end in ends)  # a purge a day, and one that was missed
+    told = f"{len(ends)} people have an end; {expired} have expired, {soon} more will within {retention.soon_days} days"
+    if overdue:
+        return Check(
+            "validity", "warn", f"{told}; {overdue} should have been deleted", "`edge purge`, which edge-purge.timer should have started"
+        )
+    if soon:
+        return Check("validity", "warn", told, "`edge list` shows who; `edge validity NAME --until DATE` prolongs")
+    return Check("validity", "pass", told)
 
 
 def _threshold(settings: Settings) -> Check:

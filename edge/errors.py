@@ -56,3 +56,9 @@ class AuditError(EdgeError):
     """The audit log cannot be written, or does not hold what it should."""
 
     exit_code = 12
+
+
+class ValidityError(EdgeError):
+    """Dates between which somebody may pass that cannot be; nothing was changed."""
+
+    exit_code = 2

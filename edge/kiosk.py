@@ -25,6 +25,7 @@ from edge.service.face import ScreenWatcher
 from edge.service.link import Building, Command, DoorLink, Hello, LinkError, Trouble
 from edge.settings import Settings
 from edge.stages import Stages
+from edge.validity import prolonged
 
 RECENT = 2_000  # events in which "last seen" is looked up
 MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits
@@ -114,6 +115,11 @@ class ApplianceClerk:
         found = self.gallery.find(subject)
         self._door.renew(self.gallery, found, session)
         return found
+
+    def limit(self, subject: str, days: int | None) -> Subject:
+        """Say until when the subject of that id may pass, days from today. Raises SubjectError, ValidityError."""
+        found = self.gallery.find(subject)
+        return self._door.limit(self.gallery, found, prolonged(found.validity, days, time.time()))
 
 
 class Rounds:

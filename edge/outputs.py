@@ -18,11 +18,13 @@ from edge.door.osdp import Bus, Osdp, base_key, load_osdp
 from edge.door.outbox import Outbox
 from edge.door.reach import reach
 from edge.door.relay import Relay, Strike
-from edge.door.schedule import parse
+from edge.door.schedule import Schedule, parse
 from edge.door.secret import Place, read_secret
 from edge.door.webhook import Address, Webhook, checked_key
+from edge.records import ALWAYS, Validity
 from edge.settings import Settings
 
+Dates = Callable[[str], Validity]
 PATIENCE = 3.0  # seconds that the doctor waits for a server
 NAMES = ("relay", "contact", "webhook", "mqtt", "osdp")
 
@@ -32,11 +34,12 @@ def enabled(settings: Settings) -> list[str]:
     return [name for name in NAMES if getattr(settings, name).enabled]
 
 
-def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
+def open_door(settings: Settings, tell: Tell, *, live: bool, validity: Dates = lambda subject: ALWAYS) -> Door | None:
     """The door with its outputs running; None where none is enabled. The loop closes it.
 
-    live: whether the stream is a camera's. tell: hears what goes wrong later, from other threads. Raises OutputError or SettingsError for
-    what cannot be set up as asked; a device or server that is merely away at this moment is told and tried again.
+    validity: a subject's id -> when that person may pass. live: whether the stream is a camera's. tell: hears what goes wrong later, from
+    other threads. Raises OutputError or SettingsError for what cannot be set up as asked; a device or server that is merely away at this
+    moment is told and tried again.
     """
     if not enabled(settings):
         return None
@@ -44,7 +47,7 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
         tell("outputs: this stream is a recording, which opens nothing and is told nobody; access.recordings = true is for trying them out")
         return None
     wiring = contact_wiring(settings) if settings.contact.enabled else None
-    door = Door(access(settings), _outputs(settings, tell), tell, recorded=not live)
+    door = Door(access(settings, validity), _outputs(settings, tell), tell, recorded=not live)
     if wiring is not None:
         watch = LeafWatch(settings.contact.grace, settings.contact.held_open)
         contact = Contact(wiring, watch, door.leaf, door.exit_pressed, tell)
@@ -53,13 +56,19 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
     return door
 
 
-def access(settings: Settings) -> Access:
+def silent_door(settings: Settings, tell: Tell, *, live: bool, validity: Dates) -> Door:
+    """A door that opens nothing, for a screen alone: of the rules only the dates of each person count, and it says who is refused."""
+    rules = Rules(settings.decision.expiry, 0, 1.0, 1.0, Schedule(always=True), synchronised=settings.access.synchronised)
+    return Door(Access(rules, _local, validity), [], tell, recorded=not live)
+
+
+def access(settings: Settings, validity: Dates = lambda subject: ALWAYS) -> Access:
     """The access rules."""
     given = settings.access
     rules = Rules(
         settings.decision.expiry, given.failures, given.window, given.pause, parse(given.schedule), synchronised=given.synchronised
     )
-    return Access(rules, _local)
+    return Access(rules, _local, validity)
 
 
 def _local(wall: float) -> tuple[int, int]:

@@ -110,6 +110,40 @@ class Candidate:
     unequal: int
 
 
+class Phase(str, Enum):
+    """Where a moment lies to a validity."""
+
+    VALID = "valid"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Validity:
+    """When a subject may pass: from ``begins`` to before ``ends``, wall-clock seconds since 1970; None: no limit on that side."""
+
+    begins: float | None = None
+    ends: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.begins is not None and self.ends is not None and self.begins >= self.ends:
+            raise ValueError(f"validity from {self.begins} to {self.ends}: ends before it begins")
+
+    @property
+    def limited(self) -> bool:
+        """Whether the clock matters."""
+        return self.begins is not None or self.ends is not None
+
+    def at(self, moment: float) -> Phase:
+        """moment: wall-clock seconds since 1970."""
+        if self.ends is not None and moment >= self.ends:
+            return Phase.EXPIRED
+        return Phase.VALID if self.begins is None or moment >= self.begins else Phase.NOT_YET_VALID
+
+
+ALWAYS, NEVER = Validity(), Validity(ends=0.0)
+
+
 class Verdict(str, Enum):
     """What was decided of one approach."""
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge.enrol import ADVICE
-from edge.records import Outcome, Reason, Verdict
+from edge.records import Outcome, Phase, Reason, Verdict
 
 Item = TypeVar("Item")
 AGAIN = 600.0  # seconds after which a trouble that lasts is told again in the journal
@@ -128,16 +128,17 @@ class Report:
         with Progress(console=self.err, transient=True, disable=hidden) as progress:
             yield from progress.track(items, description=text)
 
-    def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
-        """One approach decided. seconds: since the stream began."""
+    def outcome(self, outcome: Outcome, name: str | None, seconds: float, dated: Phase = Phase.VALID) -> None:
+        """One approach decided. seconds: since the stream began. dated: where this moment lies to the dates of somebody identified."""
         if self.as_json:
-            _print_line(outcome_facts(outcome, name, seconds))
+            _print_line(outcome_facts(outcome, name, seconds, dated))
             return
         why = (
             f" ({', '.join(reason.value for reason in outcome.reasons)})"
             if outcome.verdict is Verdict.NOT_ACQUIRED and outcome.reasons
             else ""
         )
+        why = why if dated is Phase.VALID else f" ({dated.value.replace('_', ' ')})"
         self.out.print(f"{seconds:8.1f} s  approach {outcome.track:<4d} [{COLOURS[outcome.verdict]}]{WORDS[outcome.verdict]}[/]", end="")
         self.out.print(f"  {name or ''}{why}", markup=False, style="bold" if name else "dim")
 
@@ -183,7 +184,7 @@ class JournalReport(Report):
         told = ", ".join(f"{WORDS[verdict]} {count}" for verdict, count in counts.items())
         _to_journal(6, f"ended after {tally.frames} frames; {told}")
 
-    def outcome(self, outcome: Outcome, name: str | None, seconds: float) -> None:
+    def outcome(self, outcome: Outcome, name: str | None, seconds: float, dated: Phase = Phase.VALID) -> None:
         _to_journal(7, f"approach {outcome.track}: {WORDS[outcome.verdict]}")
 
 
@@ -212,7 +213,7 @@ def reporter(*, as_json: bool, quiet: bool) -> Report:
     return JournalReport(quiet=quiet) if not as_json and is_journal(2) else Report(as_json=as_json, quiet=quiet)
 
 
-def outcome_facts(outcome: Outcome, name: str | None, seconds: float) -> dict[str, Any]:
+def outcome_facts(outcome: Outcome, name: str | None, seconds: float, dated: Phase = Phase.VALID) -> dict[str, Any]:
     """An outcome as JSON-ready facts: no score."""
     return {
         "seconds": round(seconds, 2),
@@ -220,6 +221,7 @@ def outcome_facts(outcome: Outcome, name: str | None, seconds: float) -> dict[st
         "verdict": outcome.verdict.value,
         "subject": outcome.subject,
         "name": name,
+        "validity": dated.value if outcome.subject is not None else None,
         "samples": outcome.frames,
         "reasons": [reason.value for reason in outcome.reasons],
     }

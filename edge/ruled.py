@@ -12,6 +12,8 @@ SHOWN = {
     Refusal.OUTSIDE_HOURS: State.DENIED,
     Refusal.CLOCK_UNSURE: State.DENIED,
     Refusal.LATE: State.TRY_LATER,
+    Refusal.EXPIRED: State.DENIED,
+    Refusal.NOT_YET_VALID: State.DENIED,
 }
 
 

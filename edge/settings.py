@@ -42,6 +42,7 @@ Positive = Annotated[float, Field(gt=0)]
 Degrees = Annotated[float, Field(gt=0, le=90)]
 Luma = Annotated[float, Field(ge=0, le=255)]
 Count = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 Level = Literal["low", "high"]
 
 
@@ -161,6 +162,12 @@ class EnrolmentSettings(Section):
     min_samples: Count
     consistency: Share
     interval: Annotated[float, Field(ge=0)]
+    valid_days: Days
+
+
+class RetentionSettings(Section):
+    expired_days: Days
+    soon_days: Days
 
 
 class GallerySettings(Section):
@@ -308,6 +315,7 @@ class Settings(Section):
     enrolment: EnrolmentSettings
     gallery: GallerySettings
     calibration: CalibrationSettings
+    retention: RetentionSettings
     rebind: RebindSettings
     backup: BackupSettings
     audit: AuditSettings

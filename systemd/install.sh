@@ -26,7 +26,8 @@ ACTION=install ROOT="" DRY="" CAMERA="" DEVICE="" KEY=auto GPIO="" SERIAL="" MET
 NETWORK=()
 PREFIX=/opt/edge CONFIG=/etc/edge STATE=/var/lib/edge UNITS=/etc/systemd/system
 SEALED=/etc/credstore.encrypted/edge-root-key PLAIN=/etc/credstore/edge-root-key
-SERVICES=(edge-door.service edge-engine.service edge-screen.service edge-backup.service)
+SERVICES=(edge-door.service edge-engine.service edge-screen.service edge-backup.service edge-purge.service)
+TIMERS=(edge-backup.timer edge-purge.timer)
 CHANGED=0
 
 fail() {
@@ -242,9 +243,9 @@ camera() {
 
 units() {
     local unit
-    for unit in "${SERVICES[@]}" edge-backup.timer; do put "$UNITS/$unit" 0644 root < "$HERE/systemd/$unit"; done
+    for unit in "${SERVICES[@]}" "${TIMERS[@]}"; do put "$UNITS/$unit" 0644 root < "$HERE/systemd/$unit"; done
     put /usr/local/bin/edge 0755 root < "$HERE/systemd/edge"
-    for unit in edge-door edge-backup; do put "$UNITS/$unit.service.d/10-key.conf" 0644 root < <(credential); done
+    for unit in edge-door edge-backup edge-purge; do put "$UNITS/$unit.service.d/10-key.conf" 0644 root < <(credential); done
     put "$UNITS/edge-door.service.d/20-board.conf" 0644 root < <(devices)
     put "$UNITS/edge-engine.service.d/20-board.conf" 0644 root < <(devices)
     if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then put "$UNITS/edge-door.service.d/30-outputs.conf" 0644 root < <(outputs); fi
@@ -372,7 +373,7 @@ seal() {
 }
 
 start() {
-    local wanted=(edge-door.service edge-backup.timer)
+    local wanted=(edge-door.service "${TIMERS[@]}")
     if [ "$BOARD" = jetson ]; then wanted+=(edge-engine.service); fi
     if [ -n "$SCREEN" ]; then wanted+=(edge-screen.service); fi
     local unit
@@ -390,7 +391,7 @@ start() {
 remove() {
     [ -n "$FATE" ] || fail "uninstall: say --keep or --destroy: what becomes of the gallery and the keys?"
     local unit
-    for unit in edge-screen.service edge-door.service edge-engine.service edge-backup.timer edge-backup.service; do
+    for unit in edge-screen.service edge-door.service edge-engine.service "${TIMERS[@]}" edge-backup.service edge-purge.service; do
         if [ -e "$ROOT$UNITS/$unit" ]; then
             if live; then run systemctl --quiet disable --now "$unit"; else run systemctl --root="$ROOT" --quiet disable "$unit"; fi
         fi
@@ -399,7 +400,7 @@ remove() {
     drop /usr/local/bin/edge /etc/tmpfiles.d/edge.conf /etc/udev/rules.d/70-edge-gpio.rules "$PREFIX"
     if [ "$FATE" = destroy ]; then
         for unit in "$ROOT$SEALED" "$ROOT$PLAIN" "$ROOT$STATE/root.key"; do if [ -e "$unit" ]; then run shred -u "$unit"; fi; done
-        drop "$STATE" /var/lib/edge-screen /var/lib/systemd/timers/stamp-edge-backup.timer "$CONFIG" /etc/sysusers.d/edge.conf
+        drop "$STATE" /var/lib/edge-screen /var/lib/systemd/timers/stamp-edge-{backup,purge}.timer "$CONFIG" /etc/sysusers.d/edge.conf
         if live; then for unit in edge edge-screen; do if id "$unit" > /dev/null 2>&1; then run userdel "$unit"; fi; done; fi
     fi
     if live; then run systemctl daemon-reload; fi

@@ -68,6 +68,8 @@ step "the running door has taken her up" 'sleep 2; curl -fs 127.0.0.1:9464/metri
 step "the doctor finds no failure" 'edge doctor --json || [ $? = 10 ]'
 step "nothing is kept beside the program" '! edge config show | grep /opt/edge/var'
 step "the backup's unit does nothing without recipients, and does not fail" 'systemctl start edge-backup; ! systemctl is-failed edge-backup'
+step "the purge's unit runs, logs, and deletes nobody without dates" \
+    'systemctl start edge-purge; edge audit show --last 20 | grep -q purged; edge list | grep -q "Eileen Collins"'
 step "kill -9, ten times, and up again" \
     "for i in \$(seq 10); do kill -9 \$(systemctl show -P MainPID edge-door); sleep 4; $active; done; sleep 3"
 step "the audit log is unbroken" 'edge audit verify'

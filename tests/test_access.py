@@ -1,6 +1,7 @@
 """Who is let in. Times in seconds; the wall clock is a Monday noon of local time unless a test says otherwise."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.clock import synchronised as kernel_synchronised
+from edge.door.clock import synchronised_by
 from edge.door.events import Denied, Refusal, Unlock
 from edge.door.schedule import parse
-from edge.records import Outcome, Verdict
+from edge.records import ALWAYS, NEVER, Outcome, Validity, Verdict
 
 MONDAY = NEVER_SET + 4 * 86400.0  # 2026-01-05 00:00, a Monday
 NOON, NIGHT = MONDAY + 12 * 3600, MONDAY + 3 * 3600
@@ -22,8 +24,9 @@ def local(wall: float) -> tuple[int, int]:
     return minutes // 1440 % 7, minutes % 1440
 
 
-def access(schedule: str = "always", failures: int = 3, synchronised: bool = False) -> Access:
-    return Access(Rules(1.5, failures, window=60.0, pause=30.0, schedule=parse(schedule), synchronised=synchronised), local)
+def access(schedule: str = "always", failures: int = 3, synchronised: bool = False, validity: Validity = ALWAYS) -> Access:
+    rules = Rules(1.5, failures, window=60.0, pause=30.0, schedule=parse(schedule), synchronised=synchronised)
+    return Access(rules, local, {"ada": validity}.__getitem__)
 
 
 def ada(track: int, captured: float) -> Outcome:
@@ -171,3 +174,75 @@ def test_whatever_the_wall_clock_does_no_outcome_that_was_shut_at_first_sight_of
         found = rules.judge(ada(track, now), now, wall)
         assert isinstance(found, Denied)
         assert found.refusal in (Refusal.OUTSIDE_HOURS, Refusal.CLOCK_UNSURE)
+
+
+# --- dates
+
+
+TODAY = Validity(MONDAY, MONDAY + 86400)
+
+
+@pytest.mark.parametrize(
+    ("wall", "said"),
+    [
+        (MONDAY - 1, "not_yet_valid"),
+        (MONDAY, "unlock"),
+        (NOON, "unlock"),
+        (MONDAY + 86400, "expired"),
+        (12 * 3600.0, "clock_unsure"),
+    ],
+)
+def test_somebody_with_dates_is_let_in_between_them_and_the_reason_is_told(wall: float, said: str) -> None:
+    found = access(validity=TODAY).judge(ada(1, 10.0), 10.0, wall)
+    assert verdict(found) == said
+    assert found is not None
+    assert found.subject == "ada"
+
+
+def test_dates_hold_within_the_hours_and_hours_within_the_dates() -> None:
+    assert verdict(access(OFFICE, validity=TODAY).judge(ada(1, 10.0), 10.0, NOON)) == "unlock"
+    assert verdict(access(OFFICE, validity=TODAY).judge(ada(1, 10.0), 10.0, NIGHT)) == "outside_hours"
+    assert verdict(access(OFFICE, validity=NEVER).judge(ada(1, 10.0), 10.0, NOON)) == "expired"
+
+
+def test_a_clock_turned_back_brings_nobody_s_dates_back() -> None:
+    rules = access(validity=TODAY)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, MONDAY + 90_000)) == "expired"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NOON)) == "clock_unsure"
+
+
+def test_a_clock_put_forward_makes_no_dates_begin() -> None:
+    rules = access(validity=Validity(begins=MONDAY + 86400))
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, NOON)) == "not_yet_valid"
+    assert verdict(rules.judge(ada(2, 1.0), 1.0, NOON + 86400)) == "clock_unsure"
+
+
+def test_where_a_synchronised_clock_is_asked_for_dates_wait_for_it_and_those_without_do_not() -> None:
+    assert verdict(access(synchronised=True, validity=TODAY).judge(ada(1, 0.0), 0.0, NOON, False)) == "clock_unsure"
+    assert verdict(access(synchronised=True, validity=TODAY).judge(ada(1, 0.0), 0.0, NOON, True)) == "unlock"
+    assert verdict(access(synchronised=True).judge(ada(1, 0.0), 0.0, NOON, False)) == "unlock"
+
+
+def test_somebody_kept_out_by_dates_is_no_failure_and_his_approach_is_not_used_up() -> None:
+    rules = access(failures=1, validity=TODAY)
+    assert verdict(rules.judge(ada(1, 0.0), 0.0, MONDAY - 1)) == "not_yet_valid"
+    assert not rules.try_later(0.5)
+    assert verdict(rules.judge(ada(1, 1.0), 1.0, MONDAY)) == "unlock"
+
+
+@given(st.floats(MONDAY - 10**6, MONDAY + 10**6), st.floats(NEVER_SET, MONDAY + 10**6), st.booleans(), st.booleans())
+def test_whatever_the_clock_does_nobody_is_let_in_outside_of_two_clocks_dates(first: float, wall: float, one: bool, two: bool) -> None:
+    rules = access(validity=TODAY)
+    rules.look_at_clock(0.0, first, one)
+    if verdict(rules.judge(ada(1, 5.0), 5.0, wall, two)) == "unlock":
+        assert TODAY.at(wall).value == "valid"
+
+
+@pytest.mark.parametrize(
+    ("state", "made", "said"), [(0, False, True), (4, False, True), (5, True, False), (-1, True, True), (-1, False, False)]
+)
+def test_where_the_kernel_may_not_be_asked_timesyncd_s_word_counts(tmp_path: Path, state: int, made: bool, said: bool) -> None:
+    """A service with ProtectClock= is refused adjtimex(2), reading too."""
+    if made:
+        (tmp_path / "synchronized").touch()
+    assert synchronised_by(state, tmp_path / "synchronized") == said

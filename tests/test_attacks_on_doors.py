@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.inference.plan import PlanError
 from edge.inference.plans import POINTER, PlanStore
-from edge.records import Code
+from edge.records import ALWAYS, NEVER, Code
 from edge.template.protect import RowCipher, TemplateError, open_record
 from evaluation import schemes
 from evaluation.attacks import backups, bench, climbing, edits, parsers, strangers
@@ -56,7 +56,7 @@ def test_every_edit_changes_the_file(edit: str, door: Door, tmp_path: Path, rule
     foreign = Door(tmp_path, rule, stranger[None], "foreign")
     edits.restored(door.path.parent, tmp_path / "old")
     with door.opened() as gallery:
-        gallery.revoke(door.ids[-1])
+        edits.end(gallery, door)
     before = door.path.read_bytes()
     act = (edits.EDITS | edits.REPLAYS | edits.ROLL_BACKS)[edit]
     act(edits.Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, tmp_path / "old", np.random.default_rng(0)))
@@ -67,8 +67,13 @@ def test_an_edit_that_does_let_somebody_in_is_counted(door: Door, faces: Faces) 
     """The yard-stick of the edits: here the door itself enrols the stranger, and does not revoke."""
     codes, strange = faces.codes[0], faces.projection.codes(faces.strangers[:1])[0]
     with door.opened() as gallery:
-        gallery.revoke(door.ids[-1])
+        edits.end(gallery, door)
     assert not edits.admitted(door, codes[: edits.PEOPLE], strange)
+    with door.opened() as gallery:
+        gallery.limit(door.ids[-2], ALWAYS)
+    assert edits.admitted(door, codes[: edits.PEOPLE], strange)
+    with door.opened() as gallery:
+        gallery.limit(door.ids[-2], NEVER)
     with door.opened() as gallery:
         gallery.enrol("stranger", [Code(strange, 8)])
     assert edits.admitted(door, codes[: edits.PEOPLE], strange)

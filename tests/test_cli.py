@@ -230,7 +230,7 @@ def test_nobody_or_two_people_on_a_picture_is_a_failure_to_enrol(desk: Desk) -> 
 def test_doctor_names_each_check_once_and_its_exit_code_is_its_worst_state(desk: Desk) -> None:
     (found,) = desk.facts("doctor", code=10)
     states = {check["id"]: check["state"] for check in found["checks"]}
-    expected = ["config", "network", "plan", "kernel", "key", "gallery", "threshold", "camera", "disk", "clock"]
+    expected = ["config", "network", "plan", "kernel", "key", "gallery", "validity", "threshold", "camera", "disk", "clock"]
     expected += ["temperature", "permissions", "audit", "units", "outputs", "screen"]
     assert list(states) == expected
     assert states["gallery"] == states["key"] == "warn"
@@ -350,3 +350,28 @@ def test_the_pin_is_set_from_a_pipe_and_a_weak_one_refused(desk: Desk) -> None:
     ]
     assert codes == [14, 0]
     assert "271828" not in (desk.folder / "pin").read_text()
+
+
+def test_a_person_with_an_end_is_recognised_and_said_to_have_expired(desk: Desk) -> None:
+    (enrolled,) = desk.facts("enrol", COLLINS, desk.collins, "--from", "2026-01-01", "--until", "2099-12-31T12:00Z")
+    assert (enrolled["valid_until"], enrolled["validity"]) == ("2099-12-31T12:00:00Z", "valid")
+    (changed,) = desk.facts("validity", COLLINS, "--until", "2026-01-31T12:00Z")
+    assert changed["validity"] == "expired"
+    (line,) = desk.facts("identify", desk.collins)
+    assert [(face["name"], face["validity"]) for face in line["faces"]] == [(COLLINS, "expired")]
+    assert desk.facts("list")[0]["subjects"][0]["valid_until"] == "2026-01-31T12:00:00Z"
+    assert "ends before it begins" in desk.edge("validity", COLLINS, "--until", "2025-01-01", code=2).stderr
+    assert desk.facts("purge", "--dry-run")[0]["dry_run"] is True
+    assert desk.facts("validity", COLLINS, "--always")[0] == {
+        "name": COLLINS,
+        "subject": enrolled["subject"],
+        "valid_from": None,
+        "valid_until": None,
+        "validity": "valid",
+    }
+    assert [line["kind"] for line in desk.facts("audit", "show")].count("validity") == 2
+
+
+def test_nobody_is_enrolled_with_an_end_that_is_over(desk: Desk) -> None:
+    assert "is over already; nobody was enrolled" in desk.edge("enrol", COLLINS, desk.collins, "--until", "2020-01-01", code=2).stderr
+    assert desk.facts("list") == [{"subjects": []}]

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from edge.service.link import (
     EnrolStart,
     EnrolTry,
     Hint,
+    Limit,
     ListPeople,
     Lock,
     Renew,
@@ -32,6 +34,7 @@ from edge.service.link import (
     Turn,
     Unlock,
 )
+from edge.validity import end_in, prolonged, shown
 from tests.twins import ScriptedAcquirer, face_at, frame
 
 ADA, EVE = 1, 2
@@ -89,6 +92,12 @@ class Clerk:
         found, before = self.stored[subject]
         self.stored[subject] = (found, session or before)
         return found
+
+    def limit(self, subject: str, days: int | None) -> Subject:
+        found, session = self.stored[subject]
+        changed = replace(found, validity=prolonged(found.validity, days, time.time()))
+        self.stored[subject] = (changed, session)
+        return changed
 
 
 class Pin:
@@ -193,6 +202,7 @@ def open_desk(kiosk: Kiosk) -> Kiosk:
         ListPeople(id=1),
         Revoke(id=1, subject=IDS[0]),
         Renew(id=1, subject=IDS[0]),
+        Limit(id=1, subject=IDS[0], days=0),
         Lock(id=1),
     ],
     ids=lambda command: command.do,
@@ -345,6 +355,19 @@ def test_people_are_listed_by_page_and_search_and_revoked_with_a_receipt_without
     assert "Ada" not in receipt
     assert open_desk.says(Renew(id=7, subject=IDS[1])).receipt is not None
     assert open_desk.says(Revoke(id=8, subject=IDS[0])).trouble is Trouble.NO_SUBJECT
+
+
+def test_an_operator_says_until_when_somebody_may_pass_and_sees_it(open_desk: Kiosk) -> None:
+    enrol(open_desk, "Ada")
+    seen = []
+    for days in (0, 30, None):
+        receipt = open_desk.says(Limit(id=5, subject=IDS[0], days=days)).receipt
+        assert receipt is not None
+        assert receipt.startswith(IDS[0])
+        (person,) = open_desk.says(ListPeople(id=6)).people
+        seen.append((person.begins, person.ends, person.phase))
+    today = time.time()
+    assert seen == [("", time.strftime("%Y-%m-%d"), "valid"), ("", shown(end_in(today, 30), end=True), "valid"), ("", "", "valid")]
 
 
 def test_a_defect_is_told_without_its_text_and_the_desk_goes_on() -> None:

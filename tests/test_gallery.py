@@ -219,10 +219,10 @@ def test_the_file_tells_neither_names_nor_codes_nor_times(gallery: Gallery) -> N
 
 
 def test_the_file_is_marked_as_documented(gallery: Gallery) -> None:
-    """SQLite's header: write-ahead log (2, 2), user_version 2, application_id EdgF."""
+    """SQLite's header: write-ahead log (2, 2), user_version 3, application_id EdgF."""
     header = gallery.path.read_bytes()[:100]
     assert header[18:20] == b"\x02\x02"
-    assert (header[60:64], header[68:72]) == (b"\0\0\0\x02", b"EdgF")
+    assert (header[60:64], header[68:72]) == (b"\0\0\0\x03", b"EdgF")
 
 
 def test_only_the_owner_may_read_the_files(gallery: Gallery) -> None:

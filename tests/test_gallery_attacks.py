@@ -138,7 +138,7 @@ def put_back(path: Path, ana: str) -> None:
         row = db.execute("SELECT * FROM subjects WHERE id = ?", (ana,)).fetchone()
     with opened(path) as gallery:
         gallery.revoke(ana)
-    altered(path, "INSERT INTO subjects VALUES (?, ?)", *row)
+    altered(path, "INSERT INTO subjects VALUES (?, ?, ?)", *row)
 
 
 @pytest.mark.parametrize("damage", [spoil, put_back])
@@ -146,6 +146,7 @@ def test_renewal_lets_nobody_in_whose_record_does_not_open_or_who_was_revoked(pa
     ana = id_of(path, "Ana")
     damage(path, ana)
     with opened(path) as gallery:
+        unlock(gallery, damage is put_back)
         with pytest.raises(GalleryError, match=f"the record of subject {ana} is altered or revoked"):
             gallery.renew(ana, [CLEO])
         assert not matches(gallery, CLEO)

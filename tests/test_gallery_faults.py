@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], type[GalleryError], str]] = {
     "cut after a page": (lambda path: os.truncate(path, 4096), DamagedGalleryError, r"is cut short \(4096 of \d+ bytes\): restore"),
     "cut in the last page": (lambda path: os.truncate(path, path.stat().st_size - 1), DamagedGalleryError, "is cut short"),
     "foreign": (foreign, ForeignFileError, r"database of another program \(application id 0x00000000\): name another file"),
-    "newer file": (edit("PRAGMA user_version = 3"), NewerGalleryError, "has format 3, this program knows 2: update"),
+    "newer file": (edit("PRAGMA user_version = 4"), NewerGalleryError, "has format 4, this program knows 3: update"),
     "no version": (edit("PRAGMA user_version = 0"), DamagedGalleryError, "has no format number: restore a backup"),
     "newer templates": (edit("UPDATE meta SET format = 2"), NewerGalleryError, "templates of format 2, this program"),
     "no facts": (edit("DELETE FROM meta"), DamagedGalleryError, "table meta is damaged: restore a backup"),

@@ -19,6 +19,7 @@ from edge.gallery.head import EMPTY, Head, Signer, xor
 from edge.gallery.state import WITNESS_PAUSE
 from edge.keys import Keyring
 from edge.template.protect import TemplateError, derive
+from tests.older_gallery import as_version_1
 from tests.test_gallery import KEYRING, NETWORK, code
 
 ANA, BEN = code(), code()
@@ -157,7 +158,7 @@ def test_rows_of_a_revoked_subject_put_back_from_a_copy_do_not_match_even_where_
         subject = db.execute("SELECT * FROM subjects WHERE id = ?", (old[1],)).fetchone()
     with opened(path) as gallery:
         gallery.revoke(old[1])
-    altered(path, "INSERT INTO subjects VALUES (?, ?)", *subject)
+    altered(path, "INSERT INTO subjects VALUES (?, ?, ?)", *subject)
     altered(path, "INSERT INTO templates VALUES (?, ?, ?)", *old)
     with opened(path) as gallery:
         with pytest.raises(AlteredGalleryError, match="added, removed or put back"):
@@ -182,15 +183,15 @@ def double(path: Path, table: str, row: tuple[str, str, bytes]) -> None:
     altered(path, f"INSERT INTO {table} VALUES (?, ?, ?)", *row)
 
 
-def revoked_and_put_back(path: Path, subject: tuple[str, bytes]) -> None:
+def revoked_and_put_back(path: Path, subject: tuple[str, bytes, str]) -> None:
     """The person's record comes back, and the note of the revocation goes."""
     altered(path, "DELETE FROM revocations")
-    altered(path, "INSERT INTO subjects VALUES (?, ?)", *subject)
+    altered(path, "INSERT INTO subjects VALUES (?, ?, ?)", *subject)
 
 
-def subject_of(path: Path, identity: str) -> tuple[str, bytes]:
+def subject_of(path: Path, identity: str) -> tuple[str, bytes, str]:
     with closing(sqlite3.connect(path)) as db:
-        row: tuple[str, bytes] = db.execute("SELECT * FROM subjects WHERE id = ?", (identity,)).fetchone()
+        row: tuple[str, bytes, str] = db.execute("SELECT * FROM subjects WHERE id = ?", (identity,)).fetchone()
     return row
 
 
@@ -363,10 +364,7 @@ def test_a_witness_that_cannot_be_written_stops_no_change_and_is_made_up_for(tmp
 
 
 def test_a_gallery_of_version_1_is_signed_by_its_operator_once(path: Path) -> None:
-    for table in ("head", "changes", "former", "facts"):
-        altered(path, f"DROP TABLE {table}")
-    altered(path, "DELETE FROM _sqlite_migrations WHERE name = 'signed_head'")
-    altered(path, "PRAGMA user_version = 1")
+    as_version_1(path, KEYRING)
     path.with_name("gallery.head").unlink()
     with opened(path) as gallery:
         with pytest.raises(AlteredGalleryError, match="never signed"):
@@ -413,4 +411,4 @@ def test_a_head_is_a_sealed_record_under_the_key_and_the_associated_data_of_the_
     sealed = signer.seal(Head("ab" * 16, 5, bytes(16)), where)
     cipher = AESGCM(bytes.fromhex(VECTORS["head_record_key"]))
     facts = json.loads(cipher.decrypt(sealed[:12], sealed[12:], bytes.fromhex(VECTORS["associated_data"][where])))
-    assert facts == {"counter": 5, "gallery": "ab" * 16, "members": "00" * 16, "replaces": ""}
+    assert facts == {"counter": 5, "gallery": "ab" * 16, "members": "00" * 16, "replaces": "", "rule": 2}

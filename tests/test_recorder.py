@@ -41,6 +41,18 @@ def test_start_outcomes_and_stop_by_verdict_and_id_without_a_name() -> None:
     ]
 
 
+def test_an_outcome_that_the_rules_refuse_says_so_and_the_next_does_not() -> None:
+    disk = Disk()
+    recorder = Recorder(disk, print)
+    recorder.refused("expired", ADA.subject)
+    recorder.decided(ADA, "Ada")
+    recorder.decided(ADA, "Ada")
+    recorder.refused("try_later", None)
+    recorder.decided(NOBODY, None)
+    recorder.close()
+    assert [facts.get("denied") for kind, facts in disk.lines if kind == "outcome"] == ["expired", None, None]
+
+
 def test_a_full_disk_is_told_once_and_the_log_says_how_many_lines_it_misses() -> None:
     disk, said = Disk(range(3, 7)), list[str]()
     recorder = Recorder(disk, said.append)

@@ -7,9 +7,11 @@ import pytest
 from edge.door.access import Access, Rules
 from edge.door.door import Door
 from edge.door.schedule import parse
-from edge.records import Outcome, Verdict
+from edge.outputs import silent_door
+from edge.records import ALWAYS, NEVER, Outcome, Validity, Verdict
 from edge.ruled import RuledScreen
 from edge.service.messages import State
+from edge.settings import load_settings
 
 ADA = Outcome(Verdict.IDENTIFIED, 7, 10.0, 10.0, 3, "a" * 32)
 EVE = Outcome(Verdict.UNKNOWN, 8, 10.0, 10.0, 3)
@@ -56,6 +58,27 @@ def test_the_screen_shows_what_the_door_does(schedule: str, now: float, outcome:
     for watcher in (place, screen):
         watcher.decided(outcome, name)
     assert page.shown == [shown]
+
+
+@pytest.mark.parametrize("validity", [NEVER, Validity(begins=2_000_000_000.0)], ids=["expired", "not yet valid"])
+def test_somebody_known_outside_of_his_dates_is_denied_also_where_a_screen_is_all_there_is(validity: Validity) -> None:
+    page = Page()
+    place = silent_door(load_settings(), print, live=False, validity=lambda subject: validity)
+    screen = RuledScreen(page, place)
+    for outcome, name in ((ADA, "Ada"), (EVE, None)):
+        for watcher in (place, screen):
+            watcher.decided(outcome, name)
+    assert page.shown == [(7, State.DENIED), (8, None)]
+
+
+def test_where_a_screen_is_all_there_is_everybody_else_is_welcomed() -> None:
+    page = Page()
+    place = silent_door(load_settings(), print, live=False, validity=lambda subject: ALWAYS)
+    screen = RuledScreen(page, place)
+    for outcome in [EVE] * 20 + [ADA]:
+        for watcher in (place, screen):
+            watcher.decided(outcome, "Ada" if outcome is ADA else None)
+    assert page.shown == [(8, None)] * 20 + [(7, "Ada")]
 
 
 def test_after_too_many_failures_everybody_is_asked_to_try_later() -> None:

@@ -204,12 +204,16 @@ def tried(hand: Hand) -> bool:
 
 
 def revoke_first(hand: Hand) -> None:
-    """People, the first, revoke: two touches after the PIN."""
+    """People, the first: two touches change the date until which she may pass, two more revoke."""
     hand.unlock()
     hand.touch("menu_people")
     hand.touch("person_0")
+    hand.touch("endMonth")
+    hand.comes(lambda: "The date is changed. Receipt" in hand.text("note") and hand.bridge.property("people")[0]["ends"] != "")
+    hand.touch("person_0")
+    assert hand.text("dates") == f"May pass until {hand.bridge.property('people')[0]['ends']}"
     hand.touch("revoke")
-    hand.comes(lambda: "Receipt" in hand.text("note"))
+    hand.comes(lambda: "Revoked. Receipt" in hand.text("note"))
     assert "Ada" not in hand.text("note")
 
 

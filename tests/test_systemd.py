@@ -13,7 +13,8 @@ from tests.test_docs import commands
 
 ROOT = Path(__file__).parent.parent
 UNITS = ROOT / "systemd"
-SERVICES = ("edge-door.service", "edge-engine.service", "edge-screen.service", "edge-backup.service")
+SERVICES = ("edge-door.service", "edge-engine.service", "edge-screen.service", "edge-backup.service", "edge-purge.service")
+TIMERS = ("edge-backup.timer", "edge-purge.timer")
 ALL = ("--gpio", "--serial", "/dev/ttyUSB0", "--network", "192.0.2.0/24", "--network", "2001:db8::/32", "--screen", "--metrics", "9464")
 KEPT = ("etc/edge/10-site.toml", "etc/edge/00-installed.toml", "var/lib/edge/gallery.db", "etc/credstore.encrypted/edge-root-key")
 
@@ -69,9 +70,7 @@ def tree(tmp_path: Path) -> Tree:
 def test_verify_finds_not_one_line_to_say(tree: Tree, board: str, options: tuple[str, ...]) -> None:
     """It exits 0 on unknown keys, so its lines count."""
     tree.with_machine().install("--no-program", "--board", board, *options)
-    done = subprocess.run(
-        [str(analyze), "verify", "--man=no", f"--root={tree.root}", *SERVICES, "edge-backup.timer"], capture_output=True, text=True
-    )
+    done = subprocess.run([str(analyze), "verify", "--man=no", f"--root={tree.root}", *SERVICES, *TIMERS], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -163,7 +162,7 @@ def test_the_program_accepts_the_settings_that_the_installer_writes(tree: Tree, 
 )
 def test_the_key_comes_in_the_way_that_this_systemd_knows(tree: Tree, version: str, line: str) -> None:
     tree.install("--no-program", "--systemd", version)
-    for unit in ("edge-door", "edge-backup"):
+    for unit in ("edge-door", "edge-backup", "edge-purge"):
         assert tree.unit(f"{unit}.service.d/10-key.conf").splitlines()[-1] == line
     assert "Credential" not in tree.unit("edge-screen.service") + tree.unit("edge-engine.service"), "they need no key and get none"
 
@@ -282,7 +281,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 def test_every_service_runs_a_command_of_the_program_as_a_user_of_its_own(service: str) -> None:
     unit = (UNITS / service).read_text()
     (command,) = re.findall(r"^ExecStart=/opt/edge/\.venv/bin/edge ([a-z]+) .*--config /etc/edge", unit, re.M)
-    assert command in commands() | {"screen", "backup"}
+    assert command in commands() | {"screen"}
     (user,) = re.findall(r"^User=(.*)$", unit, re.M)
     assert user == ("edge-screen" if "screen" in service else "edge")
 

@@ -33,6 +33,8 @@ class Refusal(str, Enum):
     CLOCK_UNSURE = "clock_unsure"
     LATE = "late"
     REPEATED = "repeated"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
 
 
 class Leaf(str, Enum):

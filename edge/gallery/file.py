@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from edge.template.protect import require_sha256
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 LAST_EPOCH = 2**32 - 1  # the labels of the keys hold 32 bits
+Convert = Callable[[sqlite3.Connection], None]
 _META = "format, network, m, q, transform_epoch, row_epoch, key_check, device"
 
 
@@ -168,11 +169,12 @@ def reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
 
 
-def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience: float) -> GalleryFile:
+def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience: float, convert: Convert) -> GalleryFile:
     """Opens the gallery at ``path``, after making it if it is not there and ``create`` says so.
 
     ``expected`` gives the facts a new gallery gets and an old one must have; only its epochs may differ. head: sealed, of a new gallery.
-    patience: seconds to wait for another process. Raises the errors of edge.gallery.errors, each before anything in the file is changed.
+    patience: seconds to wait for another process. convert: what an older file needs besides new columns, in the same
+    transaction. Raises the errors of edge.gallery.errors, each before anything in the file is changed.
     """
     if create and not os.path.lexists(path):
         _create(path, expected, head)
@@ -180,7 +182,7 @@ def open_file(path: Path, expected: Meta, head: bytes, *, create: bool, patience
     _check_rights(path)
     with translated(path):
         _check_content(path, expected, patience)
-        return GalleryFile(path, _connect(path, patience), patience)
+        return GalleryFile(path, _connect(path, patience, convert), patience)
 
 
 def _check_header(path: Path) -> None:
@@ -267,12 +269,12 @@ def require_fit(path: Path, found: Meta, expected: Meta) -> None:
         raise OtherDeviceError(f"gallery {path}: belongs to device {found.device}, this is {expected.device}: {way_out}")
 
 
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
+def _connect(path: Path, patience: float, convert: Convert) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         _configure(connection, patience)
         connection.execute("PRAGMA journal_mode=WAL").fetchall()  # a copy, or one that a restore was killed on, has another
-        _migrate(connection)
+        _migrate(connection, convert)
     except BaseException:
         connection.close()
         raise
@@ -296,12 +298,15 @@ def _wait_for_others(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}").fetchall()
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection, convert: Convert) -> None:
     """Brings the tables to this program's version, all steps in one transaction."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
         return
     with _transaction(connection, "BEGIN IMMEDIATE"):
+        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+            return  # another process was first
         MIGRATIONS.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+        convert(connection)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
@@ -331,7 +336,7 @@ def _fill(draft: Path, meta: Meta, head: bytes) -> None:
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         _configure(connection, patience=0)
-        _migrate(connection)
+        _migrate(connection, lambda empty: None)
         sizes = (meta.network.sha256, meta.network.m, meta.network.q)
         facts = (meta.format, *sizes, meta.transform_epoch, meta.row_epoch, meta.key_check, meta.device)
         connection.execute(f"INSERT INTO meta (id, {_META}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", facts)  # noqa: S608 - fixed column names

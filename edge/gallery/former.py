@@ -8,6 +8,7 @@ from pathlib import Path
 from edge.gallery.file import NetworkId, reader
 from edge.gallery.live import Live
 from edge.gallery.sealer import Sealer
+from edge.gallery.versions import new_version
 from edge.template.protect import TemplateError
 
 TABLE = "former"
@@ -36,11 +37,11 @@ class Former:
 
 def load_former(db: sqlite3.Connection, current: Sealer, before: Former | None) -> Former | None:
     """What the file holds of them; None where no window is open or its record does not open. before: what was loaded last."""
-    row = db.execute("SELECT sealed FROM facts WHERE name = ?", (_FACT,)).fetchone()
+    row = db.execute("SELECT sealed, version FROM facts WHERE name = ?", (_FACT,)).fetchone()
     if row is None:
         return None
     try:
-        facts = current.open_facts("fact", _FACT, row[0])
+        facts = current.open_facts("fact", _FACT, *row)
     except TemplateError:
         return None
     network = NetworkId(str(facts["network"]), int(str(facts["m"])), int(str(facts["q"])))
@@ -60,17 +61,21 @@ def is_moving(path: Path) -> bool:
         return False
 
 
-def open_window(db: sqlite3.Connection, current: Sealer, network: NetworkId, until: datetime) -> None:
-    """Makes the references of ``network``, all those in the file, the former ones until a wall-clock time."""
+def open_window(db: sqlite3.Connection, current: Sealer, network: NetworkId, until: datetime) -> str:
+    """Makes the references of ``network``, all those in the file, the former ones until a wall-clock time. The version of that record."""
+    version = new_version()
     facts = {"network": network.sha256, "m": str(network.m), "q": str(network.q), "until": until.strftime(STAMP)}
     db.execute(f"INSERT INTO {TABLE} SELECT id, subject, template FROM templates")  # noqa: S608 - a fixed name
     db.execute("DELETE FROM templates")
-    db.execute("INSERT INTO facts (name, sealed) VALUES (?, ?)", (_FACT, current.seal_facts("fact", _FACT, facts)))
+    sealed = current.seal_facts("fact", _FACT, facts, version)
+    db.execute("INSERT INTO facts (name, sealed, version) VALUES (?, ?, ?)", (_FACT, sealed, version))
+    return version
 
 
-def close_window(db: sqlite3.Connection) -> list[str]:
-    """Deletes the former references and the record of the window; the ids that went."""
+def close_window(db: sqlite3.Connection) -> tuple[list[str], list[str]]:
+    """Deletes the former references and the record of the window; the ids and the version that went."""
     went = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE}")]  # noqa: S608 - a fixed name
     db.execute(f"DELETE FROM {TABLE}")  # noqa: S608 - a fixed name
+    versions = [version for (version,) in db.execute("SELECT version FROM facts WHERE name = ?", (_FACT,))]
     db.execute("DELETE FROM facts WHERE name = ?", (_FACT,))
-    return went
+    return went, versions

@@ -4,7 +4,7 @@ import re
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,18 +13,20 @@ from types import TracebackType
 from edge.errors import GalleryError, SubjectError
 from edge.gallery import renewal
 from edge.gallery.block import Signed
+from edge.gallery.dates import as_facts
 from edge.gallery.errors import AlteredGalleryError
 from edge.gallery.file import Meta, NetworkId, open_file, read_meta
 from edge.gallery.former import Former
 from edge.gallery.head import Head, Signer
-from edge.gallery.integrity import Integrity, first_head
+from edge.gallery.integrity import Integrity, first_head, sign_versions
 from edge.gallery.labels import is_id, nearest, normalised
-from edge.gallery.live import Live
+from edge.gallery.live import OWN_FACTS, Live
 from edge.gallery.records import Damage, Event, Report, Subject
 from edge.gallery.renewal import Tell, untold
 from edge.gallery.sealer import Sealer
 from edge.gallery.state import State, now_text
-from edge.records import Candidate, Code, Symbols
+from edge.gallery.versions import give_versions, new_version
+from edge.records import ALWAYS, Candidate, Code, Symbols, Validity
 from edge.template.protect import FORMAT_VERSION, Keys, TemplateError
 from edge.words import counted
 
@@ -53,9 +55,14 @@ def open_gallery(
         raise ValueError("device: must not be empty")
     first = Meta(FORMAT_VERSION, network, transform_epoch=1, row_epoch=1, key_check=keys.check_value(), device=device)
     integrity = Integrity(Signer(keys.head_key()), witness)
-    file = open_file(Path(path), first, first_head(integrity.signer), create=create, patience=patience)
+    sealer = Sealer(keys, network, device, (1, 1))
+
+    def convert(db: sqlite3.Connection) -> None:
+        sign_versions(db, integrity.signer, give_versions(db, sealer))
+
+    file = open_file(Path(path), first, first_head(integrity.signer), create=create, patience=patience, convert=convert)
     try:
-        return Gallery(State(file, Sealer(keys, network, device, (1, 1)), integrity, first))
+        return Gallery(State(file, sealer, integrity, first))
     except BaseException:
         file.close()
         raise
@@ -155,25 +162,35 @@ class Gallery:
         self._state.require_unaltered()
         return self._state.former.live.search(code, limit, within) if self._state.former is not None else []
 
-    def enrol(self, label: str, codes: Sequence[Code], *, subject_id: str | None = None, check: Check = _no_check) -> Subject:
+    def enrol(
+        self,
+        label: str,
+        codes: Sequence[Code],
+        *,
+        subject_id: str | None = None,
+        validity: Validity = ALWAYS,
+        check: Check = _no_check,
+    ) -> Subject:
         """Stores one reference per plain code, all or none: for a new subject or, with ``subject_id``, for the one of that name and id.
 
-        check: called when nobody else can change the gallery any more; what it raises stops the enrolment. SubjectError for an impossible
-        name or another person's id; GalleryError if it cannot be stored.
+        validity: of a new subject. check: called when nobody else can change the gallery any more; what it raises stops the enrolment.
+        SubjectError for an impossible name or another person's id; GalleryError if it cannot be stored.
         """
         name = normalised(label)
         with self._state.changing() as db:
             check()
             identity = secrets.token_hex(16) if subject_id is None else self._named(subject_id, name).id
-            facts = {"created": now_text(), "label": name}
-            sealed = self._state.live.sealer.seal_facts("subject", identity, facts)
+            stated = {fact: text for fact, text in as_facts(validity).items() if text is not None}
+            facts, version = {"created": now_text(), "label": name, **stated}, new_version()
+            sealed = self._state.live.sealer.seal_facts("subject", identity, facts, version)
             if subject_id is None:
-                db.execute("INSERT INTO subjects (id, sealed) VALUES (?, ?)", (identity, sealed))
+                db.execute("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", (identity, sealed, version))
             added = self._state.insert(db, identity, self._state.live.sealer.planes(codes))
-            self._state.sign(db, came=[row.reference for row in added], subject=identity)
+            came = [row.reference for row in added] + ([version] if subject_id is None else [])
+            self._state.sign(db, came=came, subject=identity)
             self._state.log(db, "enrolled", identity)
         if subject_id is None:
-            self._state.live.know(identity, sealed, facts)
+            self._state.live.know(identity, sealed, version, facts)
         self._state.live.append(added)
         self._state.followed()
         return self._named(identity, name)
@@ -190,8 +207,9 @@ class Gallery:
             if not gone:
                 _require_subject(db, subject_id)
             self._state.delete(db, gone)
+            versions = [version for (version,) in db.execute("SELECT version FROM subjects WHERE id = ?", (subject_id,))]
             db.execute("DELETE FROM subjects WHERE id = ?", (subject_id,))
-            self._state.sign(db, went=gone, subject=subject_id)
+            self._state.sign(db, went=[*gone, *versions], subject=subject_id)
             sealed = self._state.live.sealer.seal_facts("revocation", subject_id, {"time": now_text()})
             db.execute("INSERT OR REPLACE INTO revocations (subject, sealed) VALUES (?, ?)", (subject_id, sealed))
             self._state.log(db, "revoked", subject_id)
@@ -228,6 +246,47 @@ class Gallery:
         self._state.live.append(added)
         self._state.followed()
         self._state.file.erase()
+
+    def validity(self, subject_id: str) -> Validity:
+        """When a subject may pass; never, where nobody of that id is known. Reads nothing of the file."""
+        return self._state.live.validity(subject_id)
+
+    def limit(self, subject_id: str, validity: Validity) -> Subject:
+        """Says anew when a subject may pass. Errors as in ``amend``."""
+        return self.amend(subject_id, as_facts(validity))
+
+    def facts(self, subject_id: str) -> Mapping[str, str]:
+        """The facts of a subject's sealed record besides name and time of enrolment; none of one who is not known."""
+        return self._state.live.facts(subject_id)
+
+    def amend(self, subject_id: str, facts: Mapping[str, str | None], *, check: Check = _no_check) -> Subject:
+        """Changes a subject's sealed record: each fact named here gets that text, None takes it out, the others stay.
+
+        The record gets a new version and the gallery counts a change, so that the one before cannot be put back; other processes follow at
+        their next ``refresh``. check: as in ``enrol``. ValueError for label and created. SubjectError for an id that is not there;
+        GalleryError if the record does not open or the subject was revoked.
+        """
+        if own := [name for name in OWN_FACTS if name in facts]:
+            raise ValueError(f"facts {own}: are set at enrolment alone")
+        with self._state.changing() as db:
+            check()
+            _require_subject(db, subject_id)
+            subject = self._state.live.subject(subject_id)
+            if subject is None:
+                raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
+            ((before,),) = db.execute("SELECT version FROM subjects WHERE id = ?", (subject_id,))
+            merged = {"created": subject.created, "label": subject.label, **self.facts(subject_id), **facts}
+            kept = {name: value for name, value in merged.items() if value is not None}
+            version = new_version()
+            sealed = self._state.live.sealer.seal_facts("subject", subject_id, kept, version)
+            db.execute("UPDATE subjects SET sealed = ?, version = ? WHERE id = ?", (sealed, version, subject_id))
+            self._state.sign(db, came=[version], went=[before], subject=subject_id)
+            self._state.log(db, "amended", subject_id)
+        for live in self._state.lives:
+            live.know(subject_id, sealed, version, kept)
+        self._state.followed()
+        self._state.file.erase()
+        return self._named(subject_id, subject.label)
 
     def rotate(self, *, transform: bool = False, tell: Tell = untold) -> None:
         """Seals every reference anew under the next row epoch and, with ``transform``, recodes it to the next transform epoch.

@@ -18,6 +18,7 @@ from edge.template.protect import derive, open_record, seal_record
 
 MEMBER_BYTES = 16
 EMPTY = bytes(MEMBER_BYTES)
+RULE = 2  # what ``members`` sums: references alone (1), or the versions of sealed records too (2)
 _CHUNK = 4096
 
 Scope = tuple[str, str, int, int]
@@ -26,20 +27,23 @@ Scope = tuple[str, str, int, int]
 
 @dataclass(frozen=True)
 class Head:
-    """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of its references' ids.
+    """What is signed: the gallery's own random id (32 hex digits), its number of changes so far, and the sum of the ids of its
+    references and the versions of its records.
 
-    replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place.
-    contents: ``Signer.contents`` of the rows of the present references, as far as they open; None where nobody has summed them.
+    replaces: SHA-256, in hex, of the witness of the gallery or the keys before, for as long as that one may still be in its place. rule: of
+    the sum; 1 in what a program signed that knew no versions. contents: ``Signer.contents`` of the rows of the present references, as far
+    as they open; None where nobody has summed them.
     """
 
     gallery: str
     counter: int
     members: bytes
     replaces: str = ""
+    rule: int = RULE
     contents: bytes | None = None
 
     def next(self, change: bytes, contents: bytes | None = None) -> "Head":
-        """The head after one more change. change: ``Signer.members`` of every id that came or went. contents: as they are after it."""
+        """The head after one more change. change: ``Signer.members`` of every id and version that came or went. contents: after it."""
         return Head(self.gallery, self.counter + 1, xor(self.members, change), contents=contents)
 
 
@@ -72,7 +76,8 @@ class Signer:
 
     def seal(self, head: Head, where: str) -> bytes:
         """The head as a sealed record of that place."""
-        facts = {"counter": head.counter, "gallery": head.gallery, "members": head.members.hex(), "replaces": head.replaces}
+        facts: dict[str, object] = {"counter": head.counter, "gallery": head.gallery, "members": head.members.hex()}
+        facts |= {"replaces": head.replaces, "rule": head.rule}
         if head.contents is not None:
             facts["contents"] = head.contents.hex()
         return seal_record(json.dumps(facts).encode(), self._record_key, "head", where)
@@ -81,7 +86,8 @@ class Signer:
         """The head again. Raises TemplateError if it was altered, moved, or sealed under another key."""
         facts = json.loads(open_record(sealed, self._record_key, "head", where))
         contents = bytes.fromhex(facts["contents"]) if "contents" in facts else None
-        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"], contents)
+        rule = facts.get("rule", 1)
+        return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"], rule, contents)
 
 
 def xor(one: bytes, other: bytes) -> bytes:

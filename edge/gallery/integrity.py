@@ -1,4 +1,4 @@
-"""Whether a gallery is the one that was signed: every reference and no other, and the newest copy of it that this device has seen."""
+"""Whether a gallery is the one that was signed: every reference and record and no other, and the newest copy this device has seen."""
 
 import secrets
 import sqlite3
@@ -8,8 +8,9 @@ from heapq import merge
 from pathlib import Path
 
 from edge.gallery.block import Signed
-from edge.gallery.head import EMPTY, Head, Signer, xor
+from edge.gallery.head import EMPTY, RULE, Head, Signer, xor
 from edge.gallery.live import Live
+from edge.gallery.schema import VERSIONED
 from edge.gallery.witness import Witness
 from edge.template.protect import TemplateError
 
@@ -17,6 +18,7 @@ _PLACE = "gallery"
 KEPT = 64  # changes whose subject is told; who missed more looks at everything
 # in the order of the tables themselves: SQLite would read an index alone, and a damaged one must hide nobody
 _IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM former NOT INDEXED ORDER BY id")
+_VERSIONS = tuple(f"SELECT version FROM {table} NOT INDEXED ORDER BY version" for table, _, _ in VERSIONED)  # noqa: S608 - fixed names
 
 
 def first_head(signer: Signer) -> bytes:
@@ -56,7 +58,7 @@ class Integrity:
         return self._head
 
     def is_at(self, db: sqlite3.Connection, head: Head) -> bool:
-        """Whether the file is signed so, and its references are those."""
+        """Whether the file is signed so, and its references and records are those."""
         return self._head == head and _members(db, self.signer) == head.members
 
     def signed(self, db: sqlite3.Connection) -> Signed:
@@ -82,8 +84,10 @@ class Integrity:
         except TemplateError:
             return "its signature does not open"
         self._head = head
+        if head.rule != RULE:
+            return "its signature is one of an older program, and not over what is here"
         if _members(db, self.signer, live) != head.members:
-            return "its references are not those that were signed: some were added, removed or put back by another program"
+            return "its references or records are not those that were signed: some were added, removed or put back by another program"
         return self._unwitnessed(head)
 
     def _unwitnessed(self, head: Head) -> str | None:
@@ -117,8 +121,8 @@ class Integrity:
         subject: str | None = None,
         contents: bytes | None = None,
     ) -> None:
-        """The head after a change within the open transaction. came, went: ids of references. subject: whose, if all are of one.
-        contents: as they are after it, where they are known.
+        """The head after a change within the open transaction. came, went: ids of references and versions of records.
+        subject: whose, if all are of one. contents: as they are after it, where they are known.
 
         In an altered gallery only removals come here: it is whole again once what did not belong to it is gone, and that alone or at once
         with something that did. Nothing else becomes part of it by that; then only ``accept`` helps.
@@ -164,7 +168,7 @@ class Integrity:
             return False
 
     def accept_change(self, head: Head, moved: Sequence[str]) -> bool:
-        """Whether the ids that came and went lead from the head known here to this one; then this one is known."""
+        """Whether the ids and versions that came and went lead from the head known here to this one; then this one is known."""
         if self._head is None or xor(self._head.members, self.signer.members(moved)) != head.members:
             return False
         self._head, self.contents = head, head.contents
@@ -175,7 +179,7 @@ class Integrity:
         seen = [each for each in (self._head, self._witnessed()) if each]
         identity = seen[0].gallery if seen else secrets.token_hex(16)
         counter = max((each.counter for each in seen), default=0) + 1
-        self._store(db, Head(identity, counter, _members(db, self.signer), self._digest(), contents))
+        self._store(db, Head(identity, counter, _members(db, self.signer), self._digest(), contents=contents))
         self.altered = None
 
     def _digest(self) -> str:
@@ -205,17 +209,32 @@ class Integrity:
         self.witness_pending = False
 
 
+def sign_versions(db: sqlite3.Connection, signer: Signer, versions: Sequence[str]) -> None:
+    """Takes the versions that the records of an older file were just given into its signature, if its references are those signed there.
+
+    The head counts no change and needs no other witness. One that does not fit, or knows versions already, is left: it stays unfit.
+    """
+    sealed = db.execute("SELECT sealed FROM head").fetchone()
+    try:
+        head = signer.open(sealed[0], _PLACE) if sealed else None
+    except TemplateError:
+        return
+    if head and head.rule == 1 and signer.members(_each_once(db, _IDS)) == head.members:
+        whole = replace(head, members=xor(head.members, signer.members(versions)), rule=RULE)
+        db.execute("UPDATE head SET sealed = ?", (signer.seal(whole, _PLACE),))
+
+
 def _members(db: sqlite3.Connection, signer: Signer, live: Live | None = None) -> bytes:
     """live: what was just loaded. If that were all rows of ``templates`` at once, their ids are summed already."""
     if live is None or live.tally is None or not live.tally.whole:
-        return signer.members(_each_once(db, _IDS))
-    others = list(_each_once(db, _IDS[1:]))
+        return signer.members(_each_once(db, (*_IDS, *_VERSIONS)))
+    others = list(_each_once(db, (*_IDS[1:], *_VERSIONS)))
     twice = (f"twice {each}" if here else each for each, here in zip(others, live.holds(others), strict=True))
     return xor(live.tally.members, signer.members(twice))
 
 
 def _each_once(db: sqlite3.Connection, queries: Sequence[str]) -> Iterator[str]:
-    """Every id, of all these tables in one order. One that comes twice would cancel itself: it stands for another id then."""
+    """Every id and version, of all tables in one order. One that comes twice would cancel itself: it stands for another then."""
     last = None
     for identity in merge(*((row[0] for row in db.execute(query)) for query in queries), key=str):
         yield f"twice {identity}" if identity == last else identity

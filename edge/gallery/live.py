@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
 from edge.gallery.block import ROWS, Directory, Rows, Signed, Tally, ids_of, joined, pieces
+from edge.gallery.dates import of_facts
 from edge.gallery.head import Signer
 from edge.gallery.labels import is_id
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer
-from edge.records import Candidate, Code, Symbols
+from edge.records import NEVER, Candidate, Code, Symbols, Validity
 from edge.template.compare import nearest_first, settle, unequal
 from edge.template.protect import TemplateError
 
@@ -29,6 +31,20 @@ _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id"
 
 _CHUNK = 4096
 _PUT_BACK = "subject {}: is revoked, yet somebody put it back: revoke it again"
+
+OWN_FACTS = ("label", "created")
+NOTHING: Mapping[str, str] = {}
+
+
+class Person(NamedTuple):
+    """An opened record of the file. more: its facts besides label and created."""
+
+    sealed: bytes
+    version: str
+    label: str
+    created: str
+    more: Mapping[str, str]
+
 
 Stored = tuple[bytes | str, bytes | str, bytes]
 """Reference, subject and template of a row of the file; an id is a str only if it is no text there."""
@@ -46,7 +62,8 @@ class Live:
         self.damaged: dict[str, Damage] = {}
         self.problems: dict[str, str] = {}
         self.tally: Tally | None = None
-        self._people: dict[str, tuple[bytes, str, str]] = {}
+        self._people: dict[str, Person] = {}
+        self._versions: dict[str, str] = {}  # of all records, those that do not open too
 
     def load(self, db: sqlite3.Connection, signed: Signed | None = None) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened.
@@ -82,6 +99,11 @@ class Live:
         there = {reference for (reference,) in db.execute(f"SELECT id FROM {self.table} WHERE subject = ?", (subject,))}  # noqa: S608
         return sorted(there - here), sorted(here - there)
 
+    def moved_record(self, db: sqlite3.Connection, subject: str) -> list[str]:
+        """The versions of a subject's record that came to the file or went from it since it was followed."""
+        there = {version for (version,) in db.execute("SELECT version FROM subjects WHERE id = ?", (subject,))}
+        return sorted(there ^ {version for version in (self._versions.get(subject),) if version is not None})
+
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
         """Takes over what ``moved`` found."""
         self._load_subject(db, subject)
@@ -91,36 +113,53 @@ class Live:
                 self._take(row)
 
     def _load_subject(self, db: sqlite3.Connection, subject: str) -> None:
-        self._people.pop(subject, None)
-        self.problems.pop(subject, None)
-        found = db.execute("SELECT sealed FROM subjects WHERE id = ?", (subject,)).fetchone()
+        for known in (self._people, self.problems, self._versions):
+            known.pop(subject, None)
+        found = db.execute("SELECT sealed, version FROM subjects WHERE id = ?", (subject,)).fetchone()
+        if found:
+            self._versions[subject] = found[1]
         if found and db.execute("SELECT 1 FROM revocations WHERE subject = ?", (subject,)).fetchone():
             self.problems[subject] = _PUT_BACK.format(subject)
         elif found:
-            self._open_subject(subject, found[0])
+            self._open_subject(subject, *found)
 
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
-        before, self._people, self.problems = self._people, {}, {}
-        for subject, sealed in db.execute("SELECT id, sealed FROM subjects"):
+        before, self._people, self.problems, self._versions = self._people, {}, {}, {}
+        for subject, sealed, version in db.execute("SELECT id, sealed, version FROM subjects"):
+            self._versions[subject] = version
             if subject in revoked:
                 self.problems[subject] = _PUT_BACK.format(subject)
-            elif subject in before and before[subject][0] == sealed:
+            elif subject in before and before[subject][:2] == (sealed, version):
                 self._people[subject] = before[subject]
             else:
-                self._open_subject(subject, sealed)
+                self._open_subject(subject, sealed, version)
 
-    def _open_subject(self, subject: str, sealed: bytes) -> None:
+    def _open_subject(self, subject: str, sealed: bytes, version: str) -> None:
         try:
-            facts = self.sealer.open_facts("subject", subject, sealed)
+            facts = self.sealer.open_facts("subject", subject, sealed, version)
         except TemplateError as error:
             self.problems[subject] = str(error)
             return
-        self.know(subject, sealed, facts)
+        self.know(subject, sealed, version, facts)
 
-    def know(self, subject: str, sealed: bytes, facts: Mapping[str, str | None]) -> None:
-        """Adds a subject by the facts of its record."""
-        self._people[subject] = (sealed, str(facts["label"]), str(facts["created"]))
+    def know(self, subject: str, sealed: bytes, version: str, facts: Mapping[str, str | None]) -> None:
+        """Adds a subject by the facts of its record, or takes over new ones."""
+        more = NOTHING
+        if len(facts) > len(OWN_FACTS):
+            more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS}
+        self._people[subject] = Person(sealed, version, str(facts["label"]), str(facts["created"]), more)
+        self._versions[subject] = version
+
+    def validity(self, subject: str) -> Validity:
+        """When a subject may pass; never, where nobody of that id is known."""
+        person = self._people.get(subject)
+        return of_facts(person.more) if person else NEVER
+
+    def facts(self, subject: str) -> Mapping[str, str]:
+        """The facts of a subject's record besides label and created; none of one who is not known."""
+        person = self._people.get(subject)
+        return person.more if person else NOTHING
 
     def _take_block(self, db: sqlite3.Connection, total: int, signed: Signed) -> bool:
         """Takes all rows into an empty matrix if they are those that were signed, else none: then their tags tell which are not."""
@@ -232,18 +271,20 @@ class Live:
             if reference in self.matrix:
                 self.matrix.remove(reference)
         if subject is not None:
-            self._people.pop(subject, None)
-            self.problems.pop(subject, None)
+            for known in (self._people, self.problems, self._versions):
+                known.pop(subject, None)
 
     def subject(self, identity: str) -> Subject | None:
         """The subject of that id, or None."""
-        if identity not in self._people:
-            return None
-        _, label, created = self._people[identity]
-        return Subject(identity, label, created, self.matrix.subjects.count(identity))
+        person = self._people.get(identity)
+        return _subject(identity, person, self.matrix.subjects.count(identity)) if person else None
 
     def subjects(self) -> list[Subject]:
         """Everybody enrolled, by name."""
         counts = Counter(self.matrix.subjects)
-        people = (Subject(identity, label, created, counts[identity]) for identity, (_, label, created) in self._people.items())
+        people = (_subject(identity, person, counts[identity]) for identity, person in self._people.items())
         return sorted(people, key=lambda subject: (subject.label.casefold(), subject.id))
+
+
+def _subject(identity: str, person: Person, references: int) -> Subject:
+    return Subject(identity, person.label, person.created, references, validity=of_facts(person.more))

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+from edge.records import ALWAYS, Validity
+
 
 @dataclass(frozen=True)
 class Subject:
     """An enrolled person: opaque id, name, wall-clock UTC of enrolment (ISO 8601), number of references that can match.
 
-    former: references of the network before, which match until the person is renewed or the window closes.
+    former: references of the network before, which match until the person is renewed or the window closes. validity: when the person may
+    pass; being recognised does not depend on it.
     """
 
     id: str
@@ -15,6 +18,7 @@ class Subject:
     created: str
     references: int
     former: int = 0
+    validity: Validity = ALWAYS
 
 
 @dataclass(frozen=True)

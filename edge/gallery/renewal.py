@@ -13,13 +13,14 @@ from edge.gallery.head import EMPTY, Signer, xor
 from edge.gallery.live import TABLES, Live
 from edge.gallery.sealer import Row, Sealer
 from edge.gallery.state import State, insert
+from edge.gallery.versions import reseal_versioned
 from edge.records import Code
 from edge.template.protect import Keys, TemplateError
 from edge.words import counted
 
 Tell = Callable[[int, int], None]
 CHUNK = 2048  # references between two words of progress
-_RECORDS = (("subjects", "id", "subject"), ("revocations", "subject", "revocation"), ("events", "id", "event"), ("facts", "name", "fact"))
+_UNVERSIONED = (("revocations", "subject", "revocation"), ("events", "id", "event"))
 
 
 def untold(done: int, total: int) -> None:
@@ -70,9 +71,9 @@ def rebind(state: State, network: NetworkId, until: datetime) -> int:
             raise GalleryError(f"gallery {state.file.path}: belongs to network {network.sha256[:12]} already: nothing to do")
         _require_whole(state)
         waiting = len(state.live.matrix)
-        open_window(db, old, old.network, until)
+        version = open_window(db, old, old.network, until)
         db.execute("UPDATE meta SET network = ?, m = ?, q = ?", (network.sha256, network.m, network.q))
-        state.integrity.sign(db, contents=EMPTY)
+        state.integrity.sign(db, came=[version], contents=EMPTY)
         state.log(db, "rebind_begun")
     state.adopt(replace(state.expected, network=network), old.of(network))
     return waiting
@@ -102,8 +103,8 @@ def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]
 def end_rebind(state: State) -> int:
     """See ``Gallery.end_rebind``."""
     with state.changing() as db:
-        went = close_window(db)
-        state.sign(db, went=went)
+        went, versions = close_window(db)
+        state.sign(db, went=[*went, *versions])
         state.log(db, "rebind_ended")
     state.follow()
     state.file.erase()
@@ -151,7 +152,8 @@ def _recoded(live: Live, fresh: Sealer) -> Iterator[list[Row]]:
 
 def _reseal_records(db: sqlite3.Connection, old: Sealer, fresh: Sealer) -> None:
     """Every sealed record under the keys of ``fresh``. One that does not open is dropped; a revocation stays in force, without its time."""
-    for table, key, kind in _RECORDS:
+    reseal_versioned(db, old, fresh)
+    for table, key, kind in _UNVERSIONED:
         for identity, sealed in db.execute(f"SELECT {key}, sealed FROM {table}").fetchall():  # noqa: S608 - fixed names
             try:
                 facts = old.open_facts(kind, str(identity), sealed)

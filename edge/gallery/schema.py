@@ -6,7 +6,10 @@ from typing import Any
 from sqlite_utils import Migrations
 
 APPLICATION_ID = int.from_bytes(b"EdgF", "big")
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+VERSIONED = (("subjects", "id", "subject"), ("facts", "name", "fact"))
+"""Tables whose rows have a version, their key, and the table that their associated data name."""
+
 INDEXES = ("CREATE INDEX templates_subject ON templates (subject)", "CREATE INDEX former_subject ON former (subject)")
 
 MIGRATIONS = Migrations("edge-gallery")
@@ -48,5 +51,12 @@ def signed_head(db: Any) -> None:
         db.conn.execute(statement)
 
 
+def versioned_records(db: Any) -> None:
+    """subjects and facts: version, which the signature sums. What lies in an older file gets one by ``edge.gallery.versions``."""
+    for table, _, _ in VERSIONED:
+        db.conn.execute(f"ALTER TABLE {table} ADD COLUMN version TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS()(first_light)
 MIGRATIONS()(signed_head)
+MIGRATIONS()(versioned_records)

@@ -88,13 +88,13 @@ class Sealer:
         """Puts into ``planes`` (n, width) those of stored templates, uint8 (n, template_bytes), which must be the ones that were sealed."""
         self._cipher.unpad(templates, planes)
 
-    def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None]) -> bytes:
-        """A few facts as one sealed record, bound to table and id."""
-        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record)
+    def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None], version: str | None = None) -> bytes:
+        """A few facts as one sealed record, bound to table, id and, in the tables that have it, version."""
+        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record, version)
 
-    def open_facts(self, table: str, record: str, sealed: bytes) -> dict[str, str | None]:
-        """The facts of a sealed record; TemplateError if it is damaged or belongs elsewhere."""
-        if not isinstance(record, str):
+    def open_facts(self, table: str, record: str, sealed: bytes, version: str | None = None) -> dict[str, str | None]:
+        """The facts of a sealed record; TemplateError if it is damaged, of another version or belongs elsewhere."""
+        if not isinstance(record, str) or not isinstance(version, str | None):
             raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
-        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record).decode())
+        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record, version).decode())
         return facts

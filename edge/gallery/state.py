@@ -141,7 +141,8 @@ class State:
             return False
         head, subjects = found
         moves = {subject: self.live.moved(db, subject) for subject in subjects}
-        if not self.integrity.accept_change(head, [each for came, went in moves.values() for each in (*came, *went)]):
+        versions = [version for subject in subjects for version in self.live.moved_record(db, subject)]
+        if not self.integrity.accept_change(head, [*versions, *(each for came, went in moves.values() for each in (*came, *went))]):
             return False
         for subject, (came, went) in moves.items():
             self.live.follow(db, subject, came, went)

@@ -20,6 +20,7 @@ from edge.service.link import (
     EnrolStart,
     EnrolTry,
     Hello,
+    Limit,
     LinkError,
     ListPeople,
     Lock,
@@ -288,6 +289,11 @@ class Bridge(QObject):
     @Slot(str)
     def renew(self, subject: str) -> None:
         self._ask(Renew, subject=subject)
+
+    @Slot(str, int)
+    def limit(self, subject: str, days: int) -> None:
+        """days: from today; below 0: without end."""
+        self._ask(Limit, subject=subject, days=days if days >= 0 else None)
 
     def _ask(self, kind: Callable[..., Command], **facts: Any) -> None:
         """Say a command; what cannot be said is answered here, as the door would."""

@@ -9,7 +9,10 @@ from pathlib import Path
 
 THERMAL = Path("/sys/class/thermal")
 INSTALLED = Path("/etc/systemd/system")
-UNITS = ("edge-door.service", "edge-engine.service", "edge-screen.service", "edge-backup.service", "edge-backup.timer")
+UNITS = (
+    *("edge-door.service", "edge-engine.service", "edge-screen.service", "edge-backup.service", "edge-purge.service"),
+    *("edge-backup.timer", "edge-purge.timer"),
+)
 PATIENCE = 5.0  # seconds that systemd has for an answer
 
 

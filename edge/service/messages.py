@@ -177,13 +177,20 @@ class Enrolment(_Message):
 
 
 class Person(_Message):
-    """One line of the list. enrolled, seen (identified last; empty: not lately): ISO 8601, UTC."""
+    """One line of the list.
+
+    enrolled, seen (identified last; empty: not lately): ISO 8601, UTC. begins, ends: local days or times between which the person may pass,
+    the end included; empty: no limit. phase: where this moment lies to them.
+    """
 
     id: SubjectId
     name: Name
     enrolled: Time
     seen: Time = ""
     references: Count
+    begins: Time = ""
+    ends: Time = ""
+    phase: Literal["valid", "not_yet_valid", "expired"] = "valid"
 
 
 class Reply(_Message):
@@ -261,7 +268,15 @@ class Renew(_Command):
     subject: SubjectId
 
 
-Command = Unlock | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew
+class Limit(_Command):
+    """The person may pass to the end of the day so many days from today; None: without end."""
+
+    do: Literal["limit"] = "limit"
+    subject: SubjectId
+    days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+
+
+Command = Unlock | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew | Limit
 Told = Hello | Scene | Preview | Enrolment | Reply
 
 _ASKED: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="do")])

@@ -30,6 +30,7 @@ class Recorder:
         self._missed = 0  # did not fit; counted by the loop's thread
         self._lost = 0  # could not be written; counted by the writing thread
         self._failing = False
+        self._refused: tuple[str, str | None] | None = None
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
         self._put("start", facts)
@@ -37,11 +38,18 @@ class Recorder:
     def seen(self, frame: Frame, sightings: Sequence[Sighting]) -> None:
         """Nothing of a frame is logged."""
 
+    def refused(self, reason: str, subject: str | None) -> None:
+        """The door's rules refuse the approach whose outcome comes next. reason: a lower-case word."""
+        self._refused = (reason, subject)
+
     def decided(self, outcome: Outcome, name: str | None) -> None:
-        """One line an approach; the name is not in it."""
+        """One line an approach; the name is not in it. Of somebody identified also why the rules kept him out, if they did."""
+        refused, self._refused = self._refused, None
         facts: dict[str, Fact] = {"verdict": outcome.verdict.value}
         if outcome.subject is not None:
             facts["subject"] = outcome.subject
+            if refused and refused[1] == outcome.subject:
+                facts["denied"] = refused[0]
         self._put("outcome", facts)
 
     def close(self) -> None:

@@ -330,19 +330,26 @@ def _of_table(table: str) -> bytes:
     return label("record", table)
 
 
-def seal_record(plain: bytes, key: bytes, table: str, record: str) -> bytes:
-    """A short record bound to its table and id: nonce (12), ciphertext padded with spaces to whole blocks of 128, tag (16)."""
+def _about(table: str, record: str, version: str | None) -> bytes:
+    return _of_table(table) + _field(record) + (b"" if version is None else _field(version))
+
+
+def seal_record(plain: bytes, key: bytes, table: str, record: str, version: str | None = None) -> bytes:
+    """A short record bound to its table, id and, where it has one, version.
+
+    Nonce (12), ciphertext padded with spaces to whole blocks of 128, tag (16).
+    """
     nonce = secrets.token_bytes(NONCE_BYTES)
     padded = plain + b" " * (-len(plain) % RECORD_BLOCK)
-    return nonce + AESGCM(key).encrypt(nonce, padded, _of_table(table) + _field(record))
+    return nonce + AESGCM(key).encrypt(nonce, padded, _about(table, record, version))
 
 
-def open_record(sealed: object, key: bytes, table: str, record: str) -> bytes:
-    """The record without its padding; TemplateError, naming table and id, if it is damaged or belongs elsewhere."""
-    _require_short(record)
+def open_record(sealed: object, key: bytes, table: str, record: str, version: str | None = None) -> bytes:
+    """The record without its padding; TemplateError, naming table and id, if it is damaged, of another version or belongs elsewhere."""
+    _require_short(record, version or "")
     if isinstance(sealed, bytes) and len(sealed) >= NONCE_BYTES + TAG_BYTES:
         try:
-            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _of_table(table) + _field(record)).rstrip(b" ")
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _about(table, record, version)).rstrip(b" ")
         except InvalidTag:
             pass
     raise TemplateError(f"{table} {record}: record altered or moved: restore a backup")

@@ -1,5 +1,6 @@
 """A door to attack: a real gallery file with real keys, and the appliance's own decision."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from edge import build
 from edge.gallery import Gallery, NetworkId
 from edge.gallery.backup import write_backup
-from edge.records import Code, Features, Outcome, Symbols
+from edge.records import Code, Features, Outcome, Phase, Symbols
 from edge.settings import Settings, load_settings
 from edge.template.decide import Approach
 
@@ -78,8 +79,9 @@ class Door:
         return path.read_bytes()
 
     def admits(self, gallery: Gallery, code: Symbols) -> str | None:
-        """The id of the subject that a code (m,) passes for, or None."""
-        return self.rule.judge(gallery, code).subject
+        """The id of the subject that a code (m,) passes for now, or None; outside of that person's dates nobody passes."""
+        subject = self.rule.judge(gallery, code).subject
+        return subject if subject is not None and gallery.validity(subject).at(time.time()) is Phase.VALID else None
 
 
 def _unheard(warning: str) -> None: ...

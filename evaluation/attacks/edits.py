@@ -2,7 +2,8 @@
 
 Each trial edits a fresh copy of a real gallery file past its door, with SQL or byte by byte. Then the door opens it, and two people show
 their faces: a stranger, and an attacker who is enrolled himself. Success: the stranger is identified as anybody, the attacker as somebody
-else, or somebody who was revoked as himself. A file that is refused, or a row that never matches, is no success: the door stays shut.
+else, or somebody who was revoked, or whose dates are over, as himself. A file that is refused, or a row that never matches, is no success:
+the door stays shut.
 """
 
 import secrets
@@ -17,7 +18,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edge.errors import EdgeError
-from edge.records import Symbols
+from edge.gallery import Gallery
+from edge.records import Symbols, Validity
 from edge.template.compare import pack
 from edge.template.protect import FORMAT_VERSION, NONCE_BYTES, TAG_BYTES, ProtectedTemplate, TemplateError
 from evaluation.attacks.bench import NEVER, Knowledge, Result
@@ -28,16 +30,17 @@ from evaluation.schemes import Make, Scheme
 PEOPLE = 6
 TRIALS = 25
 SUCCESS = "somebody is let in who is not"
+OVER = 1_767_225_600.0  # 2026-01-01
 HEADER = 100
 """Bytes of an SQLite file before its first page's content."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What an edit may use. path: the file to edit. ids: the subjects' ids; the first is the attacker's own, the last was revoked.
+    """What an edit may use. path: the file to edit. ids: the subjects' ids; the first is the attacker's own, the last was revoked, and the
+    dates of the one before are over.
 
-    stranger: a code (m,). foreign: a gallery of other keys, in which the stranger is enrolled. old: a copy of the file before the
-    revocation.
+    stranger: a code (m,). foreign: a gallery of other keys, in which the stranger is enrolled. old: a copy of the file before both.
     """
 
     path: Path
@@ -103,17 +106,18 @@ def copy_over_a_row(scene: Scene) -> None:
 def swap_names(scene: Scene) -> None:
     """The sealed records of two subjects exchanged: the attacker would be told by another name, which must not happen either."""
     mine, theirs = scene.ids[0], scene.other()
-    (one,), (two,) = (scene.rows(scene.path, "SELECT sealed FROM subjects WHERE id = ?", s)[0] for s in (mine, theirs))
-    scene.sql(("UPDATE subjects SET sealed = ? WHERE id = ?", two, mine), ("UPDATE subjects SET sealed = ? WHERE id = ?", one, theirs))
+    one, two = (scene.rows(scene.path, "SELECT sealed, version FROM subjects WHERE id = ?", s)[0] for s in (mine, theirs))
+    change = "UPDATE subjects SET sealed = ?, version = ? WHERE id = ?"
+    scene.sql((change, *two, mine), (change, *one, theirs))
 
 
 def foreign_row(scene: Scene) -> None:
     """Subject and template of a gallery of other keys, in which the stranger is enrolled."""
-    (subject, sealed), *_ = scene.rows(scene.foreign, "SELECT id, sealed FROM subjects")
-    (reference, template), *_ = scene.rows(scene.foreign, "SELECT id, template FROM templates WHERE subject = ?", subject)
+    record, *_ = scene.rows(scene.foreign, "SELECT id, sealed, version FROM subjects")
+    (reference, template), *_ = scene.rows(scene.foreign, "SELECT id, template FROM templates WHERE subject = ?", record[0])
     scene.sql(
-        ("INSERT INTO subjects (id, sealed) VALUES (?, ?)", subject, sealed),
-        ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, subject, template),
+        ("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", *record),
+        ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, record[0], template),
     )
 
 
@@ -172,10 +176,10 @@ def put_back_a_revoked_row(scene: Scene) -> None:
     """Subject and template of somebody revoked, from an older copy; the note of the revocation stays."""
     gone = scene.ids[-1]
     old = scene.old / scene.path.name
-    ((sealed,),) = scene.rows(old, "SELECT sealed FROM subjects WHERE id = ?", gone)
+    (record,) = scene.rows(old, "SELECT id, sealed, version FROM subjects WHERE id = ?", gone)
     ((reference, template),) = scene.rows(old, "SELECT id, template FROM templates WHERE subject = ?", gone)
     scene.sql(
-        ("INSERT INTO subjects (id, sealed) VALUES (?, ?)", gone, sealed),
+        ("INSERT INTO subjects (id, sealed, version) VALUES (?, ?, ?)", *record),
         ("INSERT INTO templates (id, subject, template) VALUES (?, ?, ?)", reference, gone, template),
     )
 
@@ -183,6 +187,20 @@ def put_back_a_revoked_row(scene: Scene) -> None:
 def put_back_and_forget_the_revocation(scene: Scene) -> None:
     put_back_a_revoked_row(scene)
     scene.sql(("DELETE FROM revocations",))
+
+
+def put_back_the_dates(scene: Scene) -> None:
+    """The sealed record of somebody whose dates are over, from an older copy in which he had none."""
+    over = scene.ids[-2]
+    (record,) = scene.rows(scene.old / scene.path.name, "SELECT sealed, version FROM subjects WHERE id = ?", over)
+    scene.sql(("UPDATE subjects SET sealed = ?, version = ? WHERE id = ?", *record, over))
+
+
+def put_back_the_sealed_dates(scene: Scene) -> None:
+    """Only the sealed bytes, so that the sum over the versions is as it was."""
+    over = scene.ids[-2]
+    ((sealed,),) = scene.rows(scene.old / scene.path.name, "SELECT sealed FROM subjects WHERE id = ?", over)
+    scene.sql(("UPDATE subjects SET sealed = ? WHERE id = ?", sealed, over))
 
 
 def put_back_the_whole_file(scene: Scene) -> None:
@@ -212,6 +230,8 @@ EDITS: dict[str, Edit] = {
 }
 REPLAYS: dict[str, Edit] = {
     "revoked row put back, revocation deleted": put_back_and_forget_the_revocation,
+    "former dates put back": put_back_the_dates,
+    "former dates under the present version": put_back_the_sealed_dates,
     "whole old file put back": put_back_the_whole_file,
 }
 ROLL_BACKS: dict[str, Edit] = {"whole old folder put back": put_back_everything}
@@ -229,7 +249,7 @@ def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
         old, clean = (folder / kind for kind in ("old", "clean"))
         restored(door.path.parent, old)
         with door.opened() as gallery:
-            gallery.revoke(door.ids[-1])
+            end(gallery, door)
         restored(door.path.parent, clean)
         results = []
         for knowledge, edits in KINDS.items():
@@ -243,6 +263,12 @@ def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
     return results
 
 
+def end(gallery: Gallery, door: Door) -> None:
+    """The last person is revoked, and the dates of the one before are over."""
+    gallery.revoke(door.ids[-1])
+    gallery.limit(door.ids[-2], Validity(ends=OVER))
+
+
 def restored(source: Path, target: Path) -> None:
     """The files of one folder in the place of those of another; the folder of keys stays."""
     target.mkdir(exist_ok=True)
@@ -253,13 +279,13 @@ def restored(source: Path, target: Path) -> None:
 
 
 def admitted(door: Door, codes: Symbols, stranger: Symbols) -> bool:
-    """Whether the door, as its file now is, lets in the stranger, the attacker under another id or name, or who was revoked."""
+    """Whether the door, as its file now is, lets in the stranger, the attacker under another id or name, or who was revoked or expired."""
     try:
         with door.opened() as gallery:
             attacker = door.admits(gallery, codes[0])
             named = None if attacker is None else gallery.find(attacker).label
             wrong = attacker not in (None, door.ids[0]) or named not in (None, "person 0")
-            return wrong or door.admits(gallery, stranger) is not None or door.admits(gallery, codes[-1]) is not None
+            return wrong or any(door.admits(gallery, code) is not None for code in (stranger, codes[-1], codes[-2]))
     except EdgeError:
         return False
 

@@ -257,6 +257,38 @@
         <source>Revoke for good</source>
         <translation>Endgültig widerrufen</translation>
     </message>
+    <message>
+        <source>The date is changed. Receipt: %1</source>
+        <translation>Das Datum ist geändert. Beleg: %1</translation>
+    </message>
+    <message>
+        <source>Only today</source>
+        <translation>Nur heute</translation>
+    </message>
+    <message>
+        <source>30 more days</source>
+        <translation>Noch 30 Tage</translation>
+    </message>
+    <message>
+        <source>365 more days</source>
+        <translation>Noch 365 Tage</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>Ohne Ende</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>Zutritt ab %1</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>Zutritt bis %1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>Abgelaufen: %1</translation>
+    </message>
 </context>
 <context>
     <name>PinPage</name>

@@ -257,6 +257,38 @@
         <source>Revoke for good</source>
         <translation>Revocar para siempre</translation>
     </message>
+    <message>
+        <source>The date is changed. Receipt: %1</source>
+        <translation>La fecha ha cambiado. Comprobante: %1</translation>
+    </message>
+    <message>
+        <source>Only today</source>
+        <translation>Solo hoy</translation>
+    </message>
+    <message>
+        <source>30 more days</source>
+        <translation>30 días más</translation>
+    </message>
+    <message>
+        <source>365 more days</source>
+        <translation>365 días más</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>Sin fecha final</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>Puede entrar desde %1</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>Puede entrar hasta %1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>Caducado: %1</translation>
+    </message>
 </context>
 <context>
     <name>PinPage</name>

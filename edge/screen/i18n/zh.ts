@@ -257,6 +257,38 @@
         <source>Revoke for good</source>
         <translation>永久撤销</translation>
     </message>
+    <message>
+        <source>The date is changed. Receipt: %1</source>
+        <translation>日期已更改。回执：%1</translation>
+    </message>
+    <message>
+        <source>Only today</source>
+        <translation>仅限今天</translation>
+    </message>
+    <message>
+        <source>30 more days</source>
+        <translation>再加30天</translation>
+    </message>
+    <message>
+        <source>365 more days</source>
+        <translation>再加365天</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>无限期</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>自%1起可进入</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>可进入至%1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>已过期：%1</translation>
+    </message>
 </context>
 <context>
     <name>PinPage</name>

@@ -14,6 +14,17 @@ Panel {
     property string said: ""
     onBack: chosen ? chosen = null : window.go("menu")
     Component.onCompleted: door.list_people("", 0)
+    function across(items, gap) {
+        let sum = 0
+        for (const item of items) sum += item.width + gap
+        return sum
+    }
+    function dates(person) {
+        const parts = []
+        if (person.begins !== "") parts.push(qsTr("May pass from %1").arg(person.begins))
+        if (person.ends !== "") parts.push((person.phase === "expired" ? qsTr("Expired: %1") : qsTr("May pass until %1")).arg(person.ends))
+        return parts.join(" · ")
+    }
     function look() { door.list_people(search.text, number) }
 
     Connections {
@@ -21,6 +32,12 @@ Panel {
         function onAnswered(command, trouble, seconds, receipt) {
             if (trouble === "locked" || command === "gone") { window.go("door"); return }
             if (trouble !== "") { page.noteKind = "warning"; page.said = words.why(trouble) }
+            else if (command === "limit") {
+                page.noteKind = "note"
+                page.said = qsTr("The date is changed. Receipt: %1").arg(receipt)
+                page.chosen = null
+                page.look()
+            }
             else if (command === "revoke" || command === "renew") {
                 page.noteKind = "note"
                 page.said = (command === "revoke" ? qsTr("Revoked. Receipt: %1") : qsTr("Renewed. Receipt: %1")).arg(receipt)
@@ -122,8 +139,27 @@ Panel {
             font.pixelSize: window.unit * 4
             horizontalAlignment: Text.AlignHCenter
         }
+        Text {
+            objectName: "dates"
+            visible: text !== ""
+            width: parent.width
+            text: !page.chosen ? "" : page.dates(page.chosen)
+            wrapMode: Text.Wrap
+            color: page.ink
+            font.pixelSize: window.unit * 4
+            horizontalAlignment: Text.AlignHCenter
+        }
         Flow {
-            width: page.wide ? childrenRect.width : parent.width
+            width: Math.min(parent.width, page.across(children, spacing))
+            anchors.horizontalCenter: parent.horizontalCenter
+            spacing: window.unit * 3
+            Touch { objectName: "endToday"; text: qsTr("Only today"); onPressed: door.limit(page.chosen.id, 0) }
+            Touch { objectName: "endMonth"; text: qsTr("30 more days"); onPressed: door.limit(page.chosen.id, 30) }
+            Touch { objectName: "endYear"; text: qsTr("365 more days"); onPressed: door.limit(page.chosen.id, 365) }
+            Touch { objectName: "endNever"; text: qsTr("Without end"); onPressed: door.limit(page.chosen.id, -1) }
+        }
+        Flow {
+            width: Math.min(parent.width, page.across(children, spacing))
             anchors.horizontalCenter: parent.horizontalCenter
             spacing: window.unit * 3
             Touch { objectName: "renew"; text: qsTr("Renew the protection"); onPressed: door.renew(page.chosen.id) }

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 NODE = re.compile(r"^\s*Node \d+\s*\|.*\[Op: ([A-Za-z0-9_.]+)\]$")
 PORT = re.compile(r"[{ ]([A-Za-z_]\w*) \[dtype=(\w+), shape=\(([^)]*)\)\]")
 SIDES = {"Graph Input(s)": "inputs", "Graph Output(s)": "outputs"}
-MISSING = "polygraphy is not installed (pip install 'edge-face[inspect]')"
+MISSING = "polygraphy is not installed (.venv/bin/pip install -e '.[inspect]')"
 
 
 def program() -> str | None:

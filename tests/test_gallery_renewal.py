@@ -132,7 +132,7 @@ def test_what_is_damaged_stops_the_renewal_and_loses_nobody(path: Path, command:
         db.execute("UPDATE templates SET template = x'00' WHERE id = (SELECT min(id) FROM templates)")
     before = sealed_rows(path)
     with opened(path) as gallery:
-        with pytest.raises(GalleryError, match="1 references are damaged: revoke or renew their subjects first"):
+        with pytest.raises(GalleryError, match="damaged: 1 reference: revoke or renew their subjects first"):
             command(gallery)
         assert sealed_rows(path) == before
         assert len(found(gallery)) == 18

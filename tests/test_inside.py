@@ -39,7 +39,7 @@ def test_nodes_are_counted_and_ports_named() -> None:
 
 
 def test_without_polygraphy_the_report_says_what_is_missing() -> None:
-    assert "pip install 'edge-face[inspect]'" in str(inside.table(None).caption)
+    assert ".venv/bin/pip install -e '.[inspect]'" in str(inside.table(None).caption)
 
 
 @pytest.mark.skipif(POLYGRAPHY is None, reason=inside.MISSING)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pypinyin", reason="Chinese by its sound needs pip install 'edge-face[chinese]'")
-pytest.importorskip("PySide6.QtTest", reason="the screen needs pip install 'edge-face[screen]'", exc_type=ImportError)
+pytest.importorskip("pypinyin", reason="Chinese by its sound needs .venv/bin/pip install -e '.[chinese]'")
+pytest.importorskip("PySide6.QtTest", reason="the screen needs .venv/bin/pip install -e '.[screen]'", exc_type=ImportError)
 
 from edge.screen.pinyin import MOST, characters, plain, table
 from edge.service.link import Enrolment, Hello, Step

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("PySide6.QtGui", reason="the screen needs pip install 'edge-face[screen]'", exc_type=ImportError)
+pytest.importorskip("PySide6.QtGui", reason="the screen needs .venv/bin/pip install -e '.[screen]'", exc_type=ImportError)
 
 from edge.errors import SettingsError
 from edge.screen.sounds import NAMES, RATE, Sounds, by_program, collected, made, packed, read

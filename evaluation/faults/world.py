@@ -31,12 +31,12 @@ def clock_jumps(rig: Rig, times: int, random: Random) -> Finding:
         raise Unavailable("libfaketime is not installed: apt-get install libfaketime")
     finding = Finding("clock jumps of 400 days and 20 years, both ways", times, "it goes on letting her in; the audit log verifies")
     stamp = rig.folder / "clock"
-    stamp.write_text("+0\n")
+    _say(stamp, "+0")
     preload = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(stamp), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     door = rig.door(variables=preload)
     finding.as_expected = rig.recovered(door) < PATIENCE
     for turn in range(times):
-        stamp.write_text(JUMPS[turn % len(JUMPS)] + "\n")
+        _say(stamp, JUMPS[turn % len(JUMPS)])
         door, seconds = rig.goes_on(door, time.monotonic())
         finding.recovery.append(seconds)
         time.sleep(random.uniform(0, 0.5))
@@ -44,6 +44,13 @@ def clock_jumps(rig: Rig, times: int, random: Random) -> Finding:
     finding.as_expected &= years_in(rig.folder / "audit") > 1
     finding.lost = rig.lost()
     return finding
+
+
+def _say(stamp: Path, jump: str) -> None:
+    """Whole or not at all: libfaketime reads the file at every call and ends the program where it finds it empty."""
+    draft = stamp.with_suffix(".part")
+    draft.write_text(jump + "\n")
+    draft.replace(stamp)
 
 
 def years_in(audit: Path) -> int:

@@ -30,5 +30,5 @@ def _facts(one: Subject, now: float) -> dict[str, object]:
 
 
 def _row(one: Subject, now: float, *, limited: bool, moving: bool) -> tuple[str, ...]:
-    always = (one.label, one.id, one.created[:19], str(one.references))
+    always = (one.label, one.id, one.created[:10], str(one.references))
     return (*always, *((sentence(one.validity, now),) if limited else ()), *((str(one.former),) if moving else ()))

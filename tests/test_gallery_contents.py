@@ -229,7 +229,7 @@ def test_a_row_twice_in_what_is_read_does_not_cancel_itself(path: Path) -> None:
         db.execute("CREATE TABLE templates (id, subject, template)")
         rows = [*closing_rows(path), two_rows(path)[0], two_rows(path)[0]]
         db.executemany("INSERT INTO templates VALUES (?, ?, ?)", rows)
-        db.execute("CREATE TABLE subjects AS SELECT '' AS id, x'' AS sealed WHERE 0")
+        db.execute("CREATE TABLE subjects AS SELECT '' AS id, x'' AS sealed, '' AS version WHERE 0")
         db.execute("CREATE TABLE revocations (subject)")
         fresh = Live(live.sealer)
         fresh.load(db, Signed(Signer(KEYRING.head_key()), head.contents))

@@ -43,7 +43,7 @@ BEHIND = {
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),
     "prometheus_client": ("edge/service/metrics.py",),
-    "typer": ("edge/__main__.py",),
+    "typer": ("edge/__main__.py", "edge/options.py", "edge/keeping.py"),
     "skimage": ("edge/camera/demo.py",),
 }
 TOUCHES_THE_WORLD = {"os", "pathlib", "shutil", "socket", "subprocess", "sqlite3", "tempfile", "threading", "time", "urllib", "http"}

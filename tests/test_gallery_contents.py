@@ -287,7 +287,7 @@ def test_rows_that_heal_are_let_in_and_counted_by_the_next_change(path: Path) ->
     set_first(path, flip(sound[2], 100))
     with opened(path) as gallery:
         gallery.enrol("Dan", [code()])
-    set_first(path, sound[2])
+    altered(path, "UPDATE templates SET template = ? WHERE id = ?", sound[2], sound[0])  # another's may be first by now
     with opened(path) as gallery:
         assert (at_once(gallery), len(gallery), gallery.damaged) == (False, 7, ())
         gallery.enrol("Eve", [code()])

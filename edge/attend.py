@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge import __version__, build, outputs
 from edge.appliance import Appliance
+from edge.door.events import Refusal
 from edge.errors import EdgeError, SettingsError
+from edge.fallback import CodeDesk
 from edge.gallery import Gallery
 from edge.keys.memory import harden
 from edge.ruled import RuledScreen
@@ -18,12 +20,14 @@ from edge.settings import Settings, flatten
 from edge.watch import Watcher
 
 
-def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher], *, live: bool) -> list[Watcher]:
+def watchers(
+    job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher], codes: CodeDesk | None = None, *, live: bool
+) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
     live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
-    screens: from ``edge.kiosk``; they hear what the door refuses. The audit log comes last: at the end it waits for the disk, and nobody
-    else shall wait for that.
+    screens: from ``edge.kiosk``; they hear what the door refuses. codes: begin to open the door with this. The audit log comes last: at the
+    end it waits for the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
     door = outputs.open_door(job.settings, job.report.warn, live=live)
@@ -32,10 +36,14 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
         found += metrics(job, gallery)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs without metrics until its next start")
+    recorder = None
     try:
-        found.append(Recorder(job.audit, job.report.warn, **standing(job.settings)))
+        recorder = Recorder(job.audit, job.report.warn, **standing(job.settings))
+        found.append(recorder)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs unaudited until its next start")
+    if codes and door:
+        codes.open_by(door, told(recorder))
     if manager := notifier():
         for problem in harden():
             job.report.warn(problem)
@@ -43,6 +51,16 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
         alive.ready("watching")
         found.insert(0, alive)
     return found
+
+
+def told(recorder: Recorder | None) -> Callable[[str | None, Refusal | None], None]:
+    """Who hears of door codes: the audit log."""
+
+    def hear(subject: str | None, refusal: Refusal | None) -> None:
+        if recorder is not None:
+            recorder.typed(subject, refusal.value if refusal else None)
+
+    return hear
 
 
 def metrics(job: Appliance, gallery: Gallery) -> list[Watcher]:

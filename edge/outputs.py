@@ -8,6 +8,7 @@ from pathlib import Path
 from edge import build
 from edge.door import gpio
 from edge.door.access import Access, Rules
+from edge.door.backoff import Waits
 from edge.door.clock import synchronised
 from edge.door.contact import Contact, LeafWatch, Wiring
 from edge.door.door import Door
@@ -20,6 +21,7 @@ from edge.door.reach import reach
 from edge.door.relay import Relay, Strike
 from edge.door.schedule import parse
 from edge.door.secret import Place, read_secret
+from edge.door.throttle import Limits
 from edge.door.webhook import Address, Webhook, checked_key
 from edge.settings import Settings
 
@@ -56,10 +58,20 @@ def open_door(settings: Settings, tell: Tell, *, live: bool) -> Door | None:
 def access(settings: Settings) -> Access:
     """The access rules."""
     given = settings.access
-    rules = Rules(
-        settings.decision.expiry, given.failures, given.window, given.pause, parse(given.schedule), synchronised=given.synchronised
-    )
+    rules = Rules(settings.decision.expiry, limits(settings), parse(given.schedule), synchronised=given.synchronised)
     return Access(rules, _local)
+
+
+def limits(settings: Settings) -> Limits:
+    """The throttle on unknown faces."""
+    given = settings.access
+    return Limits(given.failures, given.window, given.pause, given.longest_pause, given.quiet, given.hourly)
+
+
+def waits(settings: Settings) -> Waits:
+    """The throttle on door codes."""
+    given = settings.code
+    return Waits(given.failures, given.pause, given.longest_pause, given.quiet)
 
 
 def _local(wall: float) -> tuple[int, int]:

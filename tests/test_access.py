@@ -10,6 +10,7 @@ from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.clock import synchronised as kernel_synchronised
 from edge.door.events import Denied, Refusal, Unlock
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from edge.records import Outcome, Verdict
 
 MONDAY = NEVER_SET + 4 * 86400.0  # 2026-01-05 00:00, a Monday
@@ -23,7 +24,7 @@ def local(wall: float) -> tuple[int, int]:
 
 
 def access(schedule: str = "always", failures: int = 3, synchronised: bool = False) -> Access:
-    return Access(Rules(1.5, failures, window=60.0, pause=30.0, schedule=parse(schedule), synchronised=synchronised), local)
+    return Access(Rules(1.5, Limits(failures, window=60.0, pause=30.0, longest=120.0, quiet=600.0), parse(schedule), synchronised), local)
 
 
 def ada(track: int, captured: float) -> Outcome:

@@ -11,7 +11,8 @@ STANDARD = set(sys.stdlib_module_names)
 WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.face", "edge.template")
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "kiosk", "ruled", "appliance", "__main__", "demo", "doctor")}
+PUT_TOGETHER = ("build", "care", "attend", "kiosk", "ruled", "fallback", "codes", "appliance", "__main__", "demo", "doctor")
+BUILDERS = {f"edge/{name}.py" for name in PUT_TOGETHER}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),

@@ -223,7 +223,7 @@ def header(text: int, picture: int, magic: bytes = MAGIC, version: int = VERSION
     ("data", "why"),
     [
         (b"GET / HTTP/1.1\r\n", "no message"),
-        (header(2, 0, version=2) + b"{}", "version 2"),
+        (header(2, 0, version=VERSION + 1) + b"{}", f"version {VERSION + 1}"),
         (header(2, 0, zero=1) + b"{}", "no message"),
         (header(MOST_ASKED + 1, 0), "announced"),
         (header(2, 1), "announced"),

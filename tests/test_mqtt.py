@@ -122,7 +122,7 @@ def test_home_assistant_is_told_of_every_entity_in_its_own_form(broker: Broker, 
     }
     assert len({config["unique_id"] for config in found.values()}) == 6
     assert all(config["device"]["identifiers"] == ["edge-door-1"] for config in found.values())
-    assert found["homeassistant/event/edge-door-1/access/config"]["event_types"] == ["unlock", "denied"]
+    assert found["homeassistant/event/edge-door-1/access/config"]["event_types"] == ["unlock", "denied", "duress"]
     assert "lock" not in {topic.split("/")[1] for topic in found}, "nothing that could be commanded"
 
 

@@ -4,7 +4,7 @@ import re
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from edge.gallery.former import Former
 from edge.gallery.head import Head, Signer
 from edge.gallery.integrity import Integrity, first_head
 from edge.gallery.labels import is_id, nearest, normalised
-from edge.gallery.live import Live
+from edge.gallery.live import OWN_FACTS, Live
 from edge.gallery.records import Damage, Event, Report, Subject
 from edge.gallery.renewal import Tell, untold
 from edge.gallery.sealer import Sealer
@@ -222,6 +222,36 @@ class Gallery:
         self._state.live.append(added)
         self._state.followed()
         self._state.file.erase()
+
+    def facts(self, subject_id: str) -> Mapping[str, str]:
+        """The facts of a subject's sealed record besides name and time of enrolment; none of one who is not known."""
+        return self._state.live.facts(subject_id)
+
+    def amend(self, subject_id: str, facts: Mapping[str, str | None], *, check: Check = _no_check) -> Subject:
+        """Changes a subject's sealed record: each fact named here gets that text, None takes it out, the others stay.
+
+        The gallery counts a change, and other processes follow at their next ``refresh``. check: as in ``enrol``. ValueError for label and
+        created. SubjectError for an id that is not there; GalleryError if the record does not open or the subject was revoked.
+        """
+        if own := [name for name in OWN_FACTS if name in facts]:
+            raise ValueError(f"facts {own}: are set at enrolment alone")
+        with self._state.changing() as db:
+            check()
+            _require_subject(db, subject_id)
+            subject = self._state.live.subject(subject_id)
+            if subject is None:
+                raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
+            merged = {"created": subject.created, "label": subject.label, **self.facts(subject_id), **facts}
+            kept = {name: value for name, value in merged.items() if value is not None}
+            sealed = self._state.live.sealer.seal_facts("subject", subject_id, kept)
+            db.execute("UPDATE subjects SET sealed = ? WHERE id = ?", (sealed, subject_id))
+            self._state.integrity.sign(db, subject=subject_id)
+            self._state.log(db, "amended", subject_id)
+        for live in self._state.lives:
+            live.know(subject_id, sealed, kept)
+        self._state.followed()
+        self._state.file.erase()
+        return self._named(subject_id, subject.label)
 
     def rotate(self, *, transform: bool = False, tell: Tell = untold) -> None:
         """Seals every reference anew under the next row epoch and, with ``transform``, recodes it to the next transform epoch.

@@ -24,6 +24,9 @@ _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id"
 _CHUNK = 4096
 _PUT_BACK = "subject {}: is revoked, yet somebody put it back: revoke it again"
 
+OWN_FACTS = ("label", "created")
+NOTHING: Mapping[str, str] = {}
+
 Stored = tuple[bytes | str, bytes | str, bytes]
 """Reference, subject and template of a row of the file; an id is a str only if it is no text there."""
 
@@ -39,7 +42,7 @@ class Live:
         self.matrix = Matrix(sealer.width)
         self.damaged: dict[str, Damage] = {}
         self.problems: dict[str, str] = {}
-        self._people: dict[str, tuple[bytes, str, str]] = {}
+        self._people: dict[str, tuple[bytes, str, str, Mapping[str, str]]] = {}
 
     def load(self, db: sqlite3.Connection) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened."""
@@ -105,8 +108,13 @@ class Live:
         self.know(subject, sealed, facts)
 
     def know(self, subject: str, sealed: bytes, facts: Mapping[str, str | None]) -> None:
-        """Adds a subject by the facts of its record."""
-        self._people[subject] = (sealed, str(facts["label"]), str(facts["created"]))
+        """Adds a subject by the facts of its record, or takes over new ones."""
+        more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS} or NOTHING
+        self._people[subject] = (sealed, str(facts["label"]), str(facts["created"]), more)
+
+    def facts(self, subject: str) -> Mapping[str, str]:
+        """The facts of a subject's record besides label and created; none of one who is not known."""
+        return self._people[subject][3] if subject in self._people else NOTHING
 
     def _take_all(self, stored: Iterable[Stored]) -> None:
         """Opens rows by the thousand into an empty matrix; those that do not open, or come out of order, one by one, which tells why."""
@@ -174,11 +182,11 @@ class Live:
         """The subject of that id, or None."""
         if identity not in self._people:
             return None
-        _, label, created = self._people[identity]
+        _, label, created, _ = self._people[identity]
         return Subject(identity, label, created, self.matrix.subjects.count(identity))
 
     def subjects(self) -> list[Subject]:
         """Everybody enrolled, by name."""
         counts = Counter(self.matrix.subjects)
-        people = (Subject(identity, label, created, counts[identity]) for identity, (_, label, created) in self._people.items())
+        people = (Subject(identity, label, created, counts[identity]) for identity, (_, label, created, _) in self._people.items())
         return sorted(people, key=lambda subject: (subject.label.casefold(), subject.id))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edge.errors import EdgeError
 
-VERSION = 1
+VERSION = 2
 MAGIC = b"EL"
 HEADER = struct.Struct(">2sBBII")
 SAME = "install the same release on both sides"
@@ -97,6 +97,7 @@ class Trouble(str, Enum):
     NAME = "name"
     NAME_TAKEN = "name_taken"
     NO_SUBJECT = "no_subject"
+    NOT_LET_IN = "not_let_in"
     OUT_OF_ORDER = "out_of_order"
 
 
@@ -118,11 +119,15 @@ class _Message(BaseModel):
 
 
 class Hello(_Message):
-    """The door's first word. consent: version of the consent text that it accepts. pin: whether an operator's PIN is set."""
+    """The door's first word.
+
+    consent: version of the consent text that it accepts. pin: whether an operator's PIN is set. code: whether door codes open.
+    """
 
     type: Literal["hello"] = "hello"
     consent: Annotated[str, Field(max_length=32)]
     pin: bool
+    code: bool = False
 
 
 class Scene(_Message):
@@ -197,6 +202,13 @@ class Unlock(_Command):
     pin: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
 
 
+class EnterCode(_Command):
+    """Somebody at the door types a door code; needs no operator. The answer is the same for every code that does not open."""
+
+    do: Literal["code"] = "code"
+    code: Annotated[str, Field(pattern=r"^[0-9]{8}$", repr=False)]
+
+
 class Lock(_Command):
     do: Literal["lock"] = "lock"
 
@@ -246,7 +258,7 @@ class Renew(_Command):
     subject: SubjectId
 
 
-Command = Unlock | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew
+Command = Unlock | EnterCode | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew
 Told = Hello | Scene | Preview | Enrolment | Reply
 
 _ASKED: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="do")])

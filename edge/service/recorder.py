@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge.errors import AuditError
-from edge.records import Frame, Outcome, Sighting
+from edge.records import Frame, Outcome, Sighting, Verdict
 from edge.service.chain import Fact
 
 WAITING = 1000  # lines at most; what does not fit is counted and told in the log
@@ -42,6 +42,12 @@ class Recorder:
         facts: dict[str, Fact] = {"verdict": outcome.verdict.value}
         if outcome.subject is not None:
             facts["subject"] = outcome.subject
+        self._put("outcome", facts)
+
+    def typed(self, subject: str | None, refusal: str | None) -> None:
+        """One line a door code that was typed. subject: whose it was, None: nobody's. refusal: why nothing opened, None: the door did."""
+        facts: dict[str, Fact] = {"verdict": (Verdict.IDENTIFIED if subject else Verdict.UNKNOWN).value, "reason": "code"}
+        facts |= {name: value for name, value in (("subject", subject), ("refusal", refusal)) if value is not None}
         self._put("outcome", facts)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ few: whoever has the key can try them all, so that a tag is worth as much as the
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.template.protect import label
@@ -89,9 +89,9 @@ class CodeBook:
         return len(self._tags)
 
 
-def unused(book: CodeBook) -> str:
+def unused(book: CodeBook, make: Callable[[], str] = new_digits) -> str:
     """A fresh code that is nobody's, and not what anybody's is easily mistyped as."""
     while True:
-        digits = new_digits()
+        digits = make()
         if not book.has_any({digits, *slips(digits)}):
             return digits

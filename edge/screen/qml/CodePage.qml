@@ -26,7 +26,8 @@ Panel {
     Keypad {
         id: pad
         property bool done: false
-        anchors.centerIn: parent
+        // a note above must not move keys under a finger
+        anchors { horizontalCenter: parent.horizontalCenter; bottom: parent.bottom; bottomMargin: window.unit * 5 }
         visible: !done
         prefix: "code_"
         least: 8

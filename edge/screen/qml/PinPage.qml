@@ -21,7 +21,8 @@ Panel {
     }
     Keypad {
         id: pad
-        anchors.centerIn: parent
+        // a note above must not move keys under a finger
+        anchors { horizontalCenter: parent.horizontalCenter; bottom: parent.bottom; bottomMargin: window.unit * 5 }
         prefix: "pin_"
         most: 12
         dots: 6

@@ -245,6 +245,8 @@ def _warnings(settings: Settings) -> list[str]:
         warnings.append(
             f"access.schedule: the kernel says that nobody keeps its clock right, and {shut}; enable NTP (timedatectl set-ntp true)"
         )
+    if settings.access.fallback == "code" and not settings.screen.enabled:
+        warnings.append('access.fallback = "code", but no screen is attached to type at; set screen.enabled = true, or fallback to "off"')
     if settings.access.recordings:
         warnings.append("access.recordings = true: a video opens the door; set it to false once the outputs have been tried out")
     return warnings

@@ -118,7 +118,7 @@ def run(
     """Watch a stream and say of every approach who it is, until the stream ends or Ctrl-C."""
     job = appliance(config, as_json, quiet, source, {"screen.enabled": True} if screen else {})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with job.source() as stream, job.gallery(create=True) as gallery:
+    with fallback.source(job) as stream, job.gallery(create=True) as gallery:
         typed = fallback.desk(job)
         with kiosk.screen(job, typed) as screens:
             job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")

@@ -15,12 +15,15 @@ from typing import Protocol
 
 from edge import build, outputs
 from edge.appliance import Appliance
+from edge.blind import CAMERAS, Steadfast
+from edge.camera import Source
 from edge.door.backoff import Backoff
 from edge.door.codes import CodeBook, CodeKey, Found
 from edge.door.events import Refusal
 from edge.errors import EdgeError
 from edge.gallery import Subject
 from edge.service.link import EnterCode, Reply, Trouble
+from edge.service.notify import notifier
 from edge.settings import Settings
 
 ANSWER = 1.0  # seconds that every answer takes; one that takes longer takes a multiple of it
@@ -242,6 +245,20 @@ def desk(job: Appliance) -> CodeDesk | None:
     network = build.network_id(settings)
     shelf = Shelf(lambda: build.gallery(settings, network, _unheard), code_key(settings))
     return CodeDesk(shelf, Backoff(settings.code.state, outputs.waits(settings)), job.report.warn, offered=opens)
+
+
+def source(job: Appliance) -> Source:
+    """The open source of the settings; where codes open, a camera that may be away."""
+    settings, manager = job.settings, notifier()
+    uri = settings.camera.source
+    if settings.access.fallback != "code" or not outputs.enabled(settings) or not uri.startswith(CAMERAS):
+        return job.source()
+
+    def still_here() -> None:
+        if manager is not None:
+            manager.tell(WATCHDOG=1, STATUS="no camera; door codes open")
+
+    return Steadfast(uri, job.source, job.report.warn, still_here)
 
 
 def code_key(settings: Settings, *, may_create: bool = False) -> CodeKey:

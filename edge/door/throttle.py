@@ -46,11 +46,16 @@ class Throttle:
         """One more failure at this moment."""
         if self.pausing(now):
             return
+        begins = self.would_pause(now)
         self._recent.append(now)
         self._of_hour.append(now)
-        limits = self._limits
-        if _full(self._recent, limits.failures, limits.window, now) or _full(self._of_hour, limits.hourly, HOUR, now):
+        if begins:
             self._begin(now)
+
+    def would_pause(self, now: float) -> bool:
+        """Whether a failure at this moment, outside of a pause, would begin one."""
+        limits = self._limits
+        return _fills(self._recent, limits.failures, limits.window, now) or _fills(self._of_hour, limits.hourly, HOUR, now)
 
     def pausing(self, now: float) -> bool:
         """Whether nobody is let in at this moment."""
@@ -69,5 +74,6 @@ class Throttle:
         self._of_hour.clear()
 
 
-def _full(times: deque[float], most: int, seconds: float, now: float) -> bool:
-    return 0 < most == len(times) and now - times[0] <= seconds
+def _fills(times: deque[float], most: int, seconds: float, now: float) -> bool:
+    """Whether one more at this moment would be ``most`` within so many seconds; 0: never."""
+    return most == 1 or (most > 1 and len(times) >= most - 1 and now - times[1 - most] <= seconds)

@@ -6,7 +6,6 @@ below the hour too; what counts is the best of the three. Whoever guesses door c
 """
 
 import argparse
-import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,17 +36,11 @@ def denials(allowed: Limits, each: float, *, window: bool, hour: bool) -> Iterat
     throttle, shadow, now = Throttle(allowed), Throttle(shunned), 0.0
     while True:
         now += each + throttle.left(now + each)
-        while _would_pause(shadow, now):
+        while shadow.would_pause(now):
             now += 1.0
         throttle.failed(now)
         shadow.failed(now)
         yield now
-
-
-def _would_pause(shadow: Throttle, now: float) -> bool:
-    ahead = copy.deepcopy(shadow)
-    ahead.failed(now)
-    return ahead.pausing(now)
 
 
 def soonest(allowed: Limits, each: float, count: int) -> float:

@@ -63,9 +63,10 @@ def access(settings: Settings) -> Access:
 
 
 def limits(settings: Settings) -> Limits:
-    """The throttle on unknown faces."""
+    """The throttle on unknown faces; none at all where ``access.failures`` is 0."""
     given = settings.access
-    return Limits(given.failures, given.window, given.pause, given.longest_pause, given.quiet, given.hourly)
+    hourly = given.hourly if given.failures else 0
+    return Limits(given.failures, given.window, given.pause, given.longest_pause, given.quiet, hourly)
 
 
 def waits(settings: Settings) -> Waits:

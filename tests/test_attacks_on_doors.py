@@ -158,7 +158,7 @@ def test_the_figures_of_the_throttles_are_those_of_the_documents(capsys: pytest.
 
 
 def test_a_door_without_a_throttle_is_said_to_have_none(rule: Rule) -> None:
-    access = rule.settings.access.model_copy(update={"failures": 0, "hourly": 0})
+    access = rule.settings.access.model_copy(update={"failures": 0})
     open_door = Rule(rule.settings.model_copy(update={"access": access}), rule.network, rule.threshold)
     assert climbing.hours(open_door, 100).endswith("faces at once; no throttle")
 

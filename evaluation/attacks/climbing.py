@@ -126,7 +126,7 @@ def hours(rule: Rule, decisions: float) -> str:
     access = rule.settings.access
     each, many = pace(rule.settings)
     told = f"{_time(decisions * each)} one by one, {_time(decisions * many)} with {rule.settings.track.max_tracks} faces at once"
-    if not access.failures and not access.hourly:
+    if not access.failures:
         return f"{told}; no throttle"
     return f"{told}, {_time(soonest(limits(rule.settings), many, round(decisions)))} with the throttle ({limits_text(access)})"
 

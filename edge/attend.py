@@ -30,7 +30,7 @@ def watchers(
     end it waits for the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
-    door = outputs.open_door(job.settings, job.report.warn, live=live)
+    opens = door = outputs.open_door(job.settings, job.report.warn, live=live)
     found: list[Watcher] = [door, *(RuledScreen(screen, door) for screen in screens)] if door else [*screens]
     try:
         found += metrics(job, gallery)
@@ -42,8 +42,8 @@ def watchers(
         found.append(recorder)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs unaudited until its next start")
-    if codes and door:
-        codes.open_by(door, told(recorder))
+    if codes and opens:  # a door that opens nothing must welcome nobody
+        codes.open_by(opens, told(recorder))
     if manager := notifier():
         for problem in harden():
             job.report.warn(problem)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from edge import attend, build, keeping, kiosk, trail
+from edge import attend, build, codes, fallback, keeping, kiosk, trail
 from edge import engine as plans
 from edge import validity as dates
 from edge.appliance import Appliance, dated, name_of
@@ -124,14 +124,11 @@ def run(
     job = appliance(config, as_json, quiet, source, {"screen.enabled": True} if screen else {})
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     enough = attend.enough(job.settings)
-    with (
-        kiosk.telling(job.settings),
-        job.source() as stream,
-        job.gallery(create=True) as gallery,
-        kiosk.screen(job, lambda: gallery.altered is not None) as screens,
-    ):
-        job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
-        tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, screens, live=stream.live), enough)
+    with kiosk.telling(job.settings), fallback.source(job) as stream, job.gallery(create=True) as gallery:
+        typed = fallback.desk(job)
+        with kiosk.screen(job, lambda: gallery.altered is not None, typed) as screens:
+            job.report.note(f"watching {stream.name}, {len(gallery.subjects())} enrolled; Ctrl-C ends")
+            tally = job.watch(gallery, stream, frames, attend.watchers(job, gallery, screens, typed, live=stream.live), enough)
     job.report.summary(tally, job.stages.medians())
 
 
@@ -343,6 +340,29 @@ def pin(
     chosen = typer.prompt("PIN", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     build.set_pin(job.settings, chosen)
     job.report.result({"pin": "set"}, "the PIN is set; a running door takes it at once")
+
+
+@app.command()
+def code(
+    action: Annotated[str, typer.Argument(help="new: make one, shown once. revoke: take them away. list: who has one.")] = "list",
+    subject: Annotated[str | None, typer.Argument(help="Name or id; not for list.")] = None,
+    duress: Annotated[bool, typer.Option("--duress", help="new: the code of somebody who is forced; it also raises an alarm.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Door codes for when a face is not recognised: made here, eight digits, typed on the screen where access.fallback = "code"."""
+    if action not in codes.ACTIONS:
+        raise typer.BadParameter(f"'{action}': choose {' or '.join(codes.ACTIONS)}")
+    if (subject is None) != (action == "list"):
+        raise typer.BadParameter(f"{action}: {'takes no subject' if subject else 'name the subject'}")
+    job = appliance(config, as_json, quiet)
+    if subject is None:
+        codes.list_codes(job)
+    elif action == "new":
+        codes.hand_out(job, subject, duress=duress)
+    else:
+        codes.take_away(job, subject)
 
 
 @app.command("screen")

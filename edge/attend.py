@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 from edge import __version__, build, outputs
 from edge.appliance import Appliance
-from edge.door.events import Denied
+from edge.door.door import Listener
+from edge.door.events import Cause, Denied, Refusal, State, Unlock
 from edge.errors import EdgeError, SettingsError
+from edge.fallback import CodeDesk
 from edge.gallery import Gallery
 from edge.keys.memory import harden
 from edge.records import Sighting
@@ -21,15 +23,17 @@ from edge.takeover import PlanReady
 from edge.watch import Watcher
 
 
-def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher], *, live: bool) -> list[Watcher]:
+def watchers(
+    job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher], codes: CodeDesk | None = None, *, live: bool
+) -> list[Watcher]:
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
     live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
-    screens: from ``edge.kiosk``; they hear what the door refuses. The audit log comes last: at the end it waits for the disk, and nobody
-    else shall wait for that.
+    screens: from ``edge.kiosk``; they hear what the door refuses. codes: begin to open the door with this. The audit log comes last: at the
+    end it waits for the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
-    door = outputs.open_door(job.settings, job.report.warn, live=live, validity=gallery.validity)
+    opens = door = outputs.open_door(job.settings, job.report.warn, live=live, validity=gallery.validity)
     if door is None and screens:
         door = outputs.silent_door(job.settings, job.report.warn, live=live, validity=gallery.validity)
     found: list[Watcher] = [door, *(RuledScreen(screen, door) for screen in screens)] if door else [*screens]
@@ -37,13 +41,16 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
         found += metrics(job, gallery)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs without metrics until its next start")
+    recorder = None
     try:
         recorder = Recorder(job.audit, job.report.warn, **standing(job.settings))
         if door:
-            door.listen(lambda event: recorder.refused(event.refusal.value, event.subject) if isinstance(event, Denied) else None)
+            door.listen(refusals(recorder))
         found.append(recorder)
     except EdgeError as error:
         job.report.warn(f"{error}. The door runs unaudited until its next start")
+    if codes and opens:  # a door that opens nothing must welcome nobody
+        codes.open_by(opens, told(recorder))
     if manager := notifier():
         for problem in harden():
             job.report.warn(problem)
@@ -56,6 +63,26 @@ def watchers(job: Appliance, gallery: Gallery, screens: Sequence[ScreenWatcher],
 def enough(settings: Settings) -> Callable[[Sequence[Sighting]], str]:
     """When a run should end for a new plan; never, where no service manager would start it again. Made before networks are loaded."""
     return PlanReady(settings) if notifier() else lambda sightings: ""
+
+
+def refusals(recorder: Recorder) -> Listener:
+    """The audit log hears whom the rules refused, of faces; of door codes it hears by ``told``."""
+
+    def hear(event: Unlock | Denied | State) -> None:
+        if isinstance(event, Denied) and event.cause is Cause.FACE:
+            recorder.refused(event.refusal.value, event.subject)
+
+    return hear
+
+
+def told(recorder: Recorder | None) -> Callable[[str | None, Refusal | None], None]:
+    """Who hears of door codes: the audit log."""
+
+    def hear(subject: str | None, refusal: Refusal | None) -> None:
+        if recorder is not None:
+            recorder.typed(subject, refusal.value if refusal else None)
+
+    return hear
 
 
 def metrics(job: Appliance, gallery: Gallery) -> list[Watcher]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge import build
 from edge.appliance import Appliance
 from edge.door.clock import synchronised
+from edge.door.codes import NORMAL
 from edge.errors import KeySourceError, SettingsError
 from edge.gallery import AlteredGalleryError, Gallery, network_of
 from edge.gallery.backup import Facts, Restored, name_of, restore, surplus, write_backup
@@ -57,9 +58,14 @@ def change_key(job: Appliance, new_key: Path) -> int:
             gallery.readdress(Keyring(secret.secret, keys.site, keys.application), job.settings.gallery.device, tell)
         done = len(gallery) + len(gallery.former or ())
         audit.append("change_key", references=done, change=gallery.counter or 0)
+        coded = sum(NORMAL in gallery.facts(one.id) for one in gallery.subjects())
     folder = build.audit_folder(job.settings)
     aside = folder.with_name(f"{folder.name}-until-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
     folder.rename(aside)
+    if coded:
+        job.report.note(
+            f"door codes of {coded} people were made under the old key and open nothing any more: `edge code list`, then make new ones"
+        )
     job.report.note(f"the audit log so far is kept as {aside}: it verifies under the old key only; a new one begins")
     return done
 

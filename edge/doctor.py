@@ -290,6 +290,8 @@ def _units(settings: Settings) -> Check:
 def _outputs(settings: Settings) -> Check:
     """Whether every output that is enabled can be set up as asked; nothing is switched, sent or taken."""
     enabled = outputs.enabled(settings)
+    if not enabled and settings.access.fallback == "code":
+        return Check("outputs", "warn", "door codes are allowed and no output is enabled, so that they open nothing", "enable an output")
     if not enabled:
         return Check("outputs", "pass", "none is enabled: outcomes open nothing and are told nobody")
     problems, warnings = outputs.examine(settings)

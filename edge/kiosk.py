@@ -17,12 +17,13 @@ from edge.desk import CONSENT, Desk, Patience
 from edge.doctor import LEAST_DISK
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
+from edge.fallback import CodeDesk
 from edge.gallery import Gallery, Subject
 from edge.inference import PlanStore
 from edge.records import Frame, Verdict
 from edge.service import refusal
 from edge.service.face import ScreenWatcher
-from edge.service.link import Building, Command, DoorLink, Hello, LinkError, Trouble
+from edge.service.link import Building, Command, DoorLink, EnterCode, Hello, LinkError, Trouble
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.validity import prolonged
@@ -200,10 +201,11 @@ def called(error: Exception, settings: Settings, free: Callable[[Path], int] = l
 
 
 @contextmanager
-def screen(door: Appliance, altered: Callable[[], bool] = lambda: False) -> Iterator[list[ScreenWatcher]]:
+def screen(door: Appliance, altered: Callable[[], bool] = lambda: False, codes: CodeDesk | None = None) -> Iterator[list[ScreenWatcher]]:
     """The watchers of the attached screen while it is served: one, or none where ``screen.enabled`` is false.
 
-    altered: whether the open gallery is not the one that was signed. Call it before the appliance is used. Raises SettingsError, LinkError.
+    altered: whether the open gallery is not the one that was signed. codes: where door codes that are typed go, until this ends. Call it
+    before the appliance is used. Raises SettingsError, LinkError.
     """
     if not door.settings.screen.enabled:
         yield []
@@ -211,17 +213,21 @@ def screen(door: Appliance, altered: Callable[[], bool] = lambda: False) -> Iter
     door.networks.detector = build.OneAtATime(door.networks.detector)
     door.networks.hasher = build.OneAtATime(door.networks.hasher)
     watcher = build.screen_watcher(door.settings)
-    with _served(door, watcher, altered):
+    with _served(door, watcher, altered, codes):
         yield [watcher]
 
 
 @contextmanager
-def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool]) -> Iterator[None]:
+def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool], codes: CodeDesk | None) -> Iterator[None]:
     settings = door.settings.screen
     pin, rounds = build.pin_lock(door.settings), Rounds(door.settings, watcher.trouble, altered=altered)
     desks: list[Desk] = []  # the link comes first, and hears nothing before the desk is there
 
     def command(connection: int, asked: Command) -> None:
+        if isinstance(asked, EnterCode):
+            if codes is not None:
+                codes.enter(connection, asked)
+            return
         for desk in desks:
             desk.command(connection, asked)
 
@@ -233,7 +239,8 @@ def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool]
         rounds.look()
         watcher.tick()
 
-    hello = lambda: Hello(consent=CONSENT, pin=pin.is_set)  # noqa: E731 - one line says it
+    offered = codes is not None and codes.offered
+    hello = lambda: Hello(consent=CONSENT, pin=pin.is_set, code=offered)  # noqa: E731 - one line says it
     link = DoorLink(settings.socket, users(settings.user), hello, command, gone, door.report.warn, tick)
     refusal.withdraw(settings.socket)
     try:
@@ -241,10 +248,14 @@ def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool]
         desk = Desk(ApplianceClerk(door), pin, link, door.settings.enrolment.max_samples, patience, door.report.warn)
         desk.start()
         desks.append(desk)
+        if codes is not None:
+            codes.answer_by(link)
         watcher.tap = desk.frame
         watcher.attach(link)
         yield
     finally:
+        if codes is not None:
+            codes.close()
         for desk in desks:
             desk.close()
         link.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge import build
 from edge.door import gpio
 from edge.door.access import Access, Rules
+from edge.door.backoff import Waits
 from edge.door.clock import synchronised
 from edge.door.contact import Contact, LeafWatch, Wiring
 from edge.door.door import Door
@@ -20,6 +21,7 @@ from edge.door.reach import reach
 from edge.door.relay import Relay, Strike
 from edge.door.schedule import Schedule, parse
 from edge.door.secret import Place, read_secret
+from edge.door.throttle import Limits
 from edge.door.webhook import Address, Webhook, checked_key
 from edge.records import ALWAYS, Validity
 from edge.settings import Settings
@@ -58,17 +60,28 @@ def open_door(settings: Settings, tell: Tell, *, live: bool, validity: Dates = l
 
 def silent_door(settings: Settings, tell: Tell, *, live: bool, validity: Dates) -> Door:
     """A door that opens nothing, for a screen alone: of the rules only the dates of each person count, and it says who is refused."""
-    rules = Rules(settings.decision.expiry, 0, 1.0, 1.0, Schedule(always=True), synchronised=settings.access.synchronised)
+    rules = Rules(settings.decision.expiry, Limits(0, 1.0, 1.0, 1.0, 1.0), Schedule(always=True), synchronised=settings.access.synchronised)
     return Door(Access(rules, _local, validity), [], tell, recorded=not live)
 
 
 def access(settings: Settings, validity: Dates = lambda subject: ALWAYS) -> Access:
     """The access rules."""
     given = settings.access
-    rules = Rules(
-        settings.decision.expiry, given.failures, given.window, given.pause, parse(given.schedule), synchronised=given.synchronised
-    )
+    rules = Rules(settings.decision.expiry, limits(settings), parse(given.schedule), synchronised=given.synchronised)
     return Access(rules, _local, validity)
+
+
+def limits(settings: Settings) -> Limits:
+    """The throttle on unknown faces; none at all where ``access.failures`` is 0."""
+    given = settings.access
+    hourly = given.hourly if given.failures else 0
+    return Limits(given.failures, given.window, given.pause, given.longest_pause, given.quiet, hourly)
+
+
+def waits(settings: Settings) -> Waits:
+    """The throttle on door codes."""
+    given = settings.code
+    return Waits(given.failures, given.pause, given.longest_pause, given.quiet)
 
 
 def _local(wall: float) -> tuple[int, int]:
@@ -242,6 +255,8 @@ def _warnings(settings: Settings) -> list[str]:
         warnings.append(
             f"access.schedule: the kernel says that nobody keeps its clock right, and {shut}; enable NTP (timedatectl set-ntp true)"
         )
+    if settings.access.fallback == "code" and not settings.screen.enabled:
+        warnings.append('access.fallback = "code", but no screen is attached to type at; set screen.enabled = true, or fallback to "off"')
     if settings.access.recordings:
         warnings.append("access.recordings = true: a video opens the door; set it to false once the outputs have been tried out")
     return warnings

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from edge.door.events import Denied, Refusal
+from edge.door.events import Cause, Denied, Refusal
 from edge.records import Frame, Outcome, Sighting
 from edge.service.messages import State
 
@@ -44,7 +44,7 @@ class RuledScreen:
         door.listen(self._hear)
 
     def _hear(self, event: object) -> None:
-        if isinstance(event, Denied):
+        if isinstance(event, Denied) and event.cause is Cause.FACE:  # what is typed meanwhile is answered on its own page
             self._refusal = event.refusal
 
     def seen(self, frame: Frame, sightings: Sequence[Sighting]) -> None:

@@ -32,6 +32,7 @@ PATHS = (
     "mqtt.certificate",
     "mqtt.private_key",
     "osdp.key_file",
+    "code.state",
     "screen.socket",
     "screen.pin",
     "screen.sound_folder",
@@ -222,8 +223,20 @@ class AccessSettings(Section):
     synchronised: bool
     failures: Annotated[int, Field(ge=0)]
     window: Positive
+    hourly: Annotated[int, Field(ge=0)]
     pause: Positive
+    longest_pause: Positive
+    quiet: Positive
+    fallback: Literal["off", "code"]
     recordings: bool
+
+
+class CodeSettings(Section):
+    failures: Count
+    pause: Positive
+    longest_pause: Positive
+    quiet: Positive
+    state: Path
 
 
 class RelaySettings(Section):
@@ -322,6 +335,7 @@ class Settings(Section):
     metrics: MetricsSettings
     keys: KeySettings
     access: AccessSettings
+    code: CodeSettings
     relay: RelaySettings
     contact: ContactSettings
     webhook: WebhookSettings
@@ -441,6 +455,12 @@ def _check(merged: dict[str, Any], places: Mapping[str, str]) -> Settings:
         raise SettingsError(
             f"{place}: relay.max_on = {settings.relay.max_on} is below relay.pulse = {settings.relay.pulse}; raise one or lower the other"
         )
+    for table, section in (("access", settings.access), ("code", settings.code)):
+        if section.longest_pause < section.pause:
+            raise SettingsError(
+                f"{places[f'{table}.longest_pause']}: {table}.longest_pause = {section.longest_pause} is below {table}.pause = "
+                f"{section.pause}; raise one or lower the other"
+            )
     if settings.quality.max_brightness <= settings.quality.min_brightness:
         place = _blamed(places, "quality.max_brightness", "quality.min_brightness")
         raise SettingsError(

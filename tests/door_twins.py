@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edge.door.events import Denied, State, Unlock
+from edge.door.events import Alarm, Denied, State, Unlock
 
 
 def soon(fact: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -25,6 +25,7 @@ class Recorder:
         self.unlocks: list[Unlock] = []
         self.denials: list[Denied] = []
         self.states: list[State] = []
+        self.alarms: list[Alarm] = []
         self.closed = False
         self.go = threading.Event()
         self.go.set()
@@ -36,6 +37,10 @@ class Recorder:
     def denied(self, event: Denied) -> None:
         self._wait()
         self.denials.append(event)
+
+    def alarm(self, event: Alarm) -> None:
+        self._wait()
+        self.alarms.append(event)
 
     def state(self, event: State) -> None:
         self._wait()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.clock import synchronised as kernel_synchronised
 from edge.door.clock import synchronised_by
-from edge.door.events import Denied, Refusal, Unlock
+from edge.door.events import Cause, Denied, Refusal, Unlock
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from edge.records import ALWAYS, NEVER, Outcome, Validity, Verdict
 
 MONDAY = NEVER_SET + 4 * 86400.0  # 2026-01-05 00:00, a Monday
@@ -25,7 +26,7 @@ def local(wall: float) -> tuple[int, int]:
 
 
 def access(schedule: str = "always", failures: int = 3, synchronised: bool = False, validity: Validity = ALWAYS) -> Access:
-    rules = Rules(1.5, failures, window=60.0, pause=30.0, schedule=parse(schedule), synchronised=synchronised)
+    rules = Rules(1.5, Limits(failures, window=60.0, pause=30.0, longest=120.0, quiet=600.0), parse(schedule), synchronised)
     return Access(rules, local, {"ada": validity}.__getitem__)
 
 
@@ -93,6 +94,26 @@ def test_zero_failures_is_no_throttle() -> None:
     rules = access(failures=0)
     for n in range(100):
         rules.judge(stranger(n, 10.0), 10.0, NOON)
+    assert not rules.try_later(10.0)
+
+
+def test_a_code_obeys_what_a_face_obeys_and_not_the_throttle_of_faces() -> None:
+    rules = access(failures=1)
+    assert verdict(rules.judge(stranger(1, 10.0), 10.0, NOON)) == "unknown"
+    assert verdict(rules.judge(ada(2, 11.0), 11.0, NOON)) == "try_later"
+    found = rules.judge(ada(-1, 11.0), 11.0, NOON, cause=Cause.CODE)
+    assert isinstance(found, Unlock)
+    assert (found.cause, found.subject, found.deadline) == (Cause.CODE, "ada", 12.5)
+    assert verdict(rules.judge(ada(-1, 11.1), 11.1, NOON, cause=Cause.CODE)) == "repeated"
+    assert verdict(rules.judge(ada(-2, 11.1), 13.0, NOON, cause=Cause.CODE)) == "late"
+    assert verdict(access(OFFICE).judge(ada(-1, 10.0), 10.0, NIGHT, cause=Cause.CODE)) == "outside_hours"
+    assert verdict(access(OFFICE).judge(ada(-1, 10.0), 10.0, 0.0, cause=Cause.CODE)) == "clock_unsure"
+
+
+def test_wrong_codes_pause_no_face() -> None:
+    rules = access(failures=1)
+    for entry in range(1, 50):
+        assert verdict(rules.judge(stranger(-entry, 10.0), 10.0, NOON, cause=Cause.CODE)) == "wrong_code"
     assert not rules.try_later(10.0)
 
 

@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.door.throttle import Limits
 from edge.inference.plan import PlanError
 from edge.inference.plans import POINTER, PlanStore
 from edge.records import ALWAYS, NEVER, Code
 from edge.template.protect import RowCipher, TemplateError, open_record
 from evaluation import schemes
-from evaluation.attacks import backups, bench, climbing, edits, parsers, strangers
+from evaluation.attacks import backups, bench, climbing, edits, parsers, strangers, throttled
 from evaluation.attacks.bench import Knowledge
 from evaluation.attacks.door import Door, Rule, default_rule
 from evaluation.attacks.faces import Faces, synthetic
 from evaluation.attacks.weights import read_projection
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +133,33 @@ def test_climbing_from_a_probe_that_passes_comes_nearer_to_the_face(faces: Faces
 
 
 def test_the_time_of_decisions_follows_from_the_settings(rule: Rule) -> None:
-    """12 samples, 0.1 s apart, and 1 s until an approach is over: 2.2 s a denial; 16 faces at once; 10 denials cost 30 s more."""
+    """12 samples, 0.1 s apart, and 1 s until an approach is over: 2.2 s a denial; 16 faces at once; and the door's own throttle."""
     found = climbing.hours(rule, 3600 / 2.2)
-    assert found == "1.0 h one by one, 4 min with 16 faces at once, 1.4 h with the throttle (10 denials in 60 s pause 30 s)"
+    told, _, throttled = found.partition(", 4 min with 16 faces at once, ")
+    assert told == "1.0 h one by one"
+    hours, words, limits = throttled.partition(" h with the throttle ")
+    assert float(hours) > 4.0, "by bursts it was 1.4 h while pauses did not grow"
+    assert words + limits == " h with the throttle (10 denials in 60 s or 100 an hour pause 30 s, doubling to 900 s)"
+
+
+def test_nobody_gets_round_the_throttle_by_patience() -> None:
+    allowed = Limits(failures=10, window=60.0, pause=30.0, longest=900.0, quiet=3600.0, hourly=100)
+    found = throttled.in_a_day(allowed, 0.2)
+    assert found == {
+        "sits out every pause": pytest.approx(1000, abs=30),
+        "stays below the window": pytest.approx(5800, abs=150),
+        "stays below the hour too": pytest.approx(99 * 24, abs=30),
+    }
+    assert throttled.soonest(allowed, 0.2, 100) < 700.0 < 1300.0 < throttled.soonest(allowed, 0.2, 200)
+    assert throttled.soonest(allowed, 0.2, 5) == pytest.approx(1.0)
+
+
+def test_the_figures_of_the_throttles_are_those_of_the_documents(capsys: pytest.CaptureFixture[str]) -> None:
+    throttled.main([])
+    printed = capsys.readouterr().out
+    page = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    assert len(printed.splitlines()) == 10
+    assert printed.strip() in page
 
 
 def test_a_door_without_a_throttle_is_said_to_have_none(rule: Rule) -> None:

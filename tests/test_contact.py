@@ -10,6 +10,7 @@ from edge.door.contact import Button, Contact, LeafWatch, Wiring
 from edge.door.door import Door
 from edge.door.events import Cause, Leaf, OutputError, Unlock
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from tests.door_twins import Recorder, soon
 from tests.gpio_twin import board, drive, twin
 
@@ -67,7 +68,9 @@ def wiring(chip: Path, *, door: str = "5", exit_button: str = "6") -> Wiring:
 
 
 def door_with(output: Recorder) -> Door:
-    return Door(Access(Rules(1.5, 0, 60.0, 30.0, parse("never")), lambda wall: (0, 0)), [output], lambda problem: None)
+    return Door(
+        Access(Rules(1.5, Limits(0, 60.0, 30.0, 30.0, 3600.0), parse("never")), lambda wall: (0, 0)), [output], lambda problem: None
+    )
 
 
 def last(output: Recorder) -> Leaf | None:

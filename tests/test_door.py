@@ -9,6 +9,7 @@ from edge.door.door import Door
 from edge.door.events import Cause, Leaf, Output, Refusal
 from edge.door.outbox import Outbox
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from edge.door.webhook import Address, Webhook
 from edge.face.track import Tracker
 from edge.identify import Identifier, run
@@ -20,7 +21,7 @@ from tests.twins import ListGallery, ScriptedAcquirer, frame, person
 
 
 def door(*outputs: Output, failures: int = 0, recorded: bool = False, told: list[str] | None = None) -> Door:
-    rules = Rules(expiry=1.5, failures=failures, window=60.0, pause=0.2, schedule=parse("always"))
+    rules = Rules(1.5, Limits(failures, window=60.0, pause=0.2, longest=0.2, quiet=60.0), parse("always"))
     return Door(Access(rules, lambda wall: (0, 0)), outputs, (told if told is not None else []).append, recorded=recorded)
 
 

@@ -12,7 +12,8 @@ WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.words", "edge.face", "edge.template")
 GROUND = ("edge.durable",)  # touches the disk and imports nothing of ours: doors stand on it, the floor does not
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-BUILDERS = {f"edge/{name}.py" for name in ("build", "care", "attend", "kiosk", "ruled", "appliance", "__main__", "demo", "doctor")}
+PUT_TOGETHER = ("build", "care", "attend", "kiosk", "ruled", "fallback", "codes", "appliance", "__main__", "demo", "doctor")
+BUILDERS = {f"edge/{name}.py" for name in PUT_TOGETHER}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),

@@ -18,6 +18,7 @@ from edge.service.link import (
     DoorLink,
     Enrolment,
     EnrolSave,
+    EnterCode,
     Hello,
     LinkError,
     ListPeople,
@@ -249,6 +250,15 @@ def test_a_header_that_is_none_is_refused_before_anything_is_held(data: bytes, w
         b'{"do":"unlock","id":-1,"pin":"1234"}',
         b'{"do":"unlock","id":1,"pin":"1234","more":0}',
         b'{"do":"unlock","id":1e99,"pin":"1234"}',
+        b'{"do":"code","id":1}',
+        b'{"do":"code","id":1,"code":""}',
+        b'{"do":"code","id":1,"code":"1234567"}',
+        b'{"do":"code","id":1,"code":"123456789"}',
+        b'{"do":"code","id":1,"code":"1234567x"}',
+        b'{"do":"code","id":1,"code":"12345678\\n"}',
+        b'{"do":"code","id":1,"code":12345678}',
+        '{"do":"code","id":1,"code":"١٢٣٤٥٦٧٨"}'.encode(),
+        b'{"do":"code","id":1,"code":"12345678","subject":"1234"}',
         b'{"do":"revoke","id":1,"subject":"../../etc"}',
         b'{"do":"enrol_save","id":1,"name":"' + b"x" * 65 + b'"}',
         b'{"do":"people","id":1,"page":NaN}',
@@ -265,6 +275,7 @@ def test_a_command_that_is_none_is_refused_and_not_repeated(text: bytes) -> None
 
 def test_a_pin_does_not_stand_in_what_a_command_looks_like_in_a_log() -> None:
     assert "1234" not in repr(Unlock(id=1, pin="1234"))
+    assert "1234" not in repr(EnterCode(id=1, code="12345678"))
 
 
 def test_nothing_larger_than_the_other_side_takes_can_be_said() -> None:
@@ -274,7 +285,10 @@ def test_nothing_larger_than_the_other_side_takes_can_be_said() -> None:
     assert len(packed(Reply(id=1, people=people))) < MOST_TEXT
 
 
-@given(st.lists(st.sampled_from([Revoke(id=1, subject="0" * 32), EnrolSave(id=2, name="Ada")]), max_size=5), st.data())
+@given(
+    st.lists(st.sampled_from([Revoke(id=1, subject="0" * 32), EnrolSave(id=2, name="Ada"), EnterCode(id=3, code="00000000")]), max_size=5),
+    st.data(),
+)
 def test_messages_survive_any_cutting_of_the_stream(commands: list[Command], data: st.DataObject) -> None:
     stream = b"".join(map(packed, commands))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
@@ -297,7 +311,7 @@ def test_any_bytes_are_messages_or_an_error_of_ours_on_both_sides(data: bytes) -
 
 def malformed(random: np.random.Generator) -> bytes:
     """One of many ways to get it wrong; some begin well."""
-    good = bytearray(packed(Unlock(id=1, pin="271828")))
+    good = bytearray(packed(Unlock(id=1, pin="271828") if random.integers(2) else EnterCode(id=1, code="27182818")))
     kind = random.integers(5)
     if kind == 0:
         return random.bytes(int(random.integers(1, 200)))
@@ -318,7 +332,7 @@ def test_ten_thousand_malformed_messages_leave_reader_and_parser_whole() -> None
         reader = Reader(MOST_ASKED, 0)
         try:
             for text, picture in reader.feed(malformed(random)):
-                taken += isinstance(asked(text, picture), Unlock)
+                taken += isinstance(asked(text, picture), Unlock | EnterCode)
         except LinkError:
             continue
     assert taken < 1_500  # a changed digit of the PIN is a sound message with a wrong PIN

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge.door.events import Cause, Denied, Leaf, OutputError, Refusal, State, Unlock
+from edge.door.events import Alarm, Cause, Denied, Leaf, OutputError, Refusal, State, Unlock
 from edge.door.mqtt import Broker as Settings
 from edge.door.mqtt import Mqtt, Topics, discovery, load_paho
 from tests.door_twins import soon
@@ -79,6 +79,32 @@ def test_events_and_state_arrive_with_opaque_ids_and_an_unlock_is_never_retained
     assert late.texts(f"{BASE}/online") == ["online"]
 
 
+def test_an_alarm_waits_for_a_broker_that_is_away_and_is_never_retained(broker: Broker, port: int) -> None:
+    broker.stop()
+    with output(settings(port)) as door:
+        door.alarm(Alarm(SUBJECT, 1_800_000_000.0))
+        broker.start()
+        with ear(port) as heard:
+            assert soon(lambda: len(heard.texts(f"{BASE}/event")) >= 1, 20.0)
+            told = json.loads(heard.texts(f"{BASE}/event")[0])
+            assert told == {"event_type": "duress", "id": told["id"], "subject": SUBJECT, "at": "2027-01-15T08:00:00.000+00:00"}
+            with ear(port) as late:
+                assert soon(lambda: bool(late.texts(f"{BASE}/online")))
+                time.sleep(0.1)
+                assert late.texts(f"{BASE}/event") == []
+
+
+def test_an_alarm_is_kept_for_a_subscriber_who_is_away(broker: Broker, port: int) -> None:
+    with ear(port, identity="guard", clean=False):
+        pass
+    with output(settings(port)) as door:
+        assert soon(door._client.is_connected)
+        door.alarm(Alarm(SUBJECT, 1_800_000_000.0))
+        assert soon(lambda: not door._alarms)
+        with ear(port, identity="guard", clean=False) as back:
+            assert soon(lambda: len(back.texts(f"{BASE}/event")) == 1)
+
+
 def test_a_subscriber_who_was_away_is_not_given_an_unlock_when_it_comes_back(broker: Broker, port: int) -> None:
     with ear(port, identity="lock", clean=False):
         pass
@@ -122,7 +148,7 @@ def test_home_assistant_is_told_of_every_entity_in_its_own_form(broker: Broker, 
     }
     assert len({config["unique_id"] for config in found.values()}) == 6
     assert all(config["device"]["identifiers"] == ["edge-door-1"] for config in found.values())
-    assert found["homeassistant/event/edge-door-1/access/config"]["event_types"] == ["unlock", "denied"]
+    assert found["homeassistant/event/edge-door-1/access/config"]["event_types"] == ["unlock", "denied", "duress"]
     assert "lock" not in {topic.split("/")[1] for topic in found}, "nothing that could be commanded"
 
 

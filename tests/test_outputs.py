@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from edge.doctor import _outputs
 from edge.door.clock import synchronised
 from edge.door.events import OutputError
 from edge.errors import SettingsError
-from edge.outputs import enabled, examine, open_door
+from edge.outputs import enabled, examine, limits, open_door
 from edge.settings import Settings, load_settings
 from tests.door_twins import soon
 from tests.http_twins import KEY, Receiver, certificate
@@ -118,6 +119,20 @@ def test_the_doctor_warns_of_a_wire_without_tls_and_of_recordings_that_open(tmp_
     assert tls.startswith("mqtt.tls = false")
     assert recordings.startswith("access.recordings = true")
     assert unreachable.startswith("mqtt broker.example:8883: cannot be reached")
+
+
+def test_the_doctor_warns_of_door_codes_without_a_screen_or_without_an_output(tmp_path: Path) -> None:
+    coded = load_settings(environment={}, flags={"access.fallback": "code"})
+    assert examine(coded)[1][0].startswith('access.fallback = "code", but no screen is attached')
+    assert examine(load_settings(environment={}, flags={"access.fallback": "code", "screen.enabled": True}))[1] == []
+    check = _outputs(coded)
+    assert (check.state, check.remedy) == ("warn", "enable an output")
+    assert _outputs(load_settings(environment={})).state == "pass"
+
+
+def test_failures_of_zero_are_no_throttle_at_all() -> None:
+    assert limits(load_settings(environment={}, flags={"access.failures": 0})).hourly == 0
+    assert limits(load_settings(environment={})).hourly == 100
 
 
 def test_the_doctor_warns_of_a_schedule_by_a_clock_that_nobody_keeps_right(tmp_path: Path) -> None:

@@ -53,6 +53,20 @@ def test_an_outcome_that_the_rules_refuse_says_so_and_the_next_does_not() -> Non
     assert [facts.get("denied") for kind, facts in disk.lines if kind == "outcome"] == ["expired", None, None]
 
 
+def test_a_door_code_is_an_outcome_with_its_reason_and_never_the_code() -> None:
+    disk = Disk()
+    recorder = Recorder(disk, print)
+    recorder.typed("0f" * 16, None)
+    recorder.typed("0f" * 16, "outside_hours")
+    recorder.typed(None, "wrong_code")
+    recorder.close()
+    assert disk.lines[1:-1] == [
+        ("outcome", {"verdict": "identified", "reason": "code", "subject": "0f" * 16}),
+        ("outcome", {"verdict": "identified", "reason": "code", "subject": "0f" * 16, "refusal": "outside_hours"}),
+        ("outcome", {"verdict": "unknown", "reason": "code", "refusal": "wrong_code"}),
+    ]
+
+
 def test_a_full_disk_is_told_once_and_the_log_says_how_many_lines_it_misses() -> None:
     disk, said = Disk(range(3, 7)), list[str]()
     recorder = Recorder(disk, said.append)

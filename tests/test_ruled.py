@@ -7,6 +7,7 @@ import pytest
 from edge.door.access import Access, Rules
 from edge.door.door import Door
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from edge.outputs import silent_door
 from edge.records import ALWAYS, NEVER, Outcome, Validity, Verdict
 from edge.ruled import RuledScreen
@@ -37,7 +38,7 @@ class Page:
 
 
 def door(schedule: str, clock: Callable[[], float], failures: int = 0) -> Door:
-    access = Access(Rules(1.5, failures, 60.0, 30.0, parse(schedule)), lambda wall: (0, 0))
+    access = Access(Rules(1.5, Limits(failures, 60.0, 30.0, 30.0, 3600.0), parse(schedule)), lambda wall: (0, 0))
     return Door(access, [], print, monotonic=clock, wall=lambda: 1_800_000_000.0, synchronised=lambda: True)
 
 

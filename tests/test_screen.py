@@ -40,7 +40,7 @@ from tests.screen_kit import PIN, ROOT, Hand, Place, pause
 
 QML = ROOT / "edge" / "screen" / "qml"
 SIZES = [(1024, 600), (1280, 800), (1920, 1080), (600, 1024), (1080, 1920)]
-HELLO = Hello(consent="1", pin=True)
+HELLO = Hello(consent="1", pin=True, code=True)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def shown(hand: Hand) -> Iterator[str]:
         name = "Maximiliana Wolfeschlegelstein" if state is State.WELCOME else None
         hand.bridge.take(Scene(state=state, name=name, hints=(Hint.MORE_LIGHT,)))
         yield f"door {state.value}"
-    for page in ("pin", "menu", "consent", "people"):
+    for page in ("pin", "code", "menu", "consent", "people"):
         hand.window.setProperty("page", page)
         yield page
     hand.window.setProperty("page", "enrol")

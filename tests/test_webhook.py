@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge.door.events import Cause, Denied, Leaf, OutputError, Refusal, State, Unlock
+from edge.door.events import Alarm, Cause, Denied, Leaf, OutputError, Refusal, State, Unlock
 from edge.door.outbox import Outbox
 from edge.door.webhook import Address, Webhook
 from tests.door_twins import soon
@@ -47,6 +47,34 @@ def waiting(folder: Path) -> int:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+def test_an_alarm_goes_out_at_once_also_in_a_pause_and_the_log_at_the_door_does_not_name_it(tmp_path: Path) -> None:
+    receiver, told = Receiver(500, 204, 400), list[str]()
+    with hook(tmp_path, receiver.port, told) as sender:
+        sender._longest = 60.0
+        sender.denied(denied())
+        assert soon(lambda: len(receiver.bodies) == 1)
+        sender._not_before = time.monotonic() + 60.0
+        sender.alarm(Alarm(SUBJECT, 1_800_000_000.0))
+        assert soon(lambda: receiver.kinds == ["denied", "duress"])
+        alarm = receiver.messages[1]
+        assert (alarm["subject"], alarm["at"], len(alarm["id"])) == (SUBJECT, "2027-01-15T08:00:00.000+00:00", 32)
+        assert sorted(alarm) == ["at", "device", "id", "kind", "subject", "version"]
+        sender.alarm(Alarm(SUBJECT, 1_800_000_001.0))
+        assert soon(lambda: any("HTTP 400" in text for text in told))
+    assert "duress" not in "".join(told)
+    assert receiver.all_are_signed()
+
+
+def test_an_alarm_waits_for_a_server_that_is_away_through_a_restart(tmp_path: Path) -> None:
+    port = free_port()
+    with hook(tmp_path, port) as sender:
+        sender.alarm(Alarm(SUBJECT, 1_800_000_000.0))
+        time.sleep(0.3)
+    receiver = Receiver(port=port)
+    with hook(tmp_path, port):
+        assert soon(lambda: receiver.kinds == ["duress"])
 
 
 def test_every_event_arrives_once_signed_with_opaque_ids_only(tmp_path: Path) -> None:

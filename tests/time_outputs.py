@@ -22,6 +22,7 @@ from edge.door.osdp import Bus, Osdp
 from edge.door.outbox import Outbox
 from edge.door.relay import Relay, Strike, guard_command
 from edge.door.schedule import parse
+from edge.door.throttle import Limits
 from edge.door.webhook import Address, Webhook
 from edge.records import Outcome, Verdict
 from tests import test_mqtt, test_osdp
@@ -35,7 +36,7 @@ TIMES = 50
 
 def measured(output: Output, arrived: Callable[[int], bool], rest: float = 0.05) -> tuple[float, float, float]:
     """Median, 95th percentile and worst of the milliseconds until ``arrived(n)`` after the n-th unlock."""
-    rules = Rules(expiry=1.5, failures=0, window=60.0, pause=30.0, schedule=parse("always"))
+    rules = Rules(1.5, Limits(0, 60.0, 30.0, 30.0, 3600.0), parse("always"))
     door, found = Door(Access(rules, lambda wall: (0, 0)), [output], print), []
     for number in range(1, TIMES + 1):
         begun = time.monotonic()

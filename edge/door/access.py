@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge.door.events import Cause, Denied, Refusal, Unlock
 from edge.door.schedule import Schedule
+from edge.door.throttle import Limits, Throttle
 from edge.records import ALWAYS, Outcome, Phase, Validity, Verdict
 
 KEPT_APPROACHES = 1024
@@ -24,20 +25,18 @@ LocalTime = Callable[[float], tuple[int, int]]  # wall-clock seconds -> (weekday
 
 @dataclass(frozen=True)
 class Rules:
-    """expiry: seconds from capture within which the door may open. failures unknown approaches within ``window`` seconds: nobody is let in
-    for ``pause`` seconds; 0 failures: never. synchronised: schedule and dates open only once the kernel's clock has been synchronised
-    since the start. Raises ValueError for impossible values."""
+    """expiry: seconds from capture within which the door may open. limits: after how many unknown approaches nobody is let in by face for a
+    while. synchronised: schedule and dates open only once the kernel's clock has been synchronised since the start. Raises ValueError for
+    impossible values."""
 
     expiry: float
-    failures: int
-    window: float
-    pause: float
+    limits: Limits
     schedule: Schedule
     synchronised: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.expiry > 0 and self.failures >= 0 and self.window > 0 and self.pause > 0):
-            raise ValueError(f"{self}: expected expiry, window and pause above 0, and failures of 0 or more")
+        if not self.expiry > 0:
+            raise ValueError(f"{self}: expected an expiry above 0")
 
 
 class Clocks:
@@ -62,28 +61,6 @@ class Clocks:
         return asked(wall) or (Refusal.CLOCK_UNSURE if asked(self._offset + now) else None)
 
 
-class Throttle:
-    """After so many failures within the window, a pause. Failures during a pause do not prolong it: nobody can shut the door for good."""
-
-    def __init__(self, failures: int, window: float, pause: float) -> None:
-        self._failures, self._window, self._pause = failures, window, pause
-        self._recent: deque[float] = deque(maxlen=max(failures, 1))
-        self._until: float | None = None
-
-    def failed(self, now: float) -> None:
-        """One more failure at this moment (monotonic seconds)."""
-        if self._failures == 0 or self.pausing(now):
-            return
-        self._recent.append(now)
-        if len(self._recent) == self._failures and now - self._recent[0] <= self._window:
-            self._until = now + self._pause
-            self._recent.clear()
-
-    def pausing(self, now: float) -> bool:
-        """Whether nobody is let in at this moment."""
-        return self._until is not None and now < self._until
-
-
 class Access:
     """One unlock an approach, in time, within the person's dates and the door's hours, unless too many have failed."""
 
@@ -91,46 +68,60 @@ class Access:
         """validity: a subject's id -> when that person may pass."""
         self._rules, self._local, self._validity = rules, local, validity
         self._clocks = Clocks(rules.synchronised)
-        self._throttle = Throttle(rules.failures, rules.window, rules.pause)
+        self._throttle = Throttle(rules.limits)
         self._let_in: deque[int] = deque(maxlen=KEPT_APPROACHES)
 
-    def judge(self, outcome: Outcome, now: float, wall: float, synchronised: bool = False) -> Unlock | Denied | None:
+    def judge(
+        self,
+        outcome: Outcome,
+        now: float,
+        wall: float,
+        synchronised: bool = False,
+        cause: Cause = Cause.FACE,
+        validity: Validity | None = None,
+    ) -> Unlock | Denied | None:
         """What an outcome comes to; None for an approach of which no usable sample was had.
 
-        now: monotonic seconds. wall: wall-clock seconds since 1970. synchronised: whether the kernel says so of that clock.
+        now: monotonic seconds. wall: wall-clock seconds since 1970. synchronised: whether the kernel says so of that clock. cause: FACE, or
+        CODE for a door code that was typed, which is an approach of its own with a track that no face has. A code obeys what a face obeys,
+        but for the throttle: it has one of its own (``edge.door.backoff``), and is there for when faces are not recognised. validity: the
+        person's, where the caller has looked it up just now.
         """
         self._clocks.look(now, wall, synchronised)
         if outcome.verdict is Verdict.NOT_ACQUIRED:
             return None
         if outcome.verdict is not Verdict.IDENTIFIED or outcome.subject is None:
-            paused = self._throttle.pausing(now)
-            self._throttle.failed(now)
-            return Denied(Refusal.TRY_LATER if paused else Refusal.UNKNOWN, None, wall)
-        refusal = self._refusal(outcome, outcome.subject, now, wall)
+            return Denied(self._unknown(now) if cause is Cause.FACE else Refusal.WRONG_CODE, None, wall, cause)
+        refusal = self._refusal(outcome, cause, now) or self._dates(validity or self._validity(outcome.subject), now, wall)
+        refusal = refusal or self._hours(now, wall)
         if refusal is not None:
-            return Denied(refusal, outcome.subject, wall)
+            return Denied(refusal, outcome.subject, wall, cause)
         self._let_in.append(outcome.track)
-        return Unlock(Cause.FACE, outcome.subject, outcome.captured + self._rules.expiry, wall)
+        return Unlock(cause, outcome.subject, outcome.captured + self._rules.expiry, wall)
 
     def look_at_clock(self, now: float, wall: float, synchronised: bool) -> None:
         """Tell it the time early, so that a clock set to something else later is noticed. Units as in ``judge``."""
         self._clocks.look(now, wall, synchronised)
 
     def try_later(self, now: float) -> bool:
-        """Whether nobody is let in at this moment because too many approaches failed."""
+        """Whether nobody is let in by face at this moment because too many approaches failed."""
         return self._throttle.pausing(now)
 
-    def _refusal(self, outcome: Outcome, subject: str, now: float, wall: float) -> Refusal | None:
+    def _unknown(self, now: float) -> Refusal:
+        paused = self._throttle.pausing(now)
+        self._throttle.failed(now)
+        return Refusal.TRY_LATER if paused else Refusal.UNKNOWN
+
+    def _refusal(self, outcome: Outcome, cause: Cause, now: float) -> Refusal | None:
         if not 0 <= now - outcome.captured <= self._rules.expiry:
             return Refusal.LATE
         if outcome.track in self._let_in:
             return Refusal.REPEATED
-        if self._throttle.pausing(now):
+        if cause is Cause.FACE and self._throttle.pausing(now):
             return Refusal.TRY_LATER
-        return self._dates(subject, now, wall) or self._hours(now, wall)
+        return None
 
-    def _dates(self, subject: str, now: float, wall: float) -> Refusal | None:
-        validity = self._validity(subject)
+    def _dates(self, validity: Validity, now: float, wall: float) -> Refusal | None:
         return self._clocks.refusal(now, wall, lambda moment: DATED[validity.at(moment)]) if validity.limited else None
 
     def _hours(self, now: float, wall: float) -> Refusal | None:

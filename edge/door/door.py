@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from edge.door import clock
 from edge.door.access import Access
-from edge.door.events import Cause, Denied, Leaf, Output, State, Unlock
+from edge.door.events import Alarm, Cause, Denied, Leaf, Output, Refusal, State, Unlock
 from edge.door.lane import CLOSING, Lane, Tell
-from edge.records import Frame, Outcome, Sighting
+from edge.records import Frame, Outcome, Sighting, Validity, Verdict
 
 EXIT_LIFE = 1.0  # seconds within which a press of the exit button opens
 
@@ -59,6 +59,29 @@ class Door:
         if event is not None:
             self._spread(event)
         self._update(self._leaf)
+
+    def typed(
+        self, entry: int, subject: str | None, since: float, *, duress: bool = False, validity: Validity | None = None
+    ) -> Refusal | None:
+        """A door code was typed: the door is opened by it like by a face, or this is why not.
+
+        entry: number of the entry, from 1, never used twice. subject: whose code it is; None: nobody's. since: monotonic seconds at which
+        it was looked up. validity: that person's, looked up then. duress: outputs are told that somebody is forced, whether the door opens or not, and nobody else is.
+        """
+        now, wall = self._clock(), self._wall()
+        outcome = Outcome(Verdict.IDENTIFIED if subject else Verdict.UNKNOWN, -entry, since, now, 0, subject)
+        with self._lock:
+            event = self._access.judge(outcome, now, wall, self._synchronised(), Cause.CODE, validity)
+        assert event is not None  # only an approach without a sample comes to nothing
+        self._spread(event)
+        if duress and subject:
+            for lane in self._lanes:
+                lane.put(Alarm(subject, wall))
+        return event.refusal if isinstance(event, Denied) else None
+
+    def refused(self, refusal: Refusal) -> None:
+        """A door code was typed and not looked at."""
+        self._spread(Denied(refusal, None, self._wall(), Cause.CODE))
 
     def exit_pressed(self) -> None:
         """The button inside: it always opens, whatever the hours."""

@@ -1,4 +1,4 @@
-"""What passes from the decision to the outputs: unlock, denied, state. Opaque ids only: no name, no score, no code, no picture.
+"""What passes from the decision to the outputs: unlock, denied, alarm, state. Opaque ids only: no name, no score, no code, no picture.
 
 ``deadline`` is in seconds of ``time.monotonic``; ``at`` is wall-clock seconds since 1970, for people and logs: it decides nothing.
 """
@@ -18,9 +18,10 @@ class OutputError(EdgeError):
 
 
 class Cause(str, Enum):
-    """Why the door is opened."""
+    """Why the door is opened, or was to be."""
 
     FACE = "face"
+    CODE = "code"
     EXIT_BUTTON = "exit_button"
 
 
@@ -35,6 +36,7 @@ class Refusal(str, Enum):
     REPEATED = "repeated"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
+    WRONG_CODE = "wrong_code"
 
 
 class Leaf(str, Enum):
@@ -63,16 +65,26 @@ class Unlock:
     id: str = field(default_factory=new_id)
 
     def __post_init__(self) -> None:
-        if (self.subject is not None) != (self.cause is Cause.FACE):
-            raise ValueError(f"unlock by {self.cause.value}: a subject belongs to 'face' and to nothing else")
+        if (self.subject is None) != (self.cause is Cause.EXIT_BUTTON):
+            raise ValueError(f"unlock by {self.cause.value}: a subject belongs to 'face' and 'code' and to nothing else")
 
 
 @dataclass(frozen=True)
 class Denied:
-    """An approach that opens nothing. subject: the opaque id of somebody identified whom a rule keeps out, else None."""
+    """An approach, or a door code, that opens nothing. subject: the opaque id of somebody identified whom a rule keeps out, else None."""
 
     refusal: Refusal
     subject: str | None
+    at: float
+    cause: Cause = Cause.FACE
+    id: str = field(default_factory=new_id)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Somebody used a duress code. At the door nothing tells it from the normal one: no listener hears of it, outputs do."""
+
+    subject: str
     at: float
     id: str = field(default_factory=new_id)
 
@@ -100,6 +112,9 @@ class Output(Protocol):
 
     def denied(self, event: Denied) -> None:
         """Nobody was let in."""
+
+    def alarm(self, event: Alarm) -> None:
+        """Somebody is forced. Tell people elsewhere, and nobody at the door."""
 
     def state(self, event: State) -> None:
         """What the door is like has changed."""

@@ -5,16 +5,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edge.door.events import Denied, Output, State, Unlock
+from edge.door.events import Alarm, Denied, Output, State, Unlock
 
 WAITING = 16  # unlocks, and refusals, that may wait for a slow output
 CLOSING = 4.0  # seconds that the outputs have to go to their safe states, all at the same time
 
 Tell = Callable[[str], None]
+Event = Unlock | Denied | Alarm | State
 
 
 class Lane:
-    """Hands events to one output, unlocks first, of states only the newest. A failure is told once, and again after it has worked.
+    """Hands events to one output, unlocks first, then alarms, of states only the newest. A failure is told once, and again after it
+    has worked.
 
     tell: hears what is wrong, in the lane's thread. Names no subject.
     """
@@ -23,6 +25,7 @@ class Lane:
         self._output, self._tell, self._clock = output, tell, clock
         self._unlocks: deque[Unlock] = deque(maxlen=WAITING)
         self._denied: deque[Denied] = deque(maxlen=WAITING)
+        self._alarms: deque[Alarm] = deque(maxlen=WAITING)
         self._state: State | None = None
         self._change = threading.Condition()
         self._closing = self._failing = False
@@ -30,7 +33,7 @@ class Lane:
         self._thread = threading.Thread(target=self._work, name=f"door {output.name}", daemon=True)
         self._thread.start()
 
-    def put(self, event: Unlock | Denied | State) -> None:
+    def put(self, event: Event) -> None:
         """Returns at once. When the queue is full the oldest of the same kind is lost."""
         with self._change:
             if isinstance(event, Unlock):
@@ -38,6 +41,8 @@ class Lane:
                 self._unlocks.append(event)
             elif isinstance(event, Denied):
                 self._denied.append(event)
+            elif isinstance(event, Alarm):
+                self._alarms.append(event)
             else:
                 self._state = event
             self._change.notify()
@@ -59,18 +64,20 @@ class Lane:
             self._hand_over(event)
         self._guarded(self._output.close)
 
-    def _next(self) -> Unlock | Denied | State | None:
+    def _next(self) -> Event | None:
         """Waits for the next event; None: closing, and nothing is left."""
         with self._change:
-            self._change.wait_for(lambda: self._closing or self._unlocks or self._denied or self._state)
+            self._change.wait_for(lambda: self._closing or self._unlocks or self._alarms or self._denied or self._state)
             if self._unlocks:
                 return self._unlocks.popleft()
+            if self._alarms:
+                return self._alarms.popleft()
             if self._denied:
                 return self._denied.popleft()
             event, self._state = self._state, None
             return event
 
-    def _hand_over(self, event: Unlock | Denied | State) -> None:
+    def _hand_over(self, event: Event) -> None:
         if isinstance(event, Unlock):
             if self._clock() > event.deadline:
                 self.dropped += 1
@@ -79,6 +86,8 @@ class Lane:
             self._guarded(lambda: self._output.unlock(event))
         elif isinstance(event, Denied):
             self._guarded(lambda: self._output.denied(event))
+        elif isinstance(event, Alarm):
+            self._guarded(lambda: self._output.alarm(event))
         else:
             self._guarded(lambda: self._output.state(event))
 

@@ -1,7 +1,8 @@
 """Events and state to an MQTT 5 broker, with a last will and Home Assistant's discovery. The only file that knows the package ``paho``.
 
 Nothing is subscribed to: no message of anybody opens anything. An unlock is never retained, never queued while the broker is away, and
-expires in the broker. Topics and messages are described in docs/outputs.md.
+expires in the broker. An alarm that cannot be told is kept and told when the broker is there again. Topics and messages are described in
+docs/outputs.md.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import re
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -18,12 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edge.door.events import Denied, Leaf, OutputError, State, Unlock
+from edge.door.events import Alarm, Denied, Leaf, OutputError, State, Unlock
 from edge.door.lane import Tell
 
 ONLINE, OFFLINE = "online", "offline"
 CHECK = 2.0  # seconds between looks whether the client's thread still lives
 CLOSING = 1.0  # seconds for the farewell
+ALARMS = 16  # kept while the broker is away
 LEVEL = re.compile(r"[A-Za-z0-9_-]+")
 
 Load = Callable[[str], ModuleType]
@@ -112,6 +115,8 @@ class Mqtt:
         self._broker, self._topics, self._password, self._tell = broker, topics, password, tell
         self._contact = contact
         self._state: State | None = None
+        self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
+        self._telling = threading.Lock()
         self._told = ""
         self._closing = threading.Event()
         self._client = self._connect()
@@ -126,7 +131,20 @@ class Mqtt:
 
     def denied(self, event: Denied) -> None:
         """See ``Output``."""
-        self._taken({"event_type": "denied", "id": event.id, "refusal": event.refusal.value, "subject": event.subject}, event.at, CLOSING)
+        facts = {
+            "event_type": "denied",
+            "id": event.id,
+            "cause": event.cause.value,
+            "refusal": event.refusal.value,
+            "subject": event.subject,
+        }
+        self._taken(facts, event.at, CLOSING)
+
+    def alarm(self, event: Alarm) -> None:
+        """See ``Output``. What the broker does not take now is told once it does, perhaps twice: the id stays."""
+        with self._telling:
+            self._alarms.append(event)
+        self._tell_alarms()
 
     def state(self, event: State) -> None:
         """See ``Output``. Also told anew after every connection."""
@@ -160,6 +178,7 @@ class Mqtt:
     def _keep(self) -> None:
         """``loop_start`` succeeds only where no thread runs: the old one died of something that the broker sent."""
         while not self._closing.wait(CHECK):
+            self._tell_alarms()
             if self._client.loop_start() == self._paho.MQTT_ERR_SUCCESS:
                 self._say("the client failed at what the broker sent and is begun anew")
                 _abandon(self._client)
@@ -188,20 +207,33 @@ class Mqtt:
             self._tell(f"mqtt: {why}; it is tried again, what happens meanwhile is not told there")
         self._told = why
 
+    def _tell_alarms(self) -> None:
+        """Those that wait, as far as the broker takes them: QoS 1, without an expiry."""
+        with self._telling:
+            while self._alarms:
+                event = self._alarms[0]
+                if not self._taken({"event_type": "duress", "id": event.id, "subject": event.subject}, event.at, CLOSING, kept=True):
+                    return
+                self._alarms.popleft()
+
     def _publish_state(self, client: Any) -> None:
         if (state := self._state) is not None:
             facts = {"try_later": state.try_later, "leaf": state.leaf.value, "at": _iso(state.at)}
             client.publish(f"{self._topics.base}/state", json.dumps(facts), retain=True)
 
-    def _taken(self, facts: dict[str, Any], at: float, seconds: float) -> bool:
-        """Whether the message went out within so many seconds. What does not is taken back by dropping the connection."""
+    def _taken(self, facts: dict[str, Any], at: float, seconds: float, *, kept: bool = False) -> bool:
+        """Whether the message went out within so many seconds. What does not is taken back by dropping the connection.
+
+        kept: the broker says that it has it, and keeps it for subscribers who are away; else it expires after those seconds.
+        """
         client, until = self._client, time.monotonic() + seconds
         if not client.is_connected() or not self._until(lambda: not client.want_write(), seconds):
             return False
         properties = self._properties.Properties(self._packets.PacketTypes.PUBLISH)
-        properties.MessageExpiryInterval = max(math.ceil(seconds), 1)
+        if not kept:
+            properties.MessageExpiryInterval = max(math.ceil(seconds), 1)
         topic = f"{self._topics.base}/event"
-        sent = client.publish(topic, json.dumps({**facts, "at": _iso(at)}), qos=0, retain=False, properties=properties)
+        sent = client.publish(topic, json.dumps({**facts, "at": _iso(at)}), qos=int(kept), retain=False, properties=properties)
         if sent.rc != self._paho.MQTT_ERR_SUCCESS:
             return False
         return self._sent(sent, until - time.monotonic())
@@ -236,7 +268,7 @@ def discovery(topics: Topics, *, contact: bool) -> Iterable[tuple[str, dict[str,
     state = f"{base}/state"
     found: list[tuple[str, str, dict[str, Any]]] = [
         ("binary_sensor", "online", {**common, "name": "Online", "device_class": "connectivity", "entity_category": "diagnostic"}),
-        ("event", "access", {**here, "name": "Access", "state_topic": f"{base}/event", "event_types": ["unlock", "denied"]}),
+        ("event", "access", {**here, "name": "Access", "state_topic": f"{base}/event", "event_types": ["unlock", "denied", "duress"]}),
         ("binary_sensor", "try_later", {**here, "name": "Try later", "device_class": "problem", **_on(state, "value_json.try_later")}),
     ]
     found[0][2].update(state_topic=f"{base}/online", payload_on=ONLINE, payload_off=OFFLINE)

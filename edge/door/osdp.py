@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from edge.door.events import Cause, Denied, OutputError, State, Unlock
+from edge.door.events import Alarm, Denied, OutputError, State, Unlock
 from edge.door.lane import Tell
 from edge.door.serial_line import SerialLine
 
@@ -87,7 +87,7 @@ class Osdp:
 
     def unlock(self, event: Unlock) -> None:
         """See ``Output``. Raises OutputError where the controller did not fetch the card number in time; it is then taken back."""
-        if event.cause is not Cause.FACE or event.subject is None:
+        if event.subject is None:
             return  # the controller has the exit button of its own
         card = card_number(event.subject)
         with self._lock:
@@ -104,6 +104,9 @@ class Osdp:
 
     def denied(self, event: Denied) -> None:
         """Nothing: a controller knows cards only."""
+
+    def alarm(self, event: Alarm) -> None:
+        """Nothing: a card has no such word."""
 
     def state(self, event: State) -> None:
         """Nothing: the door's contact belongs to the controller."""

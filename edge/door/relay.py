@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.door.events import Denied, OutputError, State, Unlock
+from edge.door.events import Alarm, Denied, OutputError, State, Unlock
 from edge.door.lane import Tell
 
 LATE_OFF = 1.0  # seconds after the maximum on-time until a guard that has not said "off" is killed
@@ -69,6 +69,9 @@ class Relay:
 
     def denied(self, event: Denied) -> None:
         """Nothing: the line is inactive."""
+
+    def alarm(self, event: Alarm) -> None:
+        """Nothing: at the door nobody is told."""
 
     def state(self, event: State) -> None:
         """Nothing."""

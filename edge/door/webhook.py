@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.door.events import Denied, OutputError, State, Unlock
+from edge.door.events import Alarm, Denied, OutputError, State, Unlock
 from edge.door.lane import Tell
 from edge.door.outbox import Letter, Outbox
 
 MESSAGE = 1  # version of the message's form
 REFUSED = frozenset({400, 413, 415, 422})  # answers by which a receiver says that this very message will never do
 FIRST_PAUSE = 1.0  # seconds after the first failure; doubled with each, up to ``longest_pause``
-AGAIN_WHILE_FRESH = 0.25  # seconds between the tries of an unlock that is still in time
+AGAIN_WHILE_FRESH = 0.25  # seconds between the tries of an unlock that is still in time, or of a fresh alarm
+ALARM_FRESH = 60.0  # seconds for which an alarm goes before everything that waits, whatever pause is on; afterwards it waits with the rest
 LEAST_KEY = 32  # characters
 CLOSING = 1.0  # seconds that a request under way has to end
 
@@ -109,7 +110,7 @@ class Webhook:
         self._change = threading.Condition()
         self._closing = False
         self._news = 0  # events so far
-        self._fresh: dict[str, tuple[float, Letter]] = {}  # unlocks that are still in time, by id, with their deadline
+        self._fresh: dict[str, tuple[float, Letter]] = {}  # unlocks still in time, and fresh alarms, by id, with their deadline
         self._pause, self._not_before, self._failing = 0.0, 0.0, False
         self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
         self._thread.start()
@@ -121,7 +122,13 @@ class Webhook:
 
     def denied(self, event: Denied) -> None:
         """See ``Output``."""
-        self._keep(Letter(event.id, "denied", json.dumps({"at": event.at, "refusal": event.refusal.value, "subject": event.subject})))
+        facts = {"at": event.at, "cause": event.cause.value, "refusal": event.refusal.value, "subject": event.subject}
+        self._keep(Letter(event.id, "denied", json.dumps(facts)))
+
+    def alarm(self, event: Alarm) -> None:
+        """See ``Output``."""
+        letter = Letter(event.id, "duress", json.dumps({"at": event.at, "subject": event.subject}))
+        self._keep(letter, time.monotonic() + ALARM_FRESH)
 
     def state(self, event: State) -> None:
         """See ``Output``."""
@@ -137,7 +144,7 @@ class Webhook:
             self._outbox.close()
 
     def _keep(self, letter: Letter, deadline: float | None = None) -> None:
-        """Into the outbox; an unlock is sent even when the disk is full."""
+        """Into the outbox; an unlock, or an alarm, is sent even when the disk is full."""
         try:
             self._outbox.add(letter)
         finally:
@@ -189,7 +196,8 @@ class Webhook:
             self._fresh.pop(letter.id, None)
         self._pause, self._not_before, self._failing = 0.0, 0.0, False
         if status in REFUSED:
-            self._tell(f"webhook: the receiver refuses a message of kind {letter.kind} for good (HTTP {status}); it is given up")
+            kind = "" if letter.kind == "duress" else f" of kind {letter.kind}"  # the log at the door names no alarm
+            self._tell(f"webhook: the receiver refuses a message{kind} for good (HTTP {status}); it is given up")
         return self._outbox.remove(letter.id)
 
     def _body(self, letter: Letter) -> bytes:

@@ -55,6 +55,10 @@ class Keyring:
         """Chains the lines of the audit log."""
         return self._derive("audit key", 0)
 
+    def code_key(self) -> bytes:
+        """Makes the tags by which door codes are known again."""
+        return self._derive("door code key", 0)
+
     def check_value(self) -> bytes:
         """16 bytes that tell this keyring from another one and tell nothing about its keys."""
         return self._derive("check value", 0, CHECK_BYTES)

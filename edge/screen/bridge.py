@@ -19,6 +19,7 @@ from edge.service.link import (
     EnrolSave,
     EnrolStart,
     EnrolTry,
+    EnterCode,
     Hello,
     Limit,
     LinkError,
@@ -168,6 +169,10 @@ class Bridge(QObject):
     def pinSet(self) -> bool:
         return self._hello is not None and self._hello.pin
 
+    @Property(bool, notify=changed)
+    def codes(self) -> bool:
+        return self._hello is not None and self._hello.code
+
     @Property(str, notify=changed)
     def state(self) -> str:
         return self._scene.state.value if self._hello else State.SERVICE.value
@@ -252,6 +257,10 @@ class Bridge(QObject):
     @Slot(str)
     def unlock(self, pin: str) -> None:
         self._ask(Unlock, pin=pin)
+
+    @Slot(str)
+    def enter_code(self, code: str) -> None:
+        self._ask(EnterCode, code=code)
 
     @Slot()
     def lock(self) -> None:

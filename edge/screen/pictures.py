@@ -16,6 +16,7 @@ SIZE = (1024, 600)
 SHOWN = QSize(640, 375)  # pixels, as they stand in the documents
 SETTLE = 150  # milliseconds until a page is drawn
 HELLO = Hello(consent="1", pin=True)
+WITH_CODES = Hello(consent="1", pin=True, code=True)
 
 
 def silhouette() -> bytes:
@@ -56,6 +57,7 @@ def draw(folder: Path) -> list[Path]:
         ("welcome", "door", Scene(state=State.WELCOME, name="Ada Lovelace")),
         ("enrol", "enrol", filmed),
         ("name", "enrol", Enrolment(step=Step.READY)),
+        ("code", "code", WITH_CODES),
     ):
         screen.window.setProperty("page", page)
         take(message)

@@ -100,6 +100,7 @@ class Trouble(str, Enum):
     NAME = "name"
     NAME_TAKEN = "name_taken"
     NO_SUBJECT = "no_subject"
+    NOT_LET_IN = "not_let_in"
     OUT_OF_ORDER = "out_of_order"
 
 
@@ -121,11 +122,15 @@ class _Message(BaseModel):
 
 
 class Hello(_Message):
-    """The door's first word. consent: version of the consent text that it accepts. pin: whether an operator's PIN is set."""
+    """The door's first word.
+
+    consent: version of the consent text that it accepts. pin: whether an operator's PIN is set. code: whether door codes open.
+    """
 
     type: Literal["hello"] = "hello"
     consent: Annotated[str, Field(max_length=32)]
     pin: bool
+    code: bool = False
 
 
 class Building(_Message):
@@ -219,6 +224,13 @@ class Unlock(_Command):
     pin: Annotated[str, Field(min_length=1, max_length=64, repr=False)]
 
 
+class EnterCode(_Command):
+    """Somebody at the door types a door code; needs no operator. The answer is the same for every code that does not open."""
+
+    do: Literal["code"] = "code"
+    code: Annotated[str, Field(pattern=r"^[0-9]{8}$", repr=False)]
+
+
 class Lock(_Command):
     do: Literal["lock"] = "lock"
 
@@ -276,7 +288,7 @@ class Limit(_Command):
     days: Annotated[int, Field(ge=0, le=36_500)] | None = None
 
 
-Command = Unlock | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew | Limit
+Command = Unlock | EnterCode | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew | Limit
 Told = Hello | Scene | Preview | Enrolment | Reply
 
 _ASKED: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="do")])

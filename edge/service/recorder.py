@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edge.errors import AuditError
-from edge.records import Frame, Outcome, Sighting
+from edge.records import Frame, Outcome, Sighting, Verdict
 from edge.service.chain import Fact
 
 WAITING = 1000  # lines at most; what does not fit is counted and told in the log
@@ -50,6 +50,12 @@ class Recorder:
             facts["subject"] = outcome.subject
             if refused and refused[1] == outcome.subject:
                 facts["denied"] = refused[0]
+        self._put("outcome", facts)
+
+    def typed(self, subject: str | None, refusal: str | None) -> None:
+        """One line a door code that was typed. subject: whose it was, None: nobody's. refusal: why nothing opened, None: the door did."""
+        facts: dict[str, Fact] = {"verdict": (Verdict.IDENTIFIED if subject else Verdict.UNKNOWN).value, "reason": "code"}
+        facts |= {name: value for name, value in (("subject", subject), ("refusal", refusal)) if value is not None}
         self._put("outcome", facts)
 
     def close(self) -> None:

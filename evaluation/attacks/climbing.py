@@ -12,11 +12,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edge.gallery import Gallery
+from edge.outputs import limits
 from edge.records import Floats, Verdict
 from edge.report import outcome_facts
+from edge.settings import AccessSettings
 from evaluation.attacks.bench import NEVER, Chance, Knowledge, Result
 from evaluation.attacks.door import Door, Rule
 from evaluation.attacks.faces import Faces
+from evaluation.attacks.throttled import pace, soonest
 
 PEOPLE, CLIMBERS = 100, 10
 DECISIONS = 3000
@@ -118,15 +121,20 @@ def climb(accepts: Accepts, start: Floats, random: np.random.Generator, decision
 
 
 def hours(rule: Rule, decisions: float) -> str:
-    """How long so many denials last: without a throttle, at one face a time and at as many as the door follows; and with the door's own."""
-    decision, track, access = rule.settings.decision, rule.settings.track, rule.settings.access
-    each = decision.max_samples * decision.interval + track.patience
-    many = each / track.max_tracks
-    told = f"{_time(decisions * each)} one by one, {_time(decisions * many)} with {track.max_tracks} faces at once"
-    if not access.failures or access.failures * many > access.window:
+    """How long so many denials last: without a throttle, at one face a time and at as many as the door follows; and with the door's own,
+    by whoever goes about it best (``evaluation.attacks.throttled``)."""
+    access = rule.settings.access
+    each, many = pace(rule.settings)
+    told = f"{_time(decisions * each)} one by one, {_time(decisions * many)} with {rule.settings.track.max_tracks} faces at once"
+    if not access.failures:
         return f"{told}; no throttle"
-    throttled = decisions * (many + access.pause / access.failures)
-    return f"{told}, {_time(throttled)} with the throttle ({access.failures} denials in {access.window:g} s pause {access.pause:g} s)"
+    return f"{told}, {_time(soonest(limits(rule.settings), many, round(decisions)))} with the throttle ({limits_text(access)})"
+
+
+def limits_text(access: AccessSettings) -> str:
+    """The throttle in words."""
+    window = f"{access.failures} denials in {access.window:g} s or {access.hourly} an hour"
+    return f"{window} pause {access.pause:g} s, doubling to {access.longest_pause:g} s"
 
 
 def _time(seconds: float) -> str:

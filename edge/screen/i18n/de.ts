@@ -2,6 +2,17 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="de" sourcelanguage="en">
 <context>
+    <name>CodePage</name>
+    <message>
+        <source>Door code</source>
+        <translation>Türcode</translation>
+    </message>
+    <message>
+        <source>Welcome. The door is open.</source>
+        <translation>Willkommen. Die Tür ist offen.</translation>
+    </message>
+</context>
+<context>
     <name>ConsentPage</name>
     <message>
         <source>Before we begin</source>
@@ -62,6 +73,10 @@
 </context>
 <context>
     <name>DoorPage</name>
+    <message>
+        <source>Door code</source>
+        <translation>Türcode</translation>
+    </message>
     <message>
         <source>Operator</source>
         <translation>Betreuung</translation>
@@ -163,6 +178,17 @@
     <message>
         <source>Space</source>
         <translation>Leerzeichen</translation>
+    </message>
+    <message>
+        <source>Erase</source>
+        <translation>Löschen</translation>
+    </message>
+</context>
+<context>
+    <name>Keypad</name>
+    <message>
+        <source>Digits entered: %1</source>
+        <translation>Eingegebene Ziffern: %1</translation>
     </message>
     <message>
         <source>Erase</source>
@@ -296,18 +322,6 @@
         <source>Operator's PIN</source>
         <translation>PIN der Betreuung</translation>
     </message>
-    <message>
-        <source>%1 s</source>
-        <translation>%1 s</translation>
-    </message>
-    <message>
-        <source>%1 digits entered</source>
-        <translation>%1 Ziffern eingegeben</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>Löschen</translation>
-    </message>
 </context>
 <context>
     <name>Preview</name>
@@ -318,6 +332,10 @@
 </context>
 <context>
     <name>Words</name>
+    <message>
+        <source>%1 s</source>
+        <translation>%1 s</translation>
+    </message>
     <message>
         <source>Please come nearer</source>
         <translation>Bitte näher treten</translation>
@@ -361,6 +379,10 @@
     <message>
         <source>Please stay where you are.</source>
         <translation>Bitte bleiben Sie stehen.</translation>
+    </message>
+    <message>
+        <source>Please type your door code, or ask at the desk.</source>
+        <translation>Bitte Türcode eingeben oder am Empfang fragen.</translation>
     </message>
     <message>
         <source>Please ring, or ask at the desk.</source>
@@ -565,6 +587,10 @@
     <message>
         <source>This person is no longer enrolled.</source>
         <translation>Diese Person ist nicht mehr aufgenommen.</translation>
+    </message>
+    <message>
+        <source>That did not open the door. Check the code, or ask at the desk.</source>
+        <translation>Das hat die Tür nicht geöffnet. Code prüfen oder am Empfang fragen.</translation>
     </message>
     <message>
         <source>Please begin again.</source>

@@ -2,6 +2,17 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="es" sourcelanguage="en">
 <context>
+    <name>CodePage</name>
+    <message>
+        <source>Door code</source>
+        <translation>Código de puerta</translation>
+    </message>
+    <message>
+        <source>Welcome. The door is open.</source>
+        <translation>Le damos la bienvenida. La puerta está abierta.</translation>
+    </message>
+</context>
+<context>
     <name>ConsentPage</name>
     <message>
         <source>Before we begin</source>
@@ -62,6 +73,10 @@
 </context>
 <context>
     <name>DoorPage</name>
+    <message>
+        <source>Door code</source>
+        <translation>Código de puerta</translation>
+    </message>
     <message>
         <source>Operator</source>
         <translation>Encargado</translation>
@@ -163,6 +178,17 @@
     <message>
         <source>Space</source>
         <translation>Espacio</translation>
+    </message>
+    <message>
+        <source>Erase</source>
+        <translation>Borrar</translation>
+    </message>
+</context>
+<context>
+    <name>Keypad</name>
+    <message>
+        <source>Digits entered: %1</source>
+        <translation>Cifras introducidas: %1</translation>
     </message>
     <message>
         <source>Erase</source>
@@ -296,18 +322,6 @@
         <source>Operator's PIN</source>
         <translation>PIN del encargado</translation>
     </message>
-    <message>
-        <source>%1 s</source>
-        <translation>%1 s</translation>
-    </message>
-    <message>
-        <source>%1 digits entered</source>
-        <translation>%1 cifras introducidas</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>Borrar</translation>
-    </message>
 </context>
 <context>
     <name>Preview</name>
@@ -318,6 +332,10 @@
 </context>
 <context>
     <name>Words</name>
+    <message>
+        <source>%1 s</source>
+        <translation>%1 s</translation>
+    </message>
     <message>
         <source>Please come nearer</source>
         <translation>Acérquese, por favor</translation>
@@ -361,6 +379,10 @@
     <message>
         <source>Please stay where you are.</source>
         <translation>Quédese donde está, por favor.</translation>
+    </message>
+    <message>
+        <source>Please type your door code, or ask at the desk.</source>
+        <translation>Introduzca su código de puerta o pregunte en recepción.</translation>
     </message>
     <message>
         <source>Please ring, or ask at the desk.</source>
@@ -565,6 +587,10 @@
     <message>
         <source>This person is no longer enrolled.</source>
         <translation>Esta persona ya no está de alta.</translation>
+    </message>
+    <message>
+        <source>That did not open the door. Check the code, or ask at the desk.</source>
+        <translation>Eso no abrió la puerta. Revise el código o pregunte en recepción.</translation>
     </message>
     <message>
         <source>Please begin again.</source>

@@ -2,6 +2,17 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh" sourcelanguage="en">
 <context>
+    <name>CodePage</name>
+    <message>
+        <source>Door code</source>
+        <translation>门禁码</translation>
+    </message>
+    <message>
+        <source>Welcome. The door is open.</source>
+        <translation>欢迎，门已打开。</translation>
+    </message>
+</context>
+<context>
     <name>ConsentPage</name>
     <message>
         <source>Before we begin</source>
@@ -62,6 +73,10 @@
 </context>
 <context>
     <name>DoorPage</name>
+    <message>
+        <source>Door code</source>
+        <translation>门禁码</translation>
+    </message>
     <message>
         <source>Operator</source>
         <translation>管理员</translation>
@@ -163,6 +178,17 @@
     <message>
         <source>Space</source>
         <translation>空格</translation>
+    </message>
+    <message>
+        <source>Erase</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>Keypad</name>
+    <message>
+        <source>Digits entered: %1</source>
+        <translation>已输入位数：%1</translation>
     </message>
     <message>
         <source>Erase</source>
@@ -296,18 +322,6 @@
         <source>Operator's PIN</source>
         <translation>管理员密码</translation>
     </message>
-    <message>
-        <source>%1 s</source>
-        <translation>%1 秒</translation>
-    </message>
-    <message>
-        <source>%1 digits entered</source>
-        <translation>已输入 %1 位数字</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>删除</translation>
-    </message>
 </context>
 <context>
     <name>Preview</name>
@@ -318,6 +332,10 @@
 </context>
 <context>
     <name>Words</name>
+    <message>
+        <source>%1 s</source>
+        <translation>%1 秒</translation>
+    </message>
     <message>
         <source>Please come nearer</source>
         <translation>请走近一些</translation>
@@ -361,6 +379,10 @@
     <message>
         <source>Please stay where you are.</source>
         <translation>请站在原处。</translation>
+    </message>
+    <message>
+        <source>Please type your door code, or ask at the desk.</source>
+        <translation>请输入门禁码，或咨询前台。</translation>
     </message>
     <message>
         <source>Please ring, or ask at the desk.</source>
@@ -565,6 +587,10 @@
     <message>
         <source>This person is no longer enrolled.</source>
         <translation>此人已不在登记之列。</translation>
+    </message>
+    <message>
+        <source>That did not open the door. Check the code, or ask at the desk.</source>
+        <translation>门未打开。请检查门禁码，或咨询前台。</translation>
     </message>
     <message>
         <source>Please begin again.</source>

@@ -80,7 +80,7 @@ Rectangle {
                 objectName: "line"
                 visible: text !== ""
                 width: parent.width
-                text: words.line(page.state_, door.trouble, door.hint)
+                text: words.line(page.state_, door.trouble, door.hint, door.codes)
                 color: page.colours[2]
                 font.pixelSize: window.unit * 5.6
                 wrapMode: Text.Wrap
@@ -110,7 +110,15 @@ Rectangle {
                 }
             }
         }
+        Touch {
+            objectName: "code"
+            anchors { right: operator.left; rightMargin: window.unit; verticalCenter: parent.verticalCenter }
+            visible: door.codes && page.state_ !== "welcome"
+            text: qsTr("Door code")
+            onPressed: window.go("code")
+        }
         Corner {
+            id: operator
             objectName: "operator"
             anchors { right: parent.right; verticalCenter: parent.verticalCenter }
             visible: door.connected

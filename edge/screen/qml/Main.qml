@@ -19,6 +19,7 @@ Window {
 
     Words { id: words }
     Component { id: pinPage; PinPage {} }
+    Component { id: codePage; CodePage {} }
     Component { id: menuPage; MenuPage {} }
     Component { id: consentPage; ConsentPage {} }
     Component { id: enrolPage; EnrolPage {} }
@@ -33,7 +34,7 @@ Window {
             anchors.fill: parent
             active: window.page !== "door"
             focus: true
-            sourceComponent: ({ pin: pinPage, menu: menuPage, consent: consentPage, enrol: enrolPage, people: peoplePage })[window.page] || null
+            sourceComponent: ({ pin: pinPage, code: codePage, menu: menuPage, consent: consentPage, enrol: enrolPage, people: peoplePage })[window.page] || null
             onLoaded: (item as Item).forceActiveFocus()
         }
     }
@@ -53,7 +54,7 @@ Window {
     Connections {
         target: door
         function onAnswered(command, trouble, seconds, receipt) {
-            if ((command === "gone" || trouble === "locked") && window.page !== "pin") window.go("door")
+            if ((command === "gone" || trouble === "locked") && window.page !== "pin" && (command === "gone" || window.page !== "code")) window.go("door")
         }
     }
 }

@@ -15,11 +15,11 @@ QtObject {
         }
     }
 
-    function line(state, trouble, hintCode) {
+    function line(state, trouble, hintCode, code) {
         switch (state) {
         case "look_here": return hint(hintCode)
         case "checking": return qsTr("Please stay where you are.")
-        case "not_recognised": return qsTr("Please ring, or ask at the desk.")
+        case "not_recognised": return code ? qsTr("Please type your door code, or ask at the desk.") : qsTr("Please ring, or ask at the desk.")
         case "denied": return qsTr("You are known, but may not enter at this time. Please ask at the desk.")
         case "try_later": return qsTr("There were too many attempts. Please ask at the desk.")
         case "service": return service(trouble)
@@ -72,6 +72,8 @@ QtObject {
         }
     }
 
+    function waitFor(code, seconds) { return why(code) + (seconds > 0 ? " " + qsTr("%1 s").arg(Math.ceil(seconds)) : "") }
+
     function why(code) {
         switch (code) {
         case "": return ""
@@ -95,6 +97,7 @@ QtObject {
         case "name": return qsTr("A name is needed: 1 to 64 letters.")
         case "name_taken": return qsTr("Somebody of this name is enrolled. Choose another.")
         case "no_subject": return qsTr("This person is no longer enrolled.")
+        case "not_let_in": return qsTr("That did not open the door. Check the code, or ask at the desk.")
         case "out_of_order": return qsTr("Please begin again.")
         default: return qsTr("That did not work. Nothing was stored.")
         }

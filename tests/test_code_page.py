@@ -1,0 +1,177 @@
+"""Door codes from the finger to the signed message: the screen and `edge run` as processes, and a server that listens."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+try:
+    import argon2  # noqa: F401
+    import PySide6.QtQuick
+    import PySide6.QtTest  # noqa: F401
+except ImportError as error:
+    pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
+
+from edge.service.link import Hello, Scene, State
+from tests.http_twins import KEY, Receiver
+from tests.screen_kit import ROOT, Hand, Place, pause
+
+HELLO = Hello(consent="1", pin=True, code=True)
+WITH_CODES = """[access]
+fallback = "code"
+[code]
+state = "failures"
+[webhook]
+enabled = true
+url = "http://127.0.0.1:{port}/door"
+key_file = "hook.key"
+outbox = "outbox.db"
+[camera]
+vanished = 3.0
+"""
+
+
+class Coded(Place):
+    """A door that opens by a webhook, with Ada in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.receiver = Receiver()
+        (folder / "hook.key").write_text(KEY)
+        (folder / "hook.key").chmod(0o600)
+        super().__init__(folder, WITH_CODES.format(port=self.receiver.port))
+        self.run("enrol", "Ada", "--source", "demo:")
+        self.normal, self.forced = (self.run("code", "new", "Ada", *flags)["code"] for flags in ((), ("--duress",)))
+
+    def run(self, *words: str) -> dict[str, str]:
+        command = [sys.executable, "-m", "edge", *words, "--json", "--config", str(self.config)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def audited(self) -> str:
+        """The audit log as it lies on the disk."""
+        return "".join(path.read_text() for path in (self.folder / "audit").glob("*.jsonl"))
+
+    def kinds(self) -> list[tuple[str, str | None]]:
+        """Of the messages about codes: kind, and what it was by or why not."""
+        told = [message for message in self.receiver.messages if message["kind"] == "duress" or message.get("cause") == "code"]
+        return [(message["kind"], message.get("refusal") or message.get("cause")) for message in told]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Coded]:
+    made = Coded(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Hand]:
+    """A screen without a door."""
+    made = Hand(Place(tmp_path).settings)
+    yield made
+    made.close()
+
+
+def hand_at(place: Coded) -> Hand:
+    hand = Hand(place.settings)
+    hand.bridge.start()
+    hand.comes(lambda: hand.bridge.property("codes"), 60)
+    return hand
+
+
+def types(hand: Hand, digits: str) -> str:
+    """By touch; the trouble of the answer."""
+    if hand.page != "code":
+        hand.touch("code")
+    before = len(hand.answers)
+    for digit in digits:
+        hand.touch(f"code_{digit}")
+    hand.touch("code_ok")
+    hand.comes(lambda: len(hand.answers) > before, 30)
+    assert hand.answers[-1][0] == "code"
+    return hand.answers[-1][1]
+
+
+def test_a_code_by_touch_opens_the_door_and_a_duress_code_raises_an_alarm_that_nothing_here_shows(place: Coded) -> None:
+    door = place.door()
+    hand = hand_at(place)
+    hand.comes(lambda: types(hand, place.normal) == "", 60)  # the networks may still be warming up
+    assert hand.text("note") == "Welcome. The door is open."
+    seen = hand.window.grabWindow()
+    hand.comes(lambda: hand.page == "door")
+    assert types(hand, "00000000" if "00000000" not in (place.normal, place.forced) else "11111111") == "not_let_in"
+    assert "did not open" in hand.text("note")
+    assert types(hand, place.forced) == ""
+    assert hand.text("note") == "Welcome. The door is open."
+    assert hand.window.grabWindow() == seen, "pixel for pixel"
+    hand.comes(lambda: len(place.kinds()) >= 4)
+    assert sorted(place.kinds()) == [("denied", "wrong_code"), ("duress", None), ("unlock", "code"), ("unlock", "code")]
+    hand.close()
+    door.terminate()
+    out, err = door.communicate(timeout=60)
+    told = out + err + "".join(map(str, place.receiver.messages)) + place.audited()
+    assert [code for code in (place.normal, place.forced) if code in told] == []
+    assert "duress" not in out + err
+    assert place.audited().count('"reason":"code"') == 3
+
+
+def test_without_a_camera_the_door_runs_and_a_code_typed_on_keys_opens_it(place: Coded) -> None:
+    door = place.starts("run", "--screen", "--source", "/dev/video97")
+    hand = hand_at(place)
+    hand.comes(lambda: hand.text("title") == "Out of service", 30)
+    hand.touch("code")
+    while not place.kinds():
+        hand.types(f"{place.normal}\r")
+        pause(1.5)
+    assert place.kinds()[0] == ("unlock", "code")
+    hand.close()
+    door.terminate()
+    assert "door codes open" in door.communicate(timeout=60)[1]
+
+
+def test_the_page_leaves_by_itself_and_forgets_and_is_not_offered_where_codes_open_nothing(alone: Hand) -> None:
+    hand = alone
+    hand.bridge.take(HELLO)
+    for state in (State.IDLE, State.NOT_RECOGNISED, State.LOOK_HERE, State.SERVICE, State.TRY_LATER):
+        hand.bridge.take(Scene(state=state))
+        assert hand.find("code") is not None, state
+    hand.bridge.take(Scene(state=State.NOT_RECOGNISED))
+    assert hand.text("line") == "Please type your door code, or ask at the desk."
+    hand.touch("code")
+    hand.types("1234567")
+    assert hand.find("code_ok").property("on") is False
+    hand.types("8")
+    assert hand.find("code_ok").property("on") is True
+    hand.presses("Escape")
+    assert hand.page == "door"
+    hand.touch("code")
+    assert hand.find("code_ok").property("on") is False, "nothing of what was typed is left"
+    hand.presses("Escape")
+    hand.bridge.take(HELLO.model_copy(update={"code": False}))
+    assert hand.find("code") is None
+    assert hand.text("line") == "Please ring, or ask at the desk."
+
+
+def test_a_screen_reader_hears_how_many_digits_there_are_and_not_which(alone: Hand) -> None:
+    from PySide6.QtGui import QAccessible
+
+    hand = alone
+    hand.bridge.take(HELLO)
+    hand.touch("code")
+    hand.types("4711")
+    names = {QAccessible.queryAccessibleInterface(item).text(QAccessible.Text.Name) for item in hand.items() if has_name(item)}
+    assert "Digits entered: 4" in names
+    assert {"1", "9", "OK", "Erase", "Door code"} <= names
+    assert not [name for name in names if "4711" in name]
+
+
+def has_name(item: object) -> bool:
+    from PySide6.QtGui import QAccessible
+
+    found = QAccessible.queryAccessibleInterface(item)  # type: ignore[arg-type]
+    return found is not None and found.isValid()

@@ -13,7 +13,7 @@ try:
     import PySide6.QtQuick
     import PySide6.QtTest  # noqa: F401
 except ImportError as error:
-    pytest.skip(f"the screen needs pip install 'edge-face[screen]': {error}", allow_module_level=True)
+    pytest.skip(f"the screen needs .venv/bin/pip install -e '.[screen]': {error}", allow_module_level=True)
 
 from edge.service.link import Hello, Scene, State
 from tests.http_twins import KEY, Receiver

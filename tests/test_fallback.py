@@ -20,7 +20,7 @@ from edge.errors import GalleryError
 from edge.fallback import ANSWER, CodeDesk, Shelf
 from edge.gallery import Gallery, NetworkId, Subject, open_gallery
 from edge.keys import Keyring
-from edge.records import Code, Outcome, Verdict
+from edge.records import ALWAYS, Code, Outcome, Validity, Verdict
 from edge.ruled import RuledScreen
 from edge.service.link import EnterCode, Reply, Trouble
 from tests.door_twins import Recorder, soon
@@ -240,6 +240,9 @@ class Failing:
     def facts(self, subject_id: str) -> Mapping[str, str]:
         return {NORMAL: KEY.fact(ADA_S)}
 
+    def validity(self, subject_id: str) -> Validity:
+        return ALWAYS
+
     def close(self) -> None:
         return
 
@@ -272,7 +275,7 @@ def test_somebody_without_a_reference_is_let_in_by_no_code() -> None:
 
 def test_any_defect_opens_nothing_and_the_desk_goes_on(tmp_path: Path) -> None:
     class Broken:
-        def typed(self, entry: int, subject: str | None, since: float, *, duress: bool = False) -> Refusal | None:
+        def typed(self, *entry: object, **more: object) -> Refusal | None:
             raise ZeroDivisionError
 
         def refused(self, refusal: Refusal) -> None:

@@ -5,7 +5,7 @@
 Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards; the
 losses are in ``training.hash_losses``. Categorical (default): the share of equal symbols tells mates from strangers (--contrast, --margin)
 and follows the cosine of the embedding, or of a teacher where one is given (--similarity). Batches hold --people x --samples labelled
-faces and --others of anybody. The temperature rises from --cold to --hot; with --decided (default) the categorical losses see the symbols
+faces and --others of anybody. The temperature rises from --cold to --hot; with --decided the categorical losses see the symbols
 as the arg-max decides them and the temperature shapes only the gradient. The projection begins at orthogonal directions, or at those of
 --start.
 
@@ -61,8 +61,8 @@ class Recipe:
     samples: int = 4
     others: int = 100
     cold: float = 3.0
-    hot: float = 6.0
-    decided: bool = True
+    hot: float = 10.0
+    decided: bool = False
     own: float = 0.0
     weights: Weights = field(default_factory=Weights)
     seed: int = 1

@@ -154,11 +154,11 @@ class Weights:
     """How much each categorical term counts. scale: of ``contrast_loss``. edge: margin of ``margin_loss``, radians. 0 leaves a term out."""
 
     similarity: float = 20.0
-    contrast: float = 0.3
+    contrast: float = 0.1
     margin: float = 0.0
     quantisation: float = 0.0
     balance: float = 1.0
-    scale: float = 20.0
+    scale: float = 40.0
     edge: float = 0.1
 
 

@@ -66,7 +66,8 @@ class Door:
         """A door code was typed: the door is opened by it like by a face, or this is why not.
 
         entry: number of the entry, from 1, never used twice. subject: whose code it is; None: nobody's. since: monotonic seconds at which
-        it was looked up. validity: that person's, looked up then. duress: outputs are told that somebody is forced, whether the door opens or not, and nobody else is.
+        it was looked up. validity: that person's, looked up then. duress: outputs are told that somebody is forced, whether the door opens
+        or not, and nobody else is.
         """
         now, wall = self._clock(), self._wall()
         outcome = Outcome(Verdict.IDENTIFIED if subject else Verdict.UNKNOWN, -entry, since, now, 0, subject)

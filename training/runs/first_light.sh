@@ -22,7 +22,7 @@ $PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/backbon
 
 # stage 2: rank hash and uncertainty; as it was, the share of equal symbols rose faster than a Gaussian projection's above a cosine of one half
 $PYTHON -m training.features "$WORK/packed" "$WORK/backbone.pt" "$WORK/features.npz" --limit 20000
-$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --teacher "$WORK/teacher_mbf.npy" --people 60 --others 0 --contrast 0 --margin 1 --quantisation 0.1 --no-decided --hot 10
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --teacher "$WORK/teacher_mbf.npy" --people 60 --others 0 --contrast 0 --margin 1 --quantisation 0.1
 
 $PYTHON -m training.export detector "$WORK/detector3.pt" models/detector.onnx --facts training/runs/detector_facts.json
 $PYTHON -m training.export drh "$WORK/backbone.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json

@@ -25,11 +25,11 @@ $PYTHON -m training.stage1 "$WORK/packed" "$WORK/teacher_mbf.npy" "$WORK/hashed.
 
 # stage 2: rank hash, then the uncertainty
 $PYTHON -m training.features "$WORK/packed" "$WORK/hashed.pt" "$WORK/features.npz" --limit 20000 --views 3
-$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 1000 --no-decided --hot 10 --contrast 0.1 --scale 40
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/head.pt" --steps 1000
 $PYTHON -m training.pfe "$WORK/packed" "$WORK/hashed.pt" "$WORK/scalar.pt" --head "$WORK/head.pt" --steps 200
 
 # behind the table of sizes in docs/evaluation.md
-$PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 256x8 512x8 --steps 400 --no-decided --hot 10 --contrast 0.1 --scale 40
+$PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 256x8 512x8 --steps 400
 
 $PYTHON -m training.export drh "$WORK/hashed.pt" "$WORK/head.pt" models/drh.onnx --facts training/runs/drh_facts.json
 

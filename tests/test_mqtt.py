@@ -61,7 +61,7 @@ def test_events_and_state_arrive_with_opaque_ids_and_an_unlock_is_never_retained
     with ear(port) as heard, output(settings(port)) as door:
         door.state(State(True, Leaf.FORCED, 1_800_000_000.0))
         assert soon(lambda: heard.texts(f"{BASE}/online") == ["online"])
-        assert soon(lambda: len(heard.texts(f"{BASE}/state")) == 1)
+        assert soon(lambda: len(heard.texts(f"{BASE}/state")) >= 1)  # again where the broker was reached only then
         door.unlock(unlock())
         door.denied(Denied(Refusal.TRY_LATER, None, 1_800_000_000.0))
         assert soon(lambda: len(heard.texts(f"{BASE}/event")) == 2)

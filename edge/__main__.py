@@ -13,22 +13,24 @@ from typing import Annotated
 
 import typer
 
-from edge import attend, build, codes, fallback, keeping, kiosk, trail
-from edge import engine as plans
-from edge import validity as dates
-from edge.appliance import Appliance, dated, name_of
-from edge.calibrate import Measurement, people_in, sentence, standing
-from edge.calibration import write_calibration
-from edge.consent import require_consent
-from edge.demo import play
-from edge.doctor import examine
+from edge.assembly import attend, build, fallback, kiosk
+from edge.assembly import validity as dates
+from edge.assembly.appliance import Appliance, dated, name_of
+from edge.assembly.calibration import write_calibration
+from edge.assembly.report import outcome_facts, reporter
+from edge.assembly.standing import sentence, standing
+from edge.commands import codes, keeping, trail
+from edge.commands import engine as plans
+from edge.commands.calibrate import Measurement, people_in
+from edge.commands.consent import require_consent
+from edge.commands.demo import play
+from edge.commands.doctor import examine
+from edge.commands.options import Config, Json, Quiet, Who, appliance
+from edge.commands.people import listing
+from edge.commands.schema import schema_text
 from edge.errors import EdgeError, SettingsError, SourceError
 from edge.gallery import Subject
-from edge.options import Config, Json, Quiet, Who, appliance
-from edge.people import listing
 from edge.records import Phase, Validity
-from edge.report import outcome_facts, reporter
-from edge.schema import schema_text
 from edge.settings import flatten, load_settings
 from edge.start import INTERRUPTED, StdoutError, begin, give_up
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from edge import build
+from edge.assembly import build
 from edge.settings import load_settings
 from edge.template import compare
 from evaluation import contenders, keeping

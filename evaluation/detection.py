@@ -20,8 +20,8 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from edge import build
 from edge.acquire import Acquirer
+from edge.assembly import build
 from edge.face.detect import overlap
 from edge.records import Face
 from edge.settings import load_settings

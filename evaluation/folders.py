@@ -25,14 +25,14 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from edge import build
-from edge.appliance import Appliance
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import Report
 from edge.camera.folder import natural_key
 from edge.enrol import EnrolmentRules, Session, capture
 from edge.errors import AcquisitionError, SourceError
 from edge.gallery import Gallery
 from edge.records import Candidate, Code, Frame, Reason, Verdict
-from edge.report import Report
 from edge.settings import load_settings
 from edge.stages import Stages
 from evaluation import metrics

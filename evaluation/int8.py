@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.table import Table
 
-from edge import build
+from edge.assembly import build
 from edge.errors import NetworkError
 from edge.inference import Manifest
 from edge.settings import load_settings

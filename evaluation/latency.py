@@ -29,8 +29,8 @@ import numpy.typing as npt
 from rich.progress import track
 from rich.table import Table
 
-from edge import build
 from edge.acquire import Acquirer, DetectLimits, Infer
+from edge.assembly import build
 from edge.camera.demo import STORY, DemoSource
 from edge.errors import NetworkError, SourceError
 from edge.face.quality import Limits

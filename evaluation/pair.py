@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from edge import build
 from edge.acquire import Acquirer
+from edge.assembly import build
 from edge.camera import read_image
 from edge.errors import AcquisitionError, EdgeError
 from edge.records import Pixels

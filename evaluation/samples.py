@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from edge import build
 from edge.acquire import MOST_CROPS, Acquirer
+from edge.assembly import build
 from edge.errors import SourceError
 from edge.inference import Network
 from edge.records import LANDMARKS, Face, Features, Floats, Pixels, Symbols

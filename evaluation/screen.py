@@ -26,11 +26,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge import kiosk
-from edge.appliance import Appliance
+from edge.assembly import kiosk
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import Report
 from edge.camera.demo import DemoSource, LiveDemoSource, Visit
 from edge.records import Frame, Outcome, Sighting
-from edge.report import Report
 from edge.settings import Settings, load_settings
 from edge.watch import Watcher
 

@@ -20,7 +20,7 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from edge import build
+from edge.assembly import build
 from edge.errors import NetworkError
 from edge.records import Floats, Symbols
 from edge.settings import load_settings

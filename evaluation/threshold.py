@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from edge import build
+from edge.assembly import build
 from edge.errors import SettingsError, SourceError
 from edge.records import Symbols
 from edge.settings import load_settings

@@ -71,7 +71,7 @@ def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
 
 
 def test_the_projection_read_from_the_file_is_the_one_that_the_network_computes(rule: Rule, projection: Projection) -> None:
-    from edge.build import Networks
+    from edge.assembly.build import Networks
 
     crops = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
     found = Networks(rule.settings).hasher.infer(crops, ("logits", "embedding"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge.blind import Steadfast
+from edge.assembly.blind import Steadfast
 from edge.camera.source import Source
 from edge.errors import SourceError
 from edge.records import Frame

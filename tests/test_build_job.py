@@ -22,8 +22,8 @@ from build_engine.errors import BuildError, RefusedError
 from build_engine.job import Job
 from build_engine.process import Workshop
 from build_engine.tasks import tasks
-from edge import build as door
-from edge.calibrate import standing
+from edge.assembly import build as door
+from edge.assembly.standing import standing
 from edge.errors import NetworkError
 from edge.inference import load_network, read_manifest, write_manifest
 from edge.inference.make import describe

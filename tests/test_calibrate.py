@@ -7,24 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import build
-from edge.calibrate import (
-    CONFUSABLE,
-    FAR,
-    NEAR,
-    Measurement,
-    Person,
-    closest,
-    comparisons,
-    least_people,
-    people_in,
-    promised,
-    sentence,
-    sources_of,
-    standing,
-    verdict_of,
-)
-from edge.calibration import write_calibration
+from edge.assembly import build
+from edge.assembly.calibration import write_calibration
+from edge.assembly.standing import CONFUSABLE, FAR, NEAR, closest, promised, sentence, standing, verdict_of
+from edge.commands.calibrate import Measurement, Person, comparisons, least_people, people_in, sources_of
 from edge.errors import AcquisitionError, SettingsError, SourceError
 from edge.records import Code
 from edge.settings import Settings, load_settings

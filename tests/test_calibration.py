@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.calibration import Calibration, Conditions, read_calibration, write_calibration
+from edge.assembly.calibration import Calibration, Conditions, read_calibration, write_calibration
 from edge.errors import SettingsError
 from edge.template.tail import Bound, NonMatedTail
 

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge import build
+from edge.assembly import build
 from edge.camera import SourceOptions
-from edge.doctor import examine
+from edge.commands.doctor import examine
 from edge.errors import SettingsError, SourceError
 from edge.settings import load_settings
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.assembly.report import Report
 from edge.camera.demo import RATE, STORY, DemoSource, Visit
-from edge.demo import ENROLLED, play
+from edge.commands.demo import ENROLLED, play
 from edge.errors import SourceError
-from edge.report import Report
 from edge.settings import load_settings
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.desk import CONSENT, Desk, Guide, Patience
+from edge.assembly.desk import CONSENT, Desk, Guide, Patience
+from edge.assembly.validity import end_in, prolonged, shown
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import SubjectError
 from edge.gallery import Subject
@@ -34,7 +35,6 @@ from edge.service.link import (
     Turn,
     Unlock,
 )
-from edge.validity import end_in, prolonged, shown
 from tests.twins import ScriptedAcquirer, face_at, frame
 
 ADA, EVE = 1, 2

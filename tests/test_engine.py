@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from edge import engine
-from edge.doctor import examine
+from edge.assembly.report import Report
+from edge.commands import engine
+from edge.commands.doctor import examine
 from edge.errors import NetworkError
 from edge.inference import Accelerator, PlanStore, Progress
 from edge.inference.progress import write_progress
-from edge.report import Report
 from edge.settings import Settings, load_settings
 from tests.tensorrt_twins import Script, modules
 from tests.tiny_networks import ship_detector, ship_hash

@@ -10,10 +10,11 @@ import pytest
 from build_engine.lint import lint_file
 from calibration.graph import activations
 from calibration.recipe import Form, Recipe, save
-from edge import build, engine
+from edge.assembly import build
+from edge.assembly.report import Report
+from edge.commands import engine
 from edge.errors import NetworkError
 from edge.inference import load_network, read_manifest
-from edge.report import Report
 from edge.settings import DEFAULTS, Settings, load_settings
 from tests import tiny_int8
 from tests.tiny_networks import ship_detector

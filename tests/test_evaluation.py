@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from edge import build
+from edge.assembly import build
 from edge.camera.folder import natural_key
 from edge.errors import SourceError
 from edge.inference import write_manifest

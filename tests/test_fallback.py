@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.assembly.fallback import ANSWER, CodeDesk, Shelf
+from edge.assembly.ruled import RuledScreen
 from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.backoff import Backoff, Waits
 from edge.door.codes import BLANK, DURESS, NORMAL, CodeKey
@@ -17,11 +19,9 @@ from edge.door.events import Cause, Refusal
 from edge.door.schedule import parse
 from edge.door.throttle import Limits
 from edge.errors import GalleryError
-from edge.fallback import ANSWER, CodeDesk, Shelf
 from edge.gallery import Gallery, NetworkId, Subject, open_gallery
 from edge.keys import Keyring
 from edge.records import ALWAYS, Code, Outcome, Validity, Verdict
-from edge.ruled import RuledScreen
 from edge.service.link import EnterCode, Reply, Trouble
 from tests.door_twins import Recorder, soon
 from tests.test_ruled import Page

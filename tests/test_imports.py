@@ -12,8 +12,9 @@ WORKSHOPS = ("training", "calibration", "build_engine", "evaluation")
 FLOOR = ("edge.records", "edge.errors", "edge.stages", "edge.watch", "edge.words", "edge.face", "edge.template")
 GROUND = ("edge.durable",)  # touches the disk and imports nothing of ours: doors stand on it, the floor does not
 DOORS = ("edge.camera", "edge.inference", "edge.gallery", "edge.keys", "edge.door", "edge.service")
-PUT_TOGETHER = ("build", "care", "attend", "kiosk", "ruled", "fallback", "codes", "appliance", "__main__", "demo", "doctor")
-BUILDERS = {f"edge/{name}.py" for name in PUT_TOGETHER}
+ASSEMBLY = ("appliance", "attend", "build", "fallback", "kiosk", "ruled")
+COMMANDS = ("care", "codes", "demo", "doctor")
+BUILDERS = {"edge/__main__.py", *(f"edge/assembly/{name}.py" for name in ASSEMBLY), *(f"edge/commands/{name}.py" for name in COMMANDS)}
 # the world touched by one named file or folder each
 BEHIND = {
     "tensorrt": ("edge/inference/", "build_engine/"),
@@ -44,7 +45,7 @@ BEHIND = {
     "torch": ("training/",),
     "cryptography": ("edge/template/protect.py", "edge/gallery/", "edge/keys/"),
     "prometheus_client": ("edge/service/metrics.py",),
-    "typer": ("edge/__main__.py", "edge/options.py", "edge/keeping.py"),
+    "typer": ("edge/__main__.py", "edge/commands/options.py", "edge/commands/keeping.py"),
     "skimage": ("edge/camera/demo.py",),
 }
 TOUCHES_THE_WORLD = {"os", "pathlib", "shutil", "socket", "subprocess", "sqlite3", "tempfile", "threading", "time", "urllib", "http"}
@@ -89,6 +90,8 @@ def test_a_file_imports_only_from_where_its_room_may(path: str) -> None:
             assert within(name, (*FLOOR, *GROUND, own)), f"a door imports the floor, the ground and itself: {path} imports {name}"
         elif path in ("edge/acquire.py", "edge/identify.py", "edge/enrol.py", "edge/rebind.py"):
             assert within(name, (*FLOOR, "edge.acquire")), f"doors are handed in: {path} imports {name}"
+        elif within(here, ("edge.assembly",)):
+            assert not within(name, ("edge.commands",)), f"parts know nothing of who asks for them: {path} imports {name}"
         elif within(here, ("edge.screen",)):
             allowed = ("edge.screen", "edge.service.link", "edge.settings", "edge.errors")
             assert within(name, allowed), f"the screen only displays: {path} imports {name}"

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from calibration import quantise
-from edge import build, care
-from edge.appliance import Appliance
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import Report
+from edge.commands import care
 from edge.errors import GalleryError, NetworkError
 from edge.gallery import NetworkId, OtherNetworkError
 from edge.inference import read_manifest
 from edge.records import Code
-from edge.report import Report
 from edge.settings import Settings, load_settings
 from edge.template.hashing import hash_logits
 from tests import tiny_int8

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import build
+from edge.assembly import build
+from edge.assembly.kiosk import ROUND, Rounds, called, telling, users
 from edge.camera.demo import KIOSK, RATE, LiveDemoSource, Visit, demo
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
 from edge.gallery import WrongKeyError
 from edge.inference import Batch, Manifest, Outputs, PlanStore
 from edge.inference.progress import Progress, write_progress
-from edge.kiosk import ROUND, Rounds, called, telling, users
 from edge.service.link import Building, LinkError, Trouble
 from edge.service.refusal import refused
 from edge.settings import Settings, load_settings

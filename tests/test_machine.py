@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import examine
+from edge.commands.doctor import examine
 from edge.service.machine import UNITS, door_runs, hottest, open_to_others, units, writable_by_others
 
 ROOT = Path(__file__).parent.parent

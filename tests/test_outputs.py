@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from edge.doctor import _outputs
+from edge.assembly.outputs import enabled, examine, limits, open_door
+from edge.commands.doctor import _outputs
 from edge.door.clock import synchronised
 from edge.door.events import OutputError
 from edge.errors import SettingsError
-from edge.outputs import enabled, examine, limits, open_door
 from edge.settings import Settings, load_settings
 from tests.door_twins import soon
 from tests.http_twins import KEY, Receiver, certificate

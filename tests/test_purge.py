@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import build
-from edge.appliance import Appliance
-from edge.care import DAY, purge
-from edge.doctor import Check, examine
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import reporter
+from edge.commands.care import DAY, purge
+from edge.commands.doctor import Check, examine
+from edge.commands.people import listing
 from edge.gallery import AlteredGalleryError, Gallery
-from edge.people import listing
 from edge.records import ALWAYS, Code, Validity
-from edge.report import reporter
 from edge.service.verify import lines, verify
 from edge.settings import load_settings
 

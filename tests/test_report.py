@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.assembly.report import AGAIN, JournalReport, Report, Tally, is_journal, outcome_facts, reporter
 from edge.records import Outcome, Reason, Verdict
-from edge.report import AGAIN, JournalReport, Report, Tally, is_journal, outcome_facts, reporter
 from edge.stages import KEPT, Stages
 
 ADA = Outcome(Verdict.IDENTIFIED, 4, 1.0, 1.1, 3, "id-1")

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from edge.assembly.outputs import silent_door
+from edge.assembly.ruled import RuledScreen
 from edge.door.access import Access, Rules
 from edge.door.door import Door
 from edge.door.schedule import parse
 from edge.door.throttle import Limits
-from edge.outputs import silent_door
 from edge.records import ALWAYS, NEVER, Outcome, Validity, Verdict
-from edge.ruled import RuledScreen
 from edge.service.messages import State
 from edge.settings import load_settings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.schema import schema, schema_text
+from edge.commands.schema import schema, schema_text
 from edge.settings import DEFAULTS, flatten, load_settings
 from edge.tables import tomllib
 

@@ -26,8 +26,8 @@ except ImportError as error:
 
 from PySide6.QtCore import QPointF, Qt
 
-from edge import build
-from edge.desk import CONSENT
+from edge.assembly import build
+from edge.assembly.desk import CONSENT
 from edge.errors import EdgeError
 from edge.screen.bridge import window_of
 from edge.screen.catalogue import LANGUAGES, messages

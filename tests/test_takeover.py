@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from edge import attend
-from edge.appliance import Appliance
+from edge.assembly import attend
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import Report
+from edge.assembly.takeover import QUIET, ROUND, SETTLED, PlanReady
 from edge.inference.plan import PlanManifest
 from edge.inference.plans import PlanStore
-from edge.report import Report
 from edge.settings import Settings, load_settings
-from edge.takeover import QUIET, ROUND, SETTLED, PlanReady
 from tests.plan_kit import PlanKit, twin_of
 from tests.tensorrt_twins import modules
 from tests.tiny_networks import ship_detector, ship_hash

@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
+from edge.assembly.validity import begin_of, days_from, end_of, facts, for_enrolment, sentence, shown, typed
 from edge.errors import ValidityError
 from edge.gallery.dates import as_facts, of_facts
 from edge.records import ALWAYS, NEVER, Phase, Validity
-from edge.validity import begin_of, days_from, end_of, facts, for_enrolment, sentence, shown, typed
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ UNITS = (
     *("edge-backup.timer", "edge-purge.timer"),
 )
 PATIENCE = 5.0  # seconds that systemd has for an answer
+LEAST_DISK = 200 * 2**20  # bytes; with less free the storage counts as full
 
 
 def hottest(root: Path = THERMAL) -> tuple[str, float] | None:

@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from edge.assembly.outputs import limits
+from edge.assembly.report import outcome_facts
 from edge.gallery import Gallery
-from edge.outputs import limits
 from edge.records import Floats, Verdict
-from edge.report import outcome_facts
 from edge.settings import AccessSettings
 from evaluation.attacks.bench import NEVER, Chance, Knowledge, Result
 from evaluation.attacks.door import Door, Rule

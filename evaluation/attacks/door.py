@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import build
+from edge.assembly import build
 from edge.gallery import Gallery, NetworkId
 from edge.gallery.backup import write_backup
 from edge.records import Code, Features, Outcome, Phase, Symbols

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from edge import build
-from edge.calibration import Calibration, read_calibration
+from edge.assembly import build
+from edge.assembly.calibration import Calibration, read_calibration
 from edge.errors import EdgeError
 from edge.gallery import NetworkId, open_gallery
 from edge.gallery.backup import new_identity, restore, write_backup

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from edge.assembly.outputs import limits, waits
 from edge.door.backoff import Backoff, Waits
 from edge.door.codes import DIGITS
 from edge.door.throttle import Limits, Throttle
-from edge.outputs import limits, waits
 from edge.settings import Settings, load_settings
 
 DAY = 86_400.0  # seconds

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from edge import build
+from edge.assembly import build
 from edge.gallery import NetworkId
 from edge.gallery.backup import new_identity, restore, write_backup
 from edge.keys import Keyring

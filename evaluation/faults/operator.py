@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import build
+from edge.assembly import build
 from edge.errors import GalleryError
 from edge.gallery import Gallery, NetworkId
 from edge.gallery.backup import restore, write_backup

@@ -21,8 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge import build
-from edge.appliance import Appliance
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
 from edge.camera.demo import DemoSource, Visit
 from edge.errors import EdgeError
 from edge.gallery import Gallery, NetworkId

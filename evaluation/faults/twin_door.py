@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import attend
-from edge.appliance import Appliance
+from edge.assembly import attend
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import reporter
 from edge.camera import Patience, read_image
 from edge.camera.folder import natural_key
 from edge.camera.live import LiveReader
 from edge.camera.source import Source
 from edge.errors import EdgeError, SourceError
 from edge.records import Frame, Outcome, Pixels, Sighting
-from edge.report import reporter
 from edge.settings import load_settings
 
 RATE, SLOW = 10.0, 2.0  # pictures a second; seconds between those of a slow camera

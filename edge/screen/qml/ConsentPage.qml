@@ -1,4 +1,4 @@
-// What a person agrees to before anything is captured. Whoever changes a word here raises `version`, and CONSENT in edge/desk.py.
+// What a person agrees to before anything is captured. Whoever changes a word here raises `version`, and CONSENT in edge/assembly/desk.py.
 import QtQuick
 
 Panel {

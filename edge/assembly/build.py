@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.acquire import Acquirer, DetectLimits
-from edge.calibration import Calibration, Conditions, read_calibration
+from edge.assembly.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, SourceOptions, open_source
 from edge.camera.demo import demo
 from edge.camera.source import Source
@@ -400,7 +400,7 @@ def zone(settings: Settings) -> Zone:
 
 
 def screen_watcher(settings: Settings) -> ScreenWatcher:
-    """What shows the door's face; it is attached to a link by ``edge.kiosk``."""
+    """What shows the door's face; it is attached to a link by ``edge.assembly.kiosk``."""
     ours = settings.screen
     manners = Manners(zone(settings), ours.hold, ours.silent, ours.privacy)
     return ScreenWatcher(DoorFace(manners, time.monotonic()), time.monotonic, ours.preview)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.appliance import Appliance
-from edge.report import reporter
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import reporter
 from edge.settings import load_settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file, or folder of them, that overrides config/appliance.toml.")]

@@ -1,7 +1,7 @@
 """A door that computes on the CPU, and the plan that is built meanwhile: when it is ready, the door ends and its manager starts it on it.
 
 The door starts at once, whatever the builder does, and loads its networks once: which threshold is in force follows from the plan
-(``edge.build.tail_in_force``), so that a plan is taken at a start and never under a running decision.
+(``edge.assembly.build.tail_in_force``), so that a plan is taken at a start and never under a running decision.
 """
 
 import time

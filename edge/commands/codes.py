@@ -1,13 +1,13 @@
-"""`edge code`: door codes are made, shown once, listed and taken away. Which door they open, and how, stands in ``edge.fallback``."""
+"""`edge code`: door codes are made, shown once, listed and taken away. How they open is in ``edge.assembly.fallback``."""
 
 from dataclasses import dataclass
 
-from edge.appliance import Appliance
+from edge.assembly.appliance import Appliance
+from edge.assembly.fallback import code_key
+from edge.assembly.report import is_journal
 from edge.door.codes import BLANK, DURESS, NORMAL, CodeBook, unused
 from edge.errors import SettingsError
-from edge.fallback import code_key
 from edge.gallery import Gallery, Subject
-from edge.report import is_journal
 
 ACTIONS = ("new", "revoke", "list")
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.assembly.validity import facts, sentence
 from edge.gallery import Subject
-from edge.validity import facts, sentence
 
 
 @dataclass(frozen=True)

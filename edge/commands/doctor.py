@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from edge import build, engine, outputs
-from edge.calibrate import CONFUSABLE, sentence, standing
+from edge.assembly import build, outputs
+from edge.assembly.standing import CONFUSABLE, sentence, standing
 from edge.camera import is_dark
 from edge.camera.demo import portraits
+from edge.commands import engine
 from edge.errors import EdgeError, GalleryError, KeySourceError
 from edge.records import Frame
-from edge.service.machine import door_runs, hottest, open_to_others, units, writable_by_others
+from edge.service.machine import LEAST_DISK, door_runs, hottest, open_to_others, units, writable_by_others
 from edge.service.verify import verify
 from edge.settings import DEFAULTS, Settings, files_of, load_settings
 from edge.template.compare import kernels
 from edge.words import counted
 
 DAY = 86_400.0  # seconds
-LEAST_DISK = 200 * 2**20  # bytes
 WAKING = 15  # frames that a camera may need until its exposure has settled
 MOST_DECADES = 3  # beyond the measured comparisons: a law says little a thousand times rarer than what it was fitted to
 HOT, TOO_HOT = 80.0, 95.0  # degrees Celsius: a Raspberry Pi 5 slows down from 80 to 85, an Orin at 99

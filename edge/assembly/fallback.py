@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edge import build, outputs
-from edge.appliance import Appliance
-from edge.blind import CAMERAS, Steadfast
+from edge.assembly import build, outputs
+from edge.assembly.appliance import Appliance
+from edge.assembly.blind import CAMERAS, Steadfast
 from edge.camera import Source
 from edge.door.backoff import Backoff
 from edge.door.codes import CodeBook, CodeKey, Found

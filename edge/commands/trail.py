@@ -2,9 +2,9 @@
 
 import re
 
-from edge import build
+from edge.assembly import build
+from edge.assembly.report import Report
 from edge.errors import AuditError, SettingsError
-from edge.report import Report
 from edge.service.verify import lines, verify
 from edge.settings import Settings
 from edge.words import counted

@@ -1,4 +1,4 @@
-"""The jobs of the appliance, one method each: capture, enrol, identify a picture, watch a stream. Parts come from ``edge.build``."""
+"""The jobs of the appliance, one method each: capture, enrol, identify a picture, watch a stream. Parts come from ``build`` beside it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +7,10 @@ from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 
-from edge import build
 from edge.acquire import Acquirer
+from edge.assembly import build
+from edge.assembly.report import Report, Tally
+from edge.assembly.validity import days_from
 from edge.camera import Source, read_image
 from edge.enrol import EnrolmentRules, Listener, Session, capture, duplicate, unheard
 from edge.errors import AcquisitionError, GalleryError, NetworkError, SettingsError, SubjectError
@@ -16,12 +18,10 @@ from edge.gallery import Gallery, Subject, is_id, is_moving, normalised
 from edge.identify import run
 from edge.rebind import TwinAcquirer
 from edge.records import Candidate, Face, Frame, Outcome, Phase, Reason, Sighting, Validity
-from edge.report import Report, Tally
 from edge.service.audit import Audit
 from edge.settings import Settings
 from edge.stages import Stages
 from edge.template.decide import Approach
-from edge.validity import days_from
 from edge.watch import Watcher, Watchers
 from edge.words import counted
 

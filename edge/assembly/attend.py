@@ -4,22 +4,23 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from edge import __version__, build, outputs
-from edge.appliance import Appliance
+from edge import __version__
+from edge.assembly import build, outputs
+from edge.assembly.appliance import Appliance
+from edge.assembly.fallback import CodeDesk
+from edge.assembly.ruled import RuledScreen
+from edge.assembly.takeover import PlanReady
 from edge.door.door import Listener
 from edge.door.events import Cause, Denied, Refusal, State, Unlock
 from edge.errors import EdgeError, SettingsError
-from edge.fallback import CodeDesk
 from edge.gallery import Gallery
 from edge.keys.memory import harden
 from edge.records import Sighting
-from edge.ruled import RuledScreen
 from edge.service.chain import Fact
 from edge.service.face import ScreenWatcher
 from edge.service.notify import Alive, notifier, watchdog_interval
 from edge.service.recorder import Recorder
 from edge.settings import Settings, flatten
-from edge.takeover import PlanReady
 from edge.watch import Watcher
 
 
@@ -29,8 +30,8 @@ def watchers(
     """The watchers of a run, and word to the service manager that it is ready: both networks have run once.
 
     live: of the source. Audit or metrics that cannot be set up are told, and do not keep the door shut; an output that cannot is an error.
-    screens: from ``edge.kiosk``; they hear what the door refuses. codes: begin to open the door with this. The audit log comes last: at the
-    end it waits for the disk, and nobody else shall wait for that.
+    screens: from ``kiosk``; they hear what the door refuses. codes: begin to open the door with this. The audit log comes last: at the end
+    it waits for the disk, and nobody else shall wait for that.
     """
     job.acquirer.warm()
     opens = door = outputs.open_door(job.settings, job.report.warn, live=live, validity=gallery.validity)

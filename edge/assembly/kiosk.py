@@ -10,23 +10,23 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import build
-from edge.appliance import Appliance
-from edge.calibrate import CONFUSABLE, standing
-from edge.desk import CONSENT, Desk, Patience
-from edge.doctor import LEAST_DISK
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
+from edge.assembly.desk import CONSENT, Desk, Patience
+from edge.assembly.fallback import CodeDesk
+from edge.assembly.standing import CONFUSABLE, standing
+from edge.assembly.validity import prolonged
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
-from edge.fallback import CodeDesk
 from edge.gallery import Gallery, Subject
 from edge.inference import PlanStore
 from edge.records import Frame, Verdict
 from edge.service import refusal
 from edge.service.face import ScreenWatcher
 from edge.service.link import Building, Command, DoorLink, EnterCode, Hello, LinkError, Trouble
+from edge.service.machine import LEAST_DISK
 from edge.settings import Settings
 from edge.stages import Stages
-from edge.validity import prolonged
 
 RECENT = 2_000  # events in which "last seen" is looked up
 MOST_COMPARED = 5_000  # references among which every pair is compared while an operator waits

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge import build
+from edge.assembly import build
 from edge.door import gpio
 from edge.door.access import Access, Rules
 from edge.door.backoff import Waits

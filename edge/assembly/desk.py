@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge.assembly.validity import shown
 from edge.enrol import Listener, Session
 from edge.errors import AcquisitionError, EdgeError, GalleryError, KeySourceError, SubjectError, ValidityError
 from edge.records import Frame, Reason, Sighting, Validity
@@ -39,7 +40,6 @@ from edge.service.link import (
     Turn,
     Unlock,
 )
-from edge.validity import shown
 
 CONSENT = "1"  # version of the consent text; it stands in edge/screen/Consent.qml
 LOST = 1.2  # seconds without the person after which a capture begins again

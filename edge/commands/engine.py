@@ -14,10 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from edge import build
+from edge.assembly import build
+from edge.assembly.report import Report
 from edge.errors import EdgeError, NetworkError
 from edge.inference import Accelerator, Candidate, NoTensorRTError, PlanStore, Progress, check_belongs, read_manifest
-from edge.report import Report
 from edge.settings import Settings
 
 BUILDER = (sys.executable, "-m", "build_engine")
@@ -175,7 +175,7 @@ def command(settings: Settings, action: str, name: str, if_needed: bool) -> list
 
 def _program(words: list[str], name: str, report: Report) -> dict[str, Any]:
     """What a workshop's program says of one network: its progress line by line, its last line as facts."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stderr is not None
         assert process.stdout is not None

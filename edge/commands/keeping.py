@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from edge import care
-from edge import validity as dates
+from edge.assembly import validity as dates
+from edge.commands import care
+from edge.commands.options import Config, Json, Quiet, appliance
 from edge.gallery.backup import new_identity as make_identity
-from edge.options import Config, Json, Quiet, appliance
 from edge.words import counted
 
 

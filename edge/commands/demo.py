@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from edge.appliance import Appliance
+from edge.assembly.appliance import Appliance
+from edge.assembly.report import Report, Tally
 from edge.camera.demo import STORY, DemoSource, Visit
-from edge.report import Report, Tally
 from edge.settings import Settings
 
 ENROLLED = "Eileen Collins"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from edge import build
-from edge.appliance import Appliance
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
 from edge.door.clock import synchronised
 from edge.door.codes import NORMAL
 from edge.errors import KeySourceError, SettingsError

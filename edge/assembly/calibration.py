@@ -4,13 +4,12 @@ It holds counts and the numbers of a law: no name, no picture, no code, no score
 with the configuration: keep both writable by the operator alone.
 """
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from edge.durable import replace_file
 from edge.errors import SettingsError
 from edge.template.tail import NonMatedTail
 
@@ -75,15 +74,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
     text = calibration.model_dump_json(indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        replace_file(path, text.encode())
     except OSError as error:
         raise SettingsError(
             f"calibration.path: {path} cannot be written ({error.strerror}); name another place. The calibration there before is untouched"

@@ -5,13 +5,13 @@ nothing away. A program that starts waits for the whole of what the number says,
 """
 
 import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.door.events import OutputError
+from edge.durable import replace_file
 
 MOST = 1_000  # wrong codes counted; also what an unreadable file stands for
 DOUBLINGS = 30
@@ -65,25 +65,28 @@ class Backoff:
         """A code is about to be looked at: it counts as wrong until ``right`` says otherwise. Raises OSError where that cannot be kept."""
         self._forgive()
         wrong = min(self._wrong + 1, self._waits.most)
-        _write(self._path, wrong)
+        self._keep(wrong)
         self._before = (self._wrong, self._until)
         self._wrong, self._until = wrong, self._clock() + self._waits.after(wrong)
 
     def right(self) -> None:
         """It was right: it does not count, but wrong ones before it do. Raises OSError where the disk does not take it; then it counts."""
         self._wrong, self._until = self._before
-        _write(self._path, self._wrong)
+        self._keep(self._wrong)
 
     def rest(self) -> None:
         """Nothing is typed: forgives what is due, on the disk too. Raises OSError."""
         if self._forgive():
-            _write(self._path, self._wrong)
+            self._keep(self._wrong)
 
     @property
     def wrong(self) -> int:
         """Wrong codes that count at this moment."""
         self._forgive()
         return self._wrong
+
+    def _keep(self, wrong: int) -> None:
+        replace_file(self._path, str(wrong).encode())
 
     def _forgive(self) -> bool:
         """One for every quiet time since the last wait ended; whether there was one."""
@@ -106,23 +109,3 @@ def _read(path: Path) -> int:
     except OSError:
         return MOST
     return min(int(text), MOST) if text.isdigit() else MOST
-
-
-def _write(path: Path, wrong: int) -> None:
-    """Whole or not at all, mode 0600, on the disk when this returns. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(str(wrong))
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,11 +3,10 @@
 import contextlib
 import hashlib
 import os
-import secrets
 from glob import escape
 from pathlib import Path
 
-from edge.durable import sync_folder
+from edge.durable import replace_file
 from edge.gallery.head import Head, Signer
 from edge.template.protect import TemplateError
 
@@ -49,16 +48,4 @@ class Witness:
         for left in self.path.parent.glob(f".{escape(self.path.name)}.{'[0-9a-f]' * 16}.new"):
             with contextlib.suppress(OSError):
                 left.unlink()
-        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}.new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(self._signer.seal(head, _PLACE))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise
-        sync_folder(self.path.parent)
+        replace_file(self.path, self._signer.seal(head, _PLACE))

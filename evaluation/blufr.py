@@ -68,7 +68,7 @@ def read_protocol(path: Path) -> Benchmark:
         trials = [Trial(*parts) for parts in zip(*columns, strict=True)]
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error}); name blufr_lfw_config.mat with --protocol") from error
-    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, NotImplementedError) as error:  # the last: MATLAB 7.3, which scipy reads not
         raise SourceError(f"{path}: not the BLUFR protocol ({error!r}); name blufr_lfw_config.mat with --protocol") from error
     _check(path, Benchmark(pictures, labels, trials))
     return Benchmark(pictures, labels, trials)

@@ -104,6 +104,7 @@ class RebindGallery:
         self._on_problem = on_problem
         self._known: dict[str, tuple[Code, Code]] = {}
         self.renewed = 0
+        self._late = False  # the window is over and could not be closed
 
     def threshold(self, size: int) -> int:
         """Of the merged candidates; of the gallery's size only the new references count."""
@@ -116,7 +117,7 @@ class RebindGallery:
         shift, sure = self.threshold(0) - self._rules.before(waiting), self._rules.sure(waiting)
         found = self._gallery.search(now, limit=limit, within=within)
         reach = None if within is None else max(within - shift, sure)
-        former = self._gallery.search_former(before, limit=limit, within=reach)
+        former = [] if self._late else self._gallery.search_former(before, limit=limit, within=reach)
         if former and former[0].unequal <= sure:
             self._known[former[0].subject] = now, before
         merged = sorted([*found, *(replace(each, unequal=each.unequal + shift) for each in former)], key=lambda each: each.unequal)
@@ -127,7 +128,14 @@ class RebindGallery:
         self._known.clear()
         changed = self._gallery.refresh()
         if self._gallery.former is not None and self._gallery.former.over(datetime.now(timezone.utc)):
-            left = self._gallery.end_rebind()
+            try:
+                left = self._gallery.end_rebind()
+            except GalleryError as error:  # altered, or busy just now: the door goes on, and who waits is known no more
+                if not self._late:
+                    self._on_problem(f"the time for renewals is over, and what is left of the network before cannot be deleted: {error}")
+                self._late = True
+                return changed
+            self._late = False
             self._on_problem(
                 f"the time for renewals is over: what was left of the network before is deleted, {counted(left, 'reference')}; `edge list` "
                 "shows whose"

@@ -10,10 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.assembly import build
+from edge.assembly.appliance import Appliance
+from edge.assembly.fallback import Shelf, code_key, under_the_same_key
+from edge.assembly.report import reporter
+from edge.commands.care import change_key
+from edge.commands.codes import new_code
 from edge.door.codes import BLANK, DURESS, NORMAL, WIDTH, CodeBook, CodeKey, Found, new_digits, slips, unused
+from edge.errors import EdgeError, KeySourceError
 from edge.gallery import Gallery, NetworkId, open_gallery
 from edge.keys import Keyring
 from edge.records import Code
+from edge.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 KEY = CodeKey(b"k" * 32)
@@ -173,3 +181,26 @@ def test_under_another_root_key_codes_are_stale_and_are_told_as_such(place: Path
     (place / "new.key").replace(place / "root.key")
     (entry,) = json.loads(edge(place, "code", "list", "--json").stdout)["codes"]
     assert entry["stale"] is True
+
+
+def test_codes_of_a_root_key_that_was_exchanged_are_over_at_a_running_door_too(tmp_path: Path) -> None:
+    """The gallery was moved to another root key, and the key file is the new one: the door that knows the old tags opens nothing more."""
+    (tmp_path / "door.toml").write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n')
+    job = Appliance(load_settings(tmp_path / "door.toml"), reporter(as_json=True, quiet=True))
+    size = build.network_id(job.settings)
+    with job.gallery(create=True) as gallery:
+        ada = gallery.enrol("Ada", [Code(np.zeros(size.m, np.uint8), size.q)])
+    key = code_key(job.settings)
+    with job.gallery() as gallery:
+        digits = new_code(job, gallery, ada, duress=False)
+    shelf = Shelf(lambda: under_the_same_key(job, key), key)
+    assert shelf.find(digits) == Found(ada.id, duress=False)
+    fresh = tmp_path / "new.key"
+    fresh.write_bytes(bytes(range(32)))
+    fresh.chmod(0o600)
+    change_key(job, fresh)
+    with pytest.raises(EdgeError):
+        shelf.find(digits)
+    fresh.replace(tmp_path / "root.key")
+    with pytest.raises(KeySourceError, match="another root key is in place"):
+        shelf.find(digits)

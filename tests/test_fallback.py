@@ -224,6 +224,7 @@ class Failing:
     """A gallery that fails at the first look, and has somebody afterwards."""
 
     altered: str | None = None
+    counter: int | None = 1
 
     def __init__(self) -> None:
         self.looks = 0

@@ -17,7 +17,7 @@ from edge.commands.care import DAY, purge
 from edge.commands.doctor import Check, examine
 from edge.commands.people import listing
 from edge.gallery import AlteredGalleryError, Gallery
-from edge.records import ALWAYS, Code, Validity
+from edge.records import ALWAYS, NEVER, Code, Validity
 from edge.service.verify import lines, verify
 from edge.settings import load_settings
 
@@ -176,3 +176,12 @@ def test_the_list_has_dates_where_somebody_has(job: Appliance) -> None:
         for name in ("Ben", "Cleo", "Dan"):
             without(name)(gallery)
         assert listing(gallery.subjects(), NOW).columns == ("name", "id", "enrolled", "references")
+
+
+def test_whose_dates_cannot_be_read_is_not_deleted_and_that_is_told(job: Appliance, capsys: pytest.CaptureFixture[str]) -> None:
+    with job.gallery() as gallery:
+        gallery.amend(gallery.find("Ana").id, {"valid_until": "2020-12-31T00:00:00.5Z"})
+        assert gallery.find("Ana").validity == NEVER
+    assert [one.subject for one in purge(job, dry_run=False, unsynchronised=True, now=NOW, clock=right)] != []
+    assert "Ana" in names(job)
+    assert "dates of 1 person cannot be read" in capsys.readouterr().err

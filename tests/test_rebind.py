@@ -1,5 +1,7 @@
 """The move to another network: people are known by the one before until they pass, surely, and are renewed; nobody else is."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -175,3 +177,23 @@ def test_both_networks_see_the_same_sample_and_their_codes_stand_side_by_side() 
         assert (before == hash_logits(np.random.default_rng(who).standard_normal(512).astype(np.float32), 4)).all()
     assert twin.features([]) == []
     assert isinstance(found[0], Features)
+
+
+@pytest.mark.parametrize("how", ["altered", "busy"])
+def test_a_window_that_is_over_and_cannot_be_closed_ends_no_door_and_names_nobody_by_it(tmp_path: Path, how: str) -> None:
+    path, problems = tmp_path / "gallery.db", list[str]()
+    with open_gallery(path, KEYRING, OLD, "device") as gallery:
+        gallery.enrol("Ada", [symbols(ADA, OLD)])
+        gallery.enrol("Ben", [symbols(BEN, OLD)])
+        gallery.rebind(NEW, datetime.now(timezone.utc) - timedelta(seconds=1))
+    with open_gallery(path, KEYRING, NEW, "device", patience=0.1) as gallery, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        move = moving(gallery, problems)
+        other.execute("DELETE FROM former WHERE id = (SELECT min(id) FROM former)" if how == "altered" else "BEGIN IMMEDIATE")
+        for _ in range(2):
+            move.refresh()
+        assert [text[:34] for text in problems] == ["the time for renewals is over, and"]
+        if how == "busy":
+            assert move.search(joined(ADA)) == []
+            other.execute("ROLLBACK")
+            assert move.refresh()
+            assert gallery.former is None

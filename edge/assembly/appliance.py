@@ -257,12 +257,7 @@ class Appliance:
 
 def name_of(gallery: Gallery, outcome: Outcome) -> str | None:
     """The identified subject's name, or the id if he was revoked a moment ago."""
-    if outcome.subject is None:
-        return None
-    try:
-        return gallery.find(outcome.subject).label
-    except SubjectError:
-        return outcome.subject
+    return None if outcome.subject is None else gallery.label(outcome.subject) or outcome.subject
 
 
 def dated(gallery: Gallery, outcome: Outcome) -> Phase:

@@ -20,8 +20,8 @@ from edge.camera import Source
 from edge.door.backoff import Backoff
 from edge.door.codes import CodeBook, CodeKey, Found
 from edge.door.events import Refusal
-from edge.errors import EdgeError
-from edge.gallery import Subject
+from edge.errors import EdgeError, KeySourceError
+from edge.gallery import Gallery, Subject
 from edge.records import NEVER, Validity
 from edge.service.link import EnterCode, Reply, Trouble
 from edge.service.notify import notifier
@@ -49,6 +49,9 @@ class Enrolled(Protocol):
 
     @property
     def altered(self) -> str | None: ...
+
+    @property
+    def counter(self) -> int | None: ...
 
     def refresh(self) -> bool: ...
 
@@ -87,6 +90,7 @@ class Shelf:
         self._open, self._key = open_, key
         self._gallery: Enrolled | None = None
         self._book = CodeBook(key, {})
+        self._of: tuple[int | None, str | None] | None = None  # which state of the gallery the book is of
 
     def find(self, digits: str) -> Found | None:
         """Whose code it is at this moment; None: nobody's, or nobody is let in because the gallery was altered. Raises GalleryError."""
@@ -103,8 +107,9 @@ class Shelf:
         try:
             if self._gallery is None:
                 self._gallery = self._open()
-            elif not self._gallery.refresh():
-                return
+            elif not self._gallery.refresh() or self._of == (self._gallery.counter, self._gallery.altered):
+                return  # events of the door move the file too, and change no code
+            self._of = self._gallery.counter, self._gallery.altered
             self._book = CodeBook(self._key, in_force(self._gallery))
         except BaseException:
             self.close()
@@ -113,7 +118,7 @@ class Shelf:
     def close(self) -> None:
         """Lets go of the gallery."""
         gallery, self._gallery = self._gallery, None
-        self._book = CodeBook(self._key, {})
+        self._book, self._of = CodeBook(self._key, {}), None
         if gallery is not None:
             gallery.close()
 
@@ -192,6 +197,8 @@ class CodeDesk:
             self._backoff.rest()
         except (EdgeError, OSError) as error:
             self._say(f"door codes: {error}; until that is mended no code opens")
+        except Exception as error:  # the desk must be there for the next entry
+            self._say(f"door codes: {type(error).__name__}; until that is over no code opens")
         else:
             self._failing = False
 
@@ -252,9 +259,20 @@ def desk(job: Appliance) -> CodeDesk | None:
     opens = bool(outputs.enabled(settings))
     if not opens:
         job.report.warn('access.fallback = "code", but no output is enabled, so that a code opens nothing; enable one, or set it to "off"')
-    network = build.network_id(settings)
-    shelf = Shelf(lambda: build.gallery(settings, network, _unheard), code_key(settings))
+    key = code_key(settings)
+    shelf = Shelf(lambda: under_the_same_key(job, key), key)
     return CodeDesk(shelf, Backoff(settings.code.state, outputs.waits(settings)), job.report.warn, offered=opens)
+
+
+def under_the_same_key(job: Appliance, key: CodeKey) -> Gallery:
+    """The gallery under the root key that ``key`` was made of. Raises EdgeError; also once another root key is in place: codes of the one
+    before are over, and those of the new one are for a door that was started with it."""
+    settings = job.settings
+    found = build.gallery(settings, build.network_id(settings), _unheard)
+    if code_key(settings).name != key.name:
+        found.close()
+        raise KeySourceError("another root key is in place than when this door was started: start it again")
+    return found
 
 
 def source(job: Appliance) -> Source:

@@ -14,6 +14,7 @@ from edge.errors import KeySourceError, SettingsError
 from edge.gallery import AlteredGalleryError, Gallery, network_of
 from edge.gallery.backup import Facts, Restored, name_of, restore, surplus, write_backup
 from edge.keys import Keyring, load_root_key
+from edge.records import NEVER
 from edge.words import counted
 
 MOST_DAYS = 366
@@ -178,10 +179,15 @@ def purge(job: Appliance, *, dry_run: bool, unsynchronised: bool, now: float, cl
     with job.gallery() as gallery:
         if gallery.altered:
             raise AlteredGalleryError(f"gallery {gallery.path}: {gallery.altered}: nothing was deleted; restore a backup, or `edge accept`")
+        people = gallery.subjects()
+        unread = sum(one.validity == NEVER for one in people)
+        if unread:
+            told = f"dates of {counted(unread, 'person')} cannot be read, so that nobody lets them in; they are not deleted"
+            job.report.warn(f"{told}: `edge validity` sets them anew")
         due = [
             Purged(one.id, one.references + one.former, one.validity.ends)
-            for one in gallery.subjects()
-            if one.validity.ends is not None and one.validity.ends + days * DAY <= now
+            for one in people
+            if one.validity != NEVER and one.validity.ends is not None and one.validity.ends + days * DAY <= now
         ]
         if dry_run:
             return due

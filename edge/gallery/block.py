@@ -25,7 +25,8 @@ _PIECE_BYTES = 1_200_000  # asked of SQLite at once: with smaller pieces the two
 # of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
 _COLUMNS = ("id", "subject", "template")
 _JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
-_PIECE = f"SELECT count(*), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
+_SIZES = ", ".join(f"min(length({name})), max(length({name}))" for name in _COLUMNS)
+_PIECE = f"SELECT count(*), {_SIZES}, {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
 _SPARE_BITS = 4
 
 
@@ -49,7 +50,7 @@ def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[
     sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
     held, other = (tuple(np.empty((max(1, min(total, ROWS)), size), np.uint8) for size in sizes) for _ in range(2))
     left, filled = total, 0
-    for n, *found in _read(db, total, sum(sizes)):
+    for n, *found in _read(db, total, sizes):
         left -= n
         columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]
         done = 0
@@ -73,12 +74,15 @@ def _column(n: int, found: bytes | None, size: int) -> Symbols:
     return np.frombuffer(found or b"", np.uint8).reshape(n, size)
 
 
-def _read(db: sqlite3.Connection, total: int, size: int) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+def _read(db: sqlite3.Connection, total: int, sizes: tuple[int, ...]) -> Iterator[tuple[int, bytes, bytes, bytes]]:
     """How many rows, and their columns: some thousands of rows at a time, ids being random."""
-    parts = max(1, total * size // _PIECE_BYTES)
+    parts = max(1, total * sum(sizes) // _PIECE_BYTES)
     bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
     for bound in pairwise(bounds):
-        yield db.execute(_PIECE, bound).fetchone()
+        n, *lengths, references, subjects, templates = db.execute(_PIECE, bound).fetchone()
+        if n and lengths != [each for each in sizes for _ in range(2)]:
+            raise ValueError(f"columns of {lengths} bytes: expected {sizes}")
+        yield n, references, subjects, templates
 
 
 def ids_of(column: Symbols) -> Ids:

@@ -16,7 +16,7 @@ from edge.gallery.block import Signed
 from edge.gallery.dates import as_facts
 from edge.gallery.errors import AlteredGalleryError
 from edge.gallery.file import Meta, NetworkId, open_file, read_meta
-from edge.gallery.former import Former
+from edge.gallery.former import Former, load_former
 from edge.gallery.head import Head, Signer
 from edge.gallery.integrity import Integrity, first_head, sign_versions
 from edge.gallery.labels import is_id, nearest, normalised
@@ -144,6 +144,10 @@ class Gallery:
         way_out = f"near to it: {near}" if near else "see who is enrolled with list"
         raise SubjectError(f"subject {wanted}: nobody has that name or id: {way_out}")
 
+    def label(self, subject_id: str) -> str | None:
+        """The name of the subject of that id, None where nobody has it. Costs the same however many are enrolled."""
+        return self._state.live.label(subject_id)
+
     def probe(self, code: Code) -> Symbols:
         """A plain code as bit planes (row_bytes,) that compare with ``rows``."""
         return self._state.live.sealer.planes([code]).reshape(-1)
@@ -201,6 +205,7 @@ class Gallery:
         SubjectError if there is no such id.
         """
         with self._state.changing(also_altered=True) as db:
+            self._state.agree(db, subject_id)
             if not set(self._state.references_of(subject_id)) <= set(_references_of(db, subject_id)):
                 db.execute("REINDEX")  # a damaged index must keep nobody in
             gone = _references_of(db, subject_id)
@@ -225,6 +230,8 @@ class Gallery:
         """
         with self._state.changing() as db:
             check()
+            self._state.agree(db, subject_id)
+            self._state.require_unaltered()
             _require_subject(db, subject_id)
             if self._state.live.subject(subject_id) is None:
                 raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
@@ -270,6 +277,8 @@ class Gallery:
             raise ValueError(f"facts {own}: are set at enrolment alone")
         with self._state.changing() as db:
             check()
+            self._state.agree(db, subject_id)
+            self._state.require_unaltered()
             _require_subject(db, subject_id)
             subject = self._state.live.subject(subject_id)
             if subject is None:
@@ -337,7 +346,7 @@ class Gallery:
         with self._state.changing(also_altered=True, keep=keep) as db:
             if only is not None and not self._state.integrity.is_at(db, only):
                 raise AlteredGalleryError(f"gallery {self.path}: was changed by another program just now: restore again")
-            self._state.integrity.accept(db, self._state.integrity.contents)
+            self._state.integrity.accept(db, self._state.integrity.contents, self._state.former is not None)
             self._state.log(db, "accepted")
         self._state.follow()
 
@@ -382,7 +391,7 @@ class Gallery:
             meta = read_meta(db, self.path)
             fresh = Live(self._state.live.sealer.at((meta.transform_epoch, meta.row_epoch)))
             fresh.load(db, Signed(self._state.integrity.signer, None))
-            self._state.integrity.check(db, fresh)
+            self._state.integrity.check(db, fresh, load_former(db, fresh.sealer, None) is not None)
             problems += [self.altered] if self.altered else []
             events = [_event(fresh.sealer, number, sealed) for number, sealed in db.execute("SELECT id, sealed FROM events")]
             problems += [*fresh.problems.values(), *_altered_revocations(db, fresh.sealer)]

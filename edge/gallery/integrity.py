@@ -2,6 +2,7 @@
 
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from heapq import merge
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from edge.gallery.block import Signed
 from edge.gallery.head import EMPTY, RULE, Head, Signer, xor
+from edge.gallery.labels import is_id
 from edge.gallery.live import Live
 from edge.gallery.schema import VERSIONED
 from edge.gallery.witness import Witness
@@ -69,12 +71,13 @@ class Integrity:
         except TemplateError:
             return Signed(self.signer, None)
 
-    def check(self, db: sqlite3.Connection, live: Live) -> None:
-        """Holds the head against the file and the witness, within the open transaction. live: what was loaded in it."""
-        self.altered = self._fault(db, live)
+    def check(self, db: sqlite3.Connection, live: Live, window: bool) -> None:
+        """Holds the head against the file and the witness, within the open transaction. live: what was loaded in it. window: whether a
+        rebind is open, and its record opened."""
+        self.altered = self._fault(db, live, window)
         self.contents = live.tally.contents if live.tally else self._head.contents if self._head else None
 
-    def _fault(self, db: sqlite3.Connection, live: Live) -> str | None:
+    def _fault(self, db: sqlite3.Connection, live: Live, window: bool) -> str | None:
         self._head = None
         sealed = db.execute("SELECT sealed FROM head").fetchone()
         if sealed is None:
@@ -88,6 +91,8 @@ class Integrity:
             return "its signature is one of an older program, and not over what is here"
         if _members(db, self.signer, live) != head.members:
             return "its references or records are not those that were signed: some were added, removed or put back by another program"
+        if _strays(db, window):
+            return "it holds rows in facts or former that this program never writes"
         return self._unwitnessed(head)
 
     def _unwitnessed(self, head: Head) -> str | None:
@@ -174,8 +179,11 @@ class Integrity:
         self._head, self.contents = head, head.contents
         return True
 
-    def accept(self, db: sqlite3.Connection, contents: bytes | None) -> None:
-        """Signs the references as they are. Counts on from the newest change that file or witness has seen. contents: as in ``sign``."""
+    def accept(self, db: sqlite3.Connection, contents: bytes | None, window: bool) -> None:
+        """Signs the references as they are; rows that nothing loads are deleted. Counts on from the newest change that file or witness has
+        seen. contents: as in ``sign``. window: as in ``check``."""
+        for each in _odd_rows(window):
+            db.execute(f"DELETE FROM {each}")  # noqa: S608 - fixed names
         seen = [each for each in (self._head, self._witnessed()) if each]
         identity = seen[0].gallery if seen else secrets.token_hex(16)
         counter = max((each.counter for each in seen), default=0) + 1
@@ -224,18 +232,36 @@ def sign_versions(db: sqlite3.Connection, signer: Signer, versions: Sequence[str
         db.execute("UPDATE head SET sealed = ?", (signer.seal(whole, _PLACE),))
 
 
+def _strays(db: sqlite3.Connection, window: bool) -> bool:
+    """Whether there are rows that nothing loads or reports: an id or a version that is hidden there keeps the sum as it is."""
+    return any(db.execute(f"SELECT 1 FROM {each}").fetchone() for each in _odd_rows(window))  # noqa: S608 - fixed names
+
+
+def _odd_rows(window: bool) -> tuple[str, ...]:
+    return ("facts WHERE name != 'former'",) if window else ("facts", "former")
+
+
 def _members(db: sqlite3.Connection, signer: Signer, live: Live | None = None) -> bytes:
     """live: what was just loaded. If that were all rows of ``templates`` at once, their ids are summed already."""
-    if live is None or live.tally is None or not live.tally.whole:
-        return signer.members(_each_once(db, (*_IDS, *_VERSIONS)))
-    others = list(_each_once(db, (*_IDS[1:], *_VERSIONS)))
-    twice = (f"twice {each}" if here else each for each, here in zip(others, live.holds(others), strict=True))
-    return xor(live.tally.members, signer.members(twice))
+    if live is not None and live.tally is not None and live.tally.whole:
+        others = list(_each_once(db, (*_IDS[1:], *_VERSIONS)))
+        if all(map(is_id, others)):
+            again = (f"again 1 {each}" if here else each for each, here in zip(others, live.holds(others), strict=True))
+            return xor(live.tally.members, signer.members(again))
+    return signer.members(_each_once(db, (*_IDS, *_VERSIONS)))
 
 
 def _each_once(db: sqlite3.Connection, queries: Sequence[str]) -> Iterator[str]:
-    """Every id and version, of all tables in one order. One that comes twice would cancel itself: it stands for another then."""
-    last = None
-    for identity in merge(*((row[0] for row in db.execute(query)) for query in queries), key=str):
-        yield f"twice {identity}" if identity == last else identity
-        last = identity
+    """Every id and version, of all tables in one order. One that comes again would cancel itself: it stands for another then.
+
+    One that is lower than one before (text that is no UTF-8 has another order in SQLite; so may a damaged table) stands for another too:
+    it may be one that came already. These are numbered, each id by itself, so that no two are alike.
+    """
+    last, again = "", Counter[str]()
+    for identity in map(str, merge(*((row[0] for row in db.execute(query)) for query in queries), key=str)):
+        if identity > last:
+            yield identity
+            last = identity
+        else:
+            again[identity] += 1
+            yield f"again {again[identity]} {identity}"

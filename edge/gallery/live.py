@@ -107,7 +107,7 @@ class Live:
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
         """Takes over what ``moved`` found."""
         self._load_subject(db, subject)
-        self.forget(went)
+        self.forget(went if subject in self._people else [*went, *self.matrix.of_subject(subject)])
         for reference in came:
             for row in db.execute(f"{_TEMPLATES[self.table]} WHERE id = ?", (reference,)):
                 self._take(row)
@@ -155,6 +155,11 @@ class Live:
         """When a subject may pass; never, where nobody of that id is known."""
         person = self._people.get(subject)
         return of_facts(person.more) if person else NEVER
+
+    def label(self, subject: str) -> str | None:
+        """The name in a subject's record; None of one who is not known."""
+        person = self._people.get(subject)
+        return person.label if person else None
 
     def facts(self, subject: str) -> Mapping[str, str]:
         """The facts of a subject's record besides label and created; none of one who is not known."""

@@ -55,7 +55,7 @@ def readdress(state: State, keys: Keys, device: str, tell: Tell, *, whole: bool)
         db.execute("UPDATE meta SET transform_epoch = ?, row_epoch = ?, key_check = ?, device = ?", facts)
         _, _, contents = _reseal(db, state.lives, lambda sealer: sealer.under(keys, device).at(epochs), integrity.signer, tell)
         _reseal_records(db, old, fresh)
-        integrity.accept(db, contents)
+        integrity.accept(db, contents, state.former is not None)
         state.log(db, "readdressed", sealer=fresh)
     state.adopt(expected, fresh, integrity)
     state.file.erase()
@@ -83,6 +83,8 @@ def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]
     """See ``Gallery.rebound``."""
     with state.changing() as db:
         check()
+        state.agree(db, subject_id)
+        state.require_unaltered()
         gone = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE} WHERE subject = ?", (subject_id,))]  # noqa: S608 - fixed
         passed = bool(gone) and state.live.subject(subject_id) is not None
         added: list[Row] = []

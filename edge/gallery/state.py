@@ -68,6 +68,12 @@ class State:
         if keep:
             self.witness()
 
+    def agree(self, db: sqlite3.Connection, subject: str) -> None:
+        """Within ``changing``: looks at everything if the file has other rows of a subject than RAM, as after an edit beside an event."""
+        if self.live.moved_record(db, subject) or any(any(live.moved(db, subject)) for live in self.lives):
+            self._load(db)
+            self._agreed, self._version = self._version, -1
+
     def followed(self) -> None:
         """RAM holds what was committed; an altered gallery is looked at again instead, for a removal may have mended it."""
         self._version = -1 if self.integrity.altered else self._agreed
@@ -106,7 +112,7 @@ class State:
             self.live = Live(self.live.sealer.at(epochs))
         self.live.load(db, self.integrity.signed(db))
         self.former = load_former(db, self.live.sealer, self.former)
-        self.integrity.check(db, self.live)
+        self.integrity.check(db, self.live, self.former is not None)
         self._seen(db)
 
     def _seen(self, db: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ def new_version() -> str:
 def give_versions(db: sqlite3.Connection, sealer: Sealer) -> list[str]:
     """Seals the records of an older file anew, each under a version; one that does not open gets one too, and still does not open."""
     for table, key, kind in VERSIONED:
-        for identity, sealed in db.execute(f"SELECT {key}, sealed FROM {table}").fetchall():  # noqa: S608 - fixed names
+        for identity, sealed in db.execute(f"SELECT {key}, sealed FROM {table} WHERE version = ''").fetchall():  # noqa: S608 - fixed names
             version = new_version()
             try:
                 fresh = sealer.seal_facts(kind, identity, sealer.open_facts(kind, identity, sealed), version)

@@ -27,7 +27,7 @@ class Recorder:
         """facts: what the log shall say of the run that begins."""
         self._audit, self._on_problem = audit, on_problem
         self._waiting: queue.Queue[tuple[str, dict[str, Fact]] | None] = queue.Queue(WAITING)
-        self._missed = 0  # did not fit; counted by the loop's thread
+        self._missed, self._lock = 0, threading.Lock()  # did not fit; counted by the threads that tell
         self._lost = 0  # could not be written; counted by the writing thread
         self._failing = False
         self._refused: tuple[str, str | None] | None = None
@@ -71,7 +71,8 @@ class Recorder:
         try:
             self._waiting.put_nowait((kind, facts))
         except queue.Full:
-            self._missed += 1
+            with self._lock:
+                self._missed += 1
 
     def _write(self) -> None:
         told = 0

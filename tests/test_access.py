@@ -251,6 +251,12 @@ def test_somebody_kept_out_by_dates_is_no_failure_and_his_approach_is_not_used_u
     assert verdict(rules.judge(ada(1, 1.0), 1.0, MONDAY)) == "unlock"
 
 
+def test_dates_that_the_caller_looked_up_just_now_count_before_those_that_the_door_knows() -> None:
+    for known, given_, said in ((ALWAYS, NEVER, "expired"), (NEVER, ALWAYS, "unlock")):
+        found = access(validity=known).judge(ada(-1, 10.0), 10.0, NOON, cause=Cause.CODE, validity=given_)
+        assert verdict(found) == said
+
+
 @given(st.floats(MONDAY - 10**6, MONDAY + 10**6), st.floats(NEVER_SET, MONDAY + 10**6), st.booleans(), st.booleans())
 def test_whatever_the_clock_does_nobody_is_let_in_outside_of_two_clocks_dates(first: float, wall: float, one: bool, two: bool) -> None:
     rules = access(validity=TODAY)

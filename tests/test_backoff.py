@@ -63,6 +63,7 @@ def test_a_right_code_does_not_count_and_forgives_nobody_else_s_wrong_ones(tmp_p
     backoff.begin()
     backoff.right()
     assert (backoff.wrong, backoff.wait()) == (4, 0.0)
+    assert (tmp_path / "failures").read_text() == "4"
     assert wrong(backoff, clock) == 40.0
     assert (tmp_path / "failures").read_text() == "5"
 
@@ -107,6 +108,14 @@ def test_where_the_disk_takes_nothing_no_code_is_looked_at(tmp_path: Path) -> No
     with pytest.raises(OSError, match="No such file"):
         backoff.begin()
     assert backoff.wrong == 0
+
+
+def test_a_count_that_cannot_be_put_in_its_place_leaves_no_draft(tmp_path: Path) -> None:
+    backoff = Backoff(tmp_path / "failures", WAITS, Clock())
+    (tmp_path / "failures").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        backoff.begin()
+    assert [path.name for path in tmp_path.iterdir()] == ["failures"]
 
 
 def test_the_file_is_the_service_s_own_and_nothing_else_is_left(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.assembly.fallback import ANSWER, CodeDesk, Shelf
+from edge.assembly.fallback import ANSWER, LIFE, CodeDesk, Shelf
 from edge.assembly.ruled import RuledScreen
 from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.backoff import Backoff, Waits
@@ -103,7 +103,8 @@ def test_the_right_code_opens_once_and_a_wrong_one_does_not(make: Callable[..., 
     assert (site.output.unlocks[0].cause, site.output.unlocks[0].subject) == (Cause.CODE, site.ada.id)
     assert site.types(WRONG) is Trouble.NOT_LET_IN
     assert soon(lambda: len(site.output.denials) == 1)
-    assert (site.output.denials[0].refusal, site.output.denials[0].subject) == (Refusal.WRONG_CODE, None)
+    denied = site.output.denials[0]
+    assert (denied.cause, denied.refusal, denied.subject) == (Cause.CODE, Refusal.WRONG_CODE, None)
     assert len(site.output.unlocks) == 1
     assert site.told == [(site.ada.id, None), (None, Refusal.WRONG_CODE)]
 
@@ -140,6 +141,19 @@ def test_a_revoked_code_and_a_revoked_person_open_nothing_from_that_moment(make:
     with site.gallery() as gallery:
         gallery.revoke(site.ada.id)
     assert site.types(FORCED) is Trouble.NOT_LET_IN
+
+
+def test_whose_dates_are_over_is_let_in_by_no_code_whatever_the_door_knows_of_them(make: Callable[..., Site]) -> None:
+    """The door here knows of no dates: those of the gallery that the desk looks at count."""
+    site = make()
+    with site.gallery() as gallery:
+        gallery.limit(site.ada.id, Validity(ends=NEVER_SET + 1.0))
+    assert [site.types(ADA_S), site.types(FORCED)] == [Trouble.NOT_LET_IN] * 2
+    assert site.told == [(site.ada.id, Refusal.EXPIRED)] * 2
+    assert site.output.unlocks == []
+    with site.gallery() as gallery:
+        gallery.limit(site.ada.id, ALWAYS)
+    assert site.types(ADA_S) is None
 
 
 def test_a_new_code_counts_at_once_and_one_of_another_root_key_never(make: Callable[..., Site]) -> None:
@@ -272,6 +286,64 @@ def test_somebody_without_a_reference_is_let_in_by_no_code() -> None:
 
     assert Shelf(Bare, KEY).find(ADA_S) is None
     assert Shelf(Failing, KEY).find(ADA_S) is not None
+
+
+class Noting:
+    """A door that opens to whatever it is asked, and keeps it."""
+
+    def __init__(self) -> None:
+        self.opened: list[str | None] = []
+        self.refusals: list[Refusal] = []
+
+    def typed(self, entry: int, subject: str | None, since: float, *, duress: bool = False, validity: Validity | None = None) -> None:
+        self.opened.append(subject)
+
+    def refused(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+
+def slow(folder: Path, open_: Callable[[], Failing], clock: Callable[[], float]) -> tuple[CodeDesk, Noting, Link]:
+    """A desk at whose gallery it takes its time to look, and to which Ada's code was just typed."""
+    door, link = Noting(), Link()
+    desk = CodeDesk(Shelf(open_, KEY), Backoff(folder / "failures", Waits(9, 10.0, 60.0, 60.0)), print, clock=clock)
+    desk.answer_by(link)
+    desk.open_by(door)
+    desk.enter(1, EnterCode(id=1, code=ADA_S))
+    return desk, door, link
+
+
+@pytest.mark.parametrize(("seconds", "opened"), [(LIFE - 0.1, ["a" * 32]), (LIFE + 0.1, [])])
+def test_what_was_typed_too_long_ago_opens_nothing(tmp_path: Path, seconds: float, opened: list[str]) -> None:
+    """Whoever typed it may have left, and somebody else stand there."""
+    now = [100.0]
+
+    def open_() -> Failing:
+        now[0] += seconds
+        return Failing()
+
+    desk, door, link = slow(tmp_path, open_, lambda: now[0])
+    assert soon(lambda: len(link.answers) == 1)
+    desk.close()
+    assert (door.opened, door.refusals) == (opened, [] if opened else [Refusal.LATE])
+    assert link.answers[0][1].trouble is (None if opened else Trouble.NOT_LET_IN)
+
+
+def test_what_was_typed_while_the_door_ends_opens_nothing(tmp_path: Path) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    def open_() -> Failing:
+        looking.set()
+        go_on.wait(10.0)
+        return Failing()
+
+    desk, door, _ = slow(tmp_path, open_, time.monotonic)
+    assert looking.wait(10.0)
+    ending = threading.Thread(target=desk.close)
+    ending.start()
+    assert soon(desk._end.is_set)
+    go_on.set()
+    ending.join()
+    assert (door.opened, door.refusals) == ([], [Refusal.LATE])
 
 
 def test_any_defect_opens_nothing_and_the_desk_goes_on(tmp_path: Path) -> None:

@@ -255,6 +255,16 @@ def test_rows_of_somebody_without_a_record_are_damaged_and_the_others_loaded_at_
         assert (at_once(gallery), gallery.altered, len(gallery)) == (True, None, 4)
 
 
+def test_signed_as_it_is_with_an_id_twice_a_gallery_loaded_at_once_has_the_sum_that_was_signed(path: Path) -> None:
+    """Both ways of summing the ids, by the rows just loaded and by the file, mark the one that comes twice."""
+    altered(path, "INSERT INTO facts VALUES ('x', x'00', ?)", two_rows(path)[0][0])
+    with opened(path) as gallery:
+        assert gallery.altered
+        gallery.accept()
+    with opened(path) as gallery:
+        assert (at_once(gallery), gallery.altered) == (True, None)
+
+
 def test_a_gallery_of_a_program_that_knew_no_such_sum_gets_one_by_its_next_change(path: Path) -> None:
     with opened(path) as gallery:
         integrity = state(gallery).integrity

@@ -223,12 +223,50 @@ def test_a_revocation_in_an_altered_gallery_signs_nobody_in(path: Path) -> None:
         gallery.search(ANA)
 
 
+def test_a_revocation_of_somebody_else_in_an_altered_gallery_signs_nobody_in(path: Path) -> None:
+    old = template_of(path, "Ana")
+    with opened(path) as gallery:
+        gallery.renew(old[1], [code()])
+    double(path, "templates", old)
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ben").id)
+    with opened(path) as gallery, pytest.raises(AlteredGalleryError, match=NOT_SIGNED):
+        gallery.search(ANA)
+
+
 def test_an_old_copy_does_not_catch_up_by_a_revocation(path: Path) -> None:
     put_back_whole_file(path)
     with opened(path) as gallery:
         gallery.revoke(gallery.find("Ben").id)
     with opened(path) as gallery, pytest.raises(AlteredGalleryError, match="is an old copy"):
         gallery.search(ANA)
+
+
+def written_over(path: Path, by: Path) -> None:
+    """The file's content is that of another now, its place on the disk is not: who has it open goes on with it."""
+    with closing(sqlite3.connect(by)) as source, closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+
+
+def test_an_old_copy_that_is_news_to_a_running_door_is_found_out_all_the_same(path: Path) -> None:
+    """It tells of a change that the door has not followed yet, and rightly; what came after it only the witness knows."""
+    copy = path.with_name("copy.db")
+    with opened(path) as door, opened(path) as operator:
+        operator.enrol("Cleo", [code()])
+        written_over(copy, path)
+        operator.revoke(operator.find("Ana").id)
+        written_over(path, copy)
+        door.refresh()
+        with pytest.raises(AlteredGalleryError, match="is an old copy: it has seen 3 changes, the witness 4"):
+            door.search(ANA)
+
+
+def test_what_was_altered_since_the_gallery_was_opened_is_not_copied(path: Path) -> None:
+    with opened(path) as gallery:
+        altered(path, "DELETE FROM templates WHERE subject = ?", gallery.find("Ben").id)
+        with pytest.raises(AlteredGalleryError, match=NOT_SIGNED):
+            gallery.copy_to(path.with_name("copy.db"))
+        assert not path.with_name("copy.db").exists()
 
 
 def test_an_index_of_somebody_else_is_refused(path: Path) -> None:

@@ -38,3 +38,9 @@ def test_a_search_within_a_limit_is_the_whole_search_cut_there(
     probe = Code(np.where(random.random(M) < share, random.integers(0, Q, M), FIRST.symbols).astype(np.uint8), Q)
     whole = gallery.search(probe, limit=limit)
     assert gallery.search(probe, limit=limit, within=within) == [each for each in whole if each.unequal <= within]
+
+
+def test_the_limit_itself_is_within_and_one_more_is_not(gallery: Gallery) -> None:
+    whole = gallery.search(FIRST)
+    for within in {each.unequal + beside for each in whole for beside in (-1, 0)}:
+        assert gallery.search(FIRST, within=within) == [each for each in whole if each.unequal <= within]

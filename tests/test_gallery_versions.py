@@ -7,11 +7,13 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.errors import GalleryError, SubjectError
 from edge.gallery import AlteredGalleryError, Gallery, NetworkId, open_gallery
 from edge.keys import Keyring
+from edge.records import NEVER, Code
 from edge.template.protect import TemplateError, open_record, seal_record
 from tests.older_gallery import as_version_2
 from tests.test_gallery import KEYRING, NETWORK, code
@@ -74,6 +76,13 @@ def test_the_record_before_is_gone_from_the_files(path: Path) -> None:
     amended(path, "Ana", floor="3")
     amended(path, "Ben", floor="3")
     assert not any(sealed[12:60] in file.read_bytes() for sealed in old for file in path.parent.iterdir())
+
+
+def test_the_record_before_is_gone_from_the_journal_too_while_the_gallery_stays_open(path: Path) -> None:
+    with opened(path) as gallery:
+        subject, old, _ = row(path, "subjects")
+        gallery.amend(subject, {"floor": "3"})
+        assert not any(old[12:60] in file.read_bytes() for file in path.parent.iterdir())
 
 
 @pytest.mark.parametrize("name", ["label", "created"])
@@ -239,6 +248,35 @@ def test_it_is_noticed_while_the_door_runs(path: Path, attack: Callable[[Path], 
         door.refresh()
         with pytest.raises(AlteredGalleryError, match=NOT_SIGNED):
             door.search(ANA)
+
+
+def test_a_record_whose_sealed_bytes_change_while_the_door_runs_does_not_count_any_more(path: Path) -> None:
+    with opened(path) as door:
+        ana = door.find("Ana").id
+        altered(path, "UPDATE subjects SET sealed = zeroblob(156) WHERE id = ?", ana)
+        door.refresh()
+        assert [one.subject for one in door.damaged] == [ana]
+        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+
+
+def test_somebody_revoked_does_not_come_in_with_another_change_that_the_door_follows(path: Path) -> None:
+    with opened(path) as door, opened(path) as operator:
+        ana = operator.find("Ana").id
+        operator.amend(ana, {"floor": "3"})
+        altered(path, "INSERT INTO revocations VALUES (?, x'00')", ana)
+        door.refresh()
+        assert (door.altered, door.facts(ana), door.validity(ana)) == (None, {}, NEVER)
+        assert [one.label for one in door.subjects()] == ["Ben"]
+
+
+def test_who_is_revoked_or_has_no_sound_record_is_not_renewed_by_passing(path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.rebind(NEW, SOON)
+        ana = gallery.find("Ana").id
+    altered(path, "UPDATE subjects SET sealed = zeroblob(156) WHERE id = ?", ana)
+    with opened(path, NEW) as gallery:
+        assert not gallery.rebound(ana, Code(np.zeros(NEW.m, np.uint8), NEW.q))
+        assert (len(gallery), gallery.altered) == (0, None)
 
 
 def test_sealed_bytes_of_an_older_record_open_no_window(path: Path) -> None:

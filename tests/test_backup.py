@@ -139,6 +139,15 @@ def test_a_gallery_damaged_elsewhere_still_says_who_was_revoked(backup: Path, id
     assert (done.revoked, done.unread) == (("Ana",), None)
 
 
+def test_a_damaged_id_among_the_revoked_lets_nobody_else_back_in(backup: Path, identity: Path, path: Path) -> None:
+    with opened(path) as gallery:
+        gallery.revoke(gallery.find("Ana").id)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO revocations VALUES (CAST(x'00ff' AS TEXT), x'00')")
+    done = restored(backup, identity, path, replace=True)
+    assert (done.revoked, done.unread) == (("Ana",), None)
+
+
 def test_where_no_gallery_lies_it_is_told_that_nobody_knows_who_was_revoked(backup: Path, identity: Path, path: Path) -> None:
     for each in path.parent.glob("gallery.db*"):
         each.unlink()
@@ -210,6 +219,30 @@ def test_a_journal_left_by_a_killed_restore_is_rolled_back_and_the_gallery_opens
             assert restored(backup, identity, path, replace=True).revoked == ("Ana",)
         with opened(path) as gallery:
             assert (names(gallery), gallery.altered) == (["Ben"], None)
+
+
+def test_what_another_program_does_to_the_draft_of_a_restore_is_not_signed(backup: Path, identity: Path, path: Path) -> None:
+    """Somebody is taken out of it between its recoding and its signature."""
+    before, meddling = path.read_bytes(), False
+
+    def meddle(event: str, words: tuple[object, ...]) -> None:
+        nonlocal meddling
+        if not watching or meddling or event != "sqlite3.connect" or not (drafts := list(path.parent.glob("*.draft"))):
+            return
+        meddling = True
+        with closing(sqlite3.connect(drafts[0])) as db, db:
+            if db.execute("SELECT device FROM meta").fetchall() == [("device",)]:
+                db.execute("DELETE FROM templates WHERE id = (SELECT min(id) FROM templates)")
+        meddling = False
+
+    watching = True
+    sys.addaudithook(meddle)
+    try:
+        with pytest.raises(AlteredGalleryError, match="was changed by another program just now: restore again"):
+            restored(backup, identity, path, replace=True)
+    finally:
+        watching = False
+    assert path.read_bytes() == before
 
 
 def test_not_while_a_door_has_the_gallery_open(backup: Path, identity: Path, path: Path) -> None:

@@ -72,6 +72,13 @@ def test_who_is_known_by_the_network_before_is_named_and_who_is_surely_known_is_
     assert len(move) == 2
 
 
+def test_within_a_limit_are_all_who_lie_within_it_once_both_kinds_are_merged(opened: Gallery) -> None:
+    """The limit is the new network's; to a former reference it leaves as much as that one's own threshold does."""
+    move, ada = moving(opened), opened.find("Ada").id
+    for changes, found in ((0, [ada]), (31, [ada]), (50, [ada]), (51, [])):
+        assert [each.subject for each in move.search(joined(ADA, changes), limit=2, within=20)] == found
+
+
 def test_after_that_the_new_network_alone_knows_the_person(opened: Gallery) -> None:
     move = moving(opened)
     passed(move, opened, ADA)
@@ -92,19 +99,21 @@ def test_a_stranger_renews_nobody(opened: Gallery) -> None:
     assert move.renewed == 0
 
 
-def claimed(gallery: Gallery, name: str, new: int, former: int) -> tuple[int, list[str]]:
-    """Somebody passes who looks like ``new`` to the new network and like ``former`` to the one before, and is named: renewals, problems."""
+def claimed(gallery: Gallery, name: str, new: int, former: int, changes: int = 0) -> tuple[int, list[str]]:
+    """Somebody passes who looks like ``new`` to the new network, but for some changes, and like ``former`` to the one before, and is named:
+    renewals, problems."""
     problems: list[str] = []
     move = moving(gallery, problems)
-    move.search(Code(np.concatenate([symbols(new, NEW).symbols, symbols(former, OLD).symbols]), 8))
+    move.search(Code(np.concatenate([symbols(new, NEW, changes).symbols, symbols(former, OLD).symbols]), 8))
     move.decided(Outcome(Verdict.IDENTIFIED, 1, 0.0, 0.0, 6, gallery.find(name).id), None)
     return move.renewed, problems
 
 
-def test_who_the_new_network_takes_for_somebody_else_is_not_renewed_as_another(opened: Gallery) -> None:
+@pytest.mark.parametrize("changes", [0, 20], ids=["alike", "just"])
+def test_who_the_new_network_takes_for_somebody_else_is_not_renewed_as_another(opened: Gallery, changes: int) -> None:
     """Else the code of one person would become the reference of two."""
     assert passed(moving(opened), opened, BEN) == "Ben"
-    renewed, problems = claimed(opened, "Ada", BEN, ADA)
+    renewed, problems = claimed(opened, "Ada", BEN, ADA, changes)
     assert (renewed, len(opened.former or ())) == (0, 1)
     assert ["also looks like somebody else" in problem for problem in problems] == [True]
     assert claimed(opened, "Ada", ADA, ADA) == (1, [])

@@ -259,14 +259,21 @@ def test_a_record_whose_sealed_bytes_change_while_the_door_runs_does_not_count_a
         assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
 
 
-def test_somebody_revoked_does_not_come_in_with_another_change_that_the_door_follows(path: Path) -> None:
+@pytest.mark.parametrize(
+    "harm",
+    ["INSERT INTO revocations VALUES (?, x'00')", "UPDATE subjects SET sealed = zeroblob(156) WHERE id = ?"],
+    ids=["revoked", "broken"],
+)
+def test_who_is_revoked_or_has_no_sound_record_does_not_come_in_with_another_change_that_the_door_follows(path: Path, harm: str) -> None:
     with opened(path) as door, opened(path) as operator:
         ana = operator.find("Ana").id
         operator.amend(ana, {"floor": "3"})
-        altered(path, "INSERT INTO revocations VALUES (?, x'00')", ana)
+        altered(path, harm, ana)
         door.refresh()
         assert (door.altered, door.facts(ana), door.validity(ana)) == (None, {}, NEVER)
         assert [one.label for one in door.subjects()] == ["Ben"]
+        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [one.subject for one in door.damaged] == [ana]
 
 
 def test_who_is_revoked_or_has_no_sound_record_is_not_renewed_by_passing(path: Path) -> None:

@@ -105,10 +105,11 @@ class Live:
         return sorted(there ^ {version for version in (self._versions.get(subject),) if version is not None})
 
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
-        """Takes over what ``moved`` found."""
+        """Takes over what ``moved`` found. Nothing of a subject whose record does not open any more, or that is revoked, matches then."""
         self._load_subject(db, subject)
-        self.forget(went if subject in self._people else [*went, *self.matrix.of_subject(subject)])
-        for reference in came:
+        lost = [] if subject in self._people else self.matrix.of_subject(subject)
+        self.forget([*went, *lost])
+        for reference in (*came, *lost):
             for row in db.execute(f"{_TEMPLATES[self.table]} WHERE id = ?", (reference,)):
                 self._take(row)
 

@@ -1,6 +1,7 @@
 """Door codes: random, tagged, never twice, shown once; and the command that hands them out."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from edge.assembly.appliance import Appliance
 from edge.assembly.fallback import Shelf, code_key, under_the_same_key
 from edge.assembly.report import reporter
 from edge.commands.care import change_key
-from edge.commands.codes import new_code
+from edge.commands.codes import hand_out, holders, new_code
+from edge.door import codes
 from edge.door.codes import BLANK, DURESS, NORMAL, WIDTH, CodeBook, CodeKey, Found, new_digits, slips, unused
-from edge.errors import EdgeError, KeySourceError
+from edge.errors import EdgeError, KeySourceError, SettingsError
 from edge.gallery import Gallery, NetworkId, open_gallery
 from edge.keys import Keyring
 from edge.records import Code
@@ -118,6 +120,40 @@ def test_the_file_holds_neither_a_code_nor_its_tag_in_the_clear(tmp_path: Path) 
         gallery.amend(ada.id, {NORMAL: KEY.fact("12345678")})
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert not [what for what in (b"12345678", KEY.tag("12345678"), KEY.tag("12345678").hex().encode()) if what in stored]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Appliance:
+    """A gallery of twenty people."""
+    (tmp_path / "door.toml").write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n')
+    appliance = Appliance(load_settings(tmp_path / "door.toml", {}), reporter(as_json=True, quiet=True))
+    network, random = build.network_id(appliance.settings), np.random.default_rng(1)
+    with appliance.gallery(create=True) as gallery:
+        for number in range(20):
+            symbols = random.integers(0, network.q, network.m, dtype=np.uint8)
+            gallery.enrol(f"person {number}", [Code(symbols, network.q)])
+    return appliance
+
+
+def test_a_new_code_is_far_from_all_that_the_gallery_has(job: Appliance) -> None:
+    """Of three digits, so that among twenty some would be near one another by chance."""
+    before, codes.DIGITS = codes.DIGITS, 3
+    try:
+        with job.gallery() as gallery:
+            made = [new_code(job, gallery, subject, duress=False) for subject in gallery.subjects()]
+        assert [one for one in made if ({one} | slips(one)) & {*made} != {one}] == []
+    finally:
+        codes.DIGITS = before
+    assert len(set(made)) == 20
+
+
+def test_no_code_is_made_where_it_would_be_kept_in_the_journal(job: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = os.fstat(1)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stdout.st_dev}:{stdout.st_ino}")
+    with pytest.raises(SettingsError, match="would be kept in the journal; run it at a terminal"):
+        hand_out(job, "person 7", duress=False)
+    with job.gallery() as gallery:
+        assert holders(job, gallery) == []
 
 
 @pytest.fixture(scope="module")

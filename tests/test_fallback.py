@@ -241,7 +241,7 @@ class Failing:
     counter: int | None = 1
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.looks = self.closed = 0
 
     def refresh(self) -> bool:
         self.looks += 1
@@ -259,7 +259,7 @@ class Failing:
         return ALWAYS
 
     def close(self) -> None:
-        return
+        self.closed += 1
 
 
 def test_while_the_gallery_cannot_be_read_nobody_is_let_in_and_it_is_opened_anew() -> None:
@@ -273,6 +273,7 @@ def test_while_the_gallery_cannot_be_read_nobody_is_let_in_and_it_is_opened_anew
     assert shelf.find(ADA_S) is not None
     with pytest.raises(GalleryError):
         shelf.find(ADA_S)
+    assert opened[0].closed == 1
     assert shelf.find(ADA_S) is not None
     assert len(opened) == 2
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from edge.assembly import build
-from edge.assembly.kiosk import ROUND, Rounds, called, telling, users
+from edge.assembly.appliance import Appliance
+from edge.assembly.kiosk import ROUND, Rounds, called, screen, telling, users
+from edge.assembly.report import Report
 from edge.camera.demo import KIOSK, RATE, LiveDemoSource, Visit, demo
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
 from edge.gallery import WrongKeyError
@@ -126,6 +128,29 @@ def test_no_word_is_left_where_no_screen_is_wanted_or_another_door_runs_or_a_per
     with pytest.raises(type(error)), telling(settings_in(tmp_path, screen__enabled=enabled, screen__socket=tmp_path / "s")):
         raise error
     assert list(tmp_path.iterdir()) == []
+
+
+class Codes:
+    """A desk for door codes that keeps what it is told."""
+
+    offered = True
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def answer_by(self, link: object) -> None:
+        self.told.append("answer")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+def test_when_the_screen_is_served_no_more_whatever_ends_it_door_codes_are_closed(tmp_path: Path) -> None:
+    codes = Codes()
+    job = Appliance(settings_in(tmp_path, screen__enabled=True, screen__socket=tmp_path / "s"), Report(as_json=True, quiet=True))
+    with pytest.raises(ZeroDivisionError), screen(job, codes=codes):  # type: ignore[arg-type]  # no more is asked of it
+        raise ZeroDivisionError
+    assert codes.told == ["answer", "close"]
 
 
 def test_a_door_without_a_gpu_looks_for_no_plan(tmp_path: Path) -> None:

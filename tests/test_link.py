@@ -260,6 +260,7 @@ def test_a_header_that_is_none_is_refused_before_anything_is_held(data: bytes, w
         '{"do":"code","id":1,"code":"١٢٣٤٥٦٧٨"}'.encode(),
         b'{"do":"code","id":1,"code":"12345678","subject":"1234"}',
         b'{"do":"revoke","id":1,"subject":"../../etc"}',
+        *(b'{"do":"limit","id":1,"subject":"%s","days":%s}' % (b"ab" * 16, days) for days in (b"-1", b"36501", b"1.5")),
         b'{"do":"enrol_save","id":1,"name":"' + b"x" * 65 + b'"}',
         b'{"do":"people","id":1,"page":NaN}',
         b"[" * 2_000,

@@ -44,6 +44,7 @@ def test_common_characters_come_before_rare_ones_and_none_comes_twice() -> None:
         assert len(found) == len(set(found)) <= MOST
     assert characters("wang").index("王") < 12 < characters("wang").index("罔") + 3
     assert characters("huang").index("黄") < characters("huang").index("黃")
+    assert characters("wang").index("王") < characters("wang").index("方"), "whose first reading is another"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from build_engine.forecast import Forecast
 from edge.inference import PlanStore
-from edge.inference.progress import FORGETS, PROGRESS, Progress, read_progress, write_progress
+from edge.inference.progress import FORGETS, MOST_BYTES, PROGRESS, Progress, read_progress, write_progress
 from tests.test_build_job import ROOT, Site
 
 TOLD = Progress(candidate="int8", number=2, of=3, began=10.0, told=100.0, left=60.0)
@@ -87,6 +87,14 @@ def test_what_a_killed_builder_left_is_not_believed_and_the_next_build_removes_i
 def test_a_file_that_says_nothing_sound_says_nothing(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / PROGRESS).write_bytes(raw)
     assert read_progress(tmp_path) is None
+
+
+def test_a_file_longer_than_was_ever_written_says_nothing_however_sound_it_begins(tmp_path: Path) -> None:
+    write_progress(tmp_path, tmp_path, TOLD)
+    sound = (tmp_path / PROGRESS).read_bytes()
+    for size, said in ((MOST_BYTES, TOLD), (MOST_BYTES + 1, None)):
+        (tmp_path / PROGRESS).write_bytes(sound.ljust(size))
+        assert read_progress(tmp_path) == said
 
 
 def test_a_real_build_says_how_far_it_is_until_it_is_killed(tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ def test_a_link_a_pipe_and_a_folder_are_no_word_and_hold_nobody_up(tmp_path: Pat
     os.mkfifo(tmp_path / "b.refusal")
     (tmp_path / "c.refusal").mkdir()
     assert [refused(tmp_path / name) for name in ("a", "b", "c", "none")] == [None] * 4
+    filled = os.open(tmp_path / "b.refusal", os.O_RDWR)
+    try:
+        os.write(filled, b"key\n")
+        assert refused(tmp_path / "b") is None
+    finally:
+        os.close(filled)
 
 
 def test_a_link_laid_where_the_word_goes_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
@@ -43,6 +49,13 @@ def test_a_link_laid_where_the_word_goes_is_replaced_and_its_target_left_alone(t
     publish(tmp_path / "s", Trouble.KEY, shared=False)
     assert (tmp_path / "precious").read_bytes() == b"precious"
     assert refused(tmp_path / "s") is Trouble.KEY
+
+
+def test_a_draft_that_a_killed_door_of_the_same_number_left_keeps_no_word_from_being_told(tmp_path: Path) -> None:
+    place_of(tmp_path / "s").with_name(f"s.refusal.{os.getpid()}").write_bytes(b"ga")
+    publish(tmp_path / "s", Trouble.KEY, shared=False)
+    assert refused(tmp_path / "s") is Trouble.KEY
+    assert [path.name for path in tmp_path.iterdir()] == ["s.refusal"]
 
 
 @pytest.mark.parametrize(("shared", "mode"), [(False, 0o600), (True, 0o644)])

@@ -26,6 +26,10 @@ def test_a_face_is_in_the_zone_when_large_and_central_enough(x: float, side: flo
     assert ZONE.holds(face_at(x, 5.0, side), SIZE) is holds
 
 
+def test_in_an_upright_picture_the_shorter_side_is_its_width() -> None:
+    assert [ZONE.holds(face_at(204.0, 5.0, side), (480, 640)) for side in (71.0, 72.0)] == [False, True]
+
+
 NEAR, FAR = face_at(280.0, 200.0, 100.0), face_at(280.0, 200.0, 50.0)
 
 

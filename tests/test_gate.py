@@ -104,6 +104,7 @@ class Seen(DetectJudge):
         no_crop = Face(found[1][0].box, found[1][0].landmarks, 0.0)
         return {
             b"blind": [[], []],
+            b"misses one": [[face(0)], []],
             b"sees more": [[face(0), face(200)], [face(50)]],
             b"points that fix no crop": [[face(0)], [no_crop]],
         }.get(network, found)
@@ -122,6 +123,13 @@ def test_a_detector_passes_if_it_sees_the_same_faces_and_no_others(network: byte
     assert (judge.score(network) == 1) is passed
 
 
+def test_a_face_that_is_missed_counts_as_missed_and_not_as_symbols_that_differ() -> None:
+    figures = seen().figures(b"misses one")
+    assert (figures["agreement"], figures["missed"], figures["passed"]) == (1.0, 1, False)
+    assert seen().score(b"misses one") == 0.5
+    assert seen().figures(b"blind")["agreement"] is None
+
+
 class Off(Seen):
     """Sees the same, and the points this many pixels off, of 20 between the eyes."""
 
@@ -138,6 +146,20 @@ def test_landmarks_near_by_in_pixels_still_fail_when_they_change_too_many_symbol
     assert figures["landmark_shift_mean"] == pytest.approx(int(off) / 200)
     assert figures["landmark_shift_mean"] <= figures["limits"]["landmark_shift_mean"]
     assert figures["passed"] is passed
+
+
+class Constant(Hasher):
+    """Every face has the same symbols."""
+
+    def symbols(self, picture: np.ndarray, face: Face) -> np.ndarray | None:
+        return np.zeros(100, np.uint8)
+
+
+@pytest.mark.parametrize(("off", "passed"), [(b"5", True), (b"7", False)])
+def test_landmarks_too_far_off_fail_also_where_no_symbol_changes(off: bytes, passed: bool) -> None:
+    judge = Off(b"0", [np.zeros((1, 1, 3), np.uint8)] * 2, 320, Constant(b"", 2))
+    assert judge.figures(off)["agreement"] == 1.0
+    assert judge.figures(off)["passed"] is passed
 
 
 class Told(HashJudge):

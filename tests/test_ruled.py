@@ -82,6 +82,12 @@ def test_where_a_screen_is_all_there_is_everybody_else_is_welcomed() -> None:
     assert page.shown == [(8, None)] * 20 + [(7, "Ada")]
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_where_a_screen_is_all_there_is_dates_wait_for_a_synchronised_clock_where_one_is_asked_for(asked: bool) -> None:
+    settings = load_settings(environment={}, flags={"access.synchronised": asked})
+    assert silent_door(settings, print, live=False, validity=lambda subject: ALWAYS)._access._rules.synchronised is asked
+
+
 def test_after_too_many_failures_everybody_is_asked_to_try_later() -> None:
     page, place = Page(), door("always", lambda: 10.5, failures=2)
     screen = RuledScreen(page, place)

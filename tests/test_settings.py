@@ -46,6 +46,7 @@ def test_command_line_beats_environment_beats_own_file_beats_defaults(tmp_path: 
         ("[decision]\nmax_samples = 1\n", r"mine\.toml:2: decision\.max_samples = 1 is below decision\.min_samples"),
         ("[decision]\nmin_samples = 20\n", r"^\S*mine\.toml:2: decision\.max_samples = 12 is below decision\.min_samples = 20"),
         ("[enrolment]\nmin_samples = 20\n", r"^\S*mine\.toml:2: enrolment\.max_samples = 12 is below enrolment\.min_samples = 20"),
+        ("[enrolment]\nmin_samples = 3\n[decision]\nmin_samples = 20\n", r"^\S*mine\.toml:4: decision\.max_samples = 12 is below"),
         ("[relay]\npulse = 20.0\n", r"^\S*mine\.toml:2: relay\.max_on"),
         ("[quality]\nmin_brightness = 250.0\n", r"^\S*mine\.toml:2: quality\.max_brightness = 215\.0 must be above .* = 250\.0; raise one"),
         ("[camera]\nfps = 90\nexposure = 20000\n", r"^\S*mine\.toml:3: camera\.exposure"),

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import pytest
 from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer, qInstallMessageHandler
 from PySide6.QtTest import QTest
 
@@ -155,4 +156,18 @@ class Place:
             process.communicate()
 
 
-__all__ = ["PIN", "ROOT", "Hand", "Place", "pause", "until"]
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hand(place: Place) -> Iterator[Hand]:
+    made = Hand(place.settings)
+    yield made
+    made.close()
+
+
+__all__ = ["PIN", "ROOT", "Hand", "Place", "hand", "pause", "place", "until"]

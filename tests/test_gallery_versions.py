@@ -180,8 +180,8 @@ def version_edited(path: Path) -> NetworkId:
     return NETWORK
 
 
-def former_window_put_back(path: Path) -> NetworkId:
-    """The record of an earlier, longer window."""
+def shorter_window(path: Path) -> tuple[str, bytes, str]:
+    """A window that closes soon; the record of an earlier, longer one."""
     with opened(path) as gallery:
         gallery.rebind(NEW, SOON + timedelta(days=300))
     old = row(path, "facts")
@@ -191,22 +191,17 @@ def former_window_put_back(path: Path) -> NetworkId:
     with opened(path) as gallery:
         gallery.end_rebind()
         gallery.rebind(NEW, SOON)
-    altered(path, "UPDATE facts SET sealed = ?, version = ?", *old[1:])
+    return old
+
+
+def former_window_put_back(path: Path) -> NetworkId:
+    altered(path, "UPDATE facts SET sealed = ?, version = ?", *shorter_window(path)[1:])
     return NEW
 
 
 def former_window_prolonged_by_the_sealed_bytes_of_another(path: Path) -> NetworkId:
     """The version left as it is, the head fits; the record does not open, which is no window at all."""
-    with opened(path) as gallery:
-        gallery.rebind(NEW, SOON + timedelta(days=300))
-    old = row(path, "facts")
-    with opened(path, NEW) as gallery:
-        gallery.end_rebind()
-        gallery.rebind(NETWORK, SOON)
-    with opened(path) as gallery:
-        gallery.end_rebind()
-        gallery.rebind(NEW, SOON)
-    altered(path, "UPDATE facts SET sealed = ?", old[1])
+    altered(path, "UPDATE facts SET sealed = ?", shorter_window(path)[1])
     return NEW
 
 

@@ -1,8 +1,5 @@
 """Chinese by its sound: what is offered for the letters typed, and a name typed on the screen's own keys."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("pypinyin", reason="Chinese by its sound needs .venv/bin/pip install -e '.[chinese]'")
@@ -10,7 +7,9 @@ pytest.importorskip("PySide6.QtTest", reason="the screen needs .venv/bin/pip ins
 
 from edge.screen.pinyin import MOST, characters, plain, table
 from edge.service.link import Enrolment, Hello, Step
-from tests.screen_kit import Hand, Place, pause
+from tests.screen_kit import Hand, hand, pause, place
+
+__all__ = ["hand", "place"]
 
 
 @pytest.mark.parametrize(
@@ -45,15 +44,6 @@ def test_common_characters_come_before_rare_ones_and_none_comes_twice() -> None:
     assert characters("wang").index("王") < 12 < characters("wang").index("罔") + 3
     assert characters("huang").index("黄") < characters("huang").index("黃")
     assert characters("wang").index("王") < characters("wang").index("方"), "whose first reading is another"
-
-
-@pytest.fixture
-def hand(tmp_path: Path) -> Iterator[Hand]:
-    place = Place(tmp_path)
-    made = Hand(place.settings)
-    yield made
-    made.close()
-    place.close()
 
 
 def chosen(hand: Hand, letters: str, character: str) -> None:

@@ -36,25 +36,13 @@ from edge.screen.pictures import draw, silhouette
 from edge.service.link import Enrolment, Hello, Hint, Person, Reply, Scene, State, Step, Trouble
 from edge.settings import load_settings
 from edge.stages import Stages
-from tests.screen_kit import PIN, ROOT, Hand, Place, pause
+from tests.screen_kit import PIN, ROOT, Hand, Place, hand, pause, place
+
+__all__ = ["hand", "place"]
 
 QML = ROOT / "edge" / "screen" / "qml"
 SIZES = [(1024, 600), (1280, 800), (1920, 1080), (600, 1024), (1080, 1920)]
 HELLO = Hello(consent="1", pin=True, code=True)
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def hand(place: Place) -> Iterator[Hand]:
-    made = Hand(place.settings)
-    yield made
-    made.close()
 
 
 def test_every_colour_of_a_text_stands_out_from_its_ground() -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,9 @@ from edge.screen.palette import LEAST, STATES, contrast
 from edge.screen.sounds import NAMES
 from edge.service.link import Building, Enrolment, Hello, Hint, Person, Preview, Reply, Scene, State, Step, Trouble
 from edge.service.refusal import REASONS, place_of, publish
-from tests.screen_kit import Hand, Place, pause
+from tests.screen_kit import Hand, Place, hand, pause, place
+
+__all__ = ["hand", "place"]
 
 HELLO = Hello(consent="1", pin=True)
 SILENT = {State.IDLE, State.CHECKING}  # on purpose: nobody is there, or an answer comes at once
@@ -30,20 +31,6 @@ ONES = [state for state in State if state is not State.SERVICE]
 CONTROLS = ("Button", "EditableText", "Graphic", "Heading")
 SIGNS = ("DE", "EN", "ES", "›", "…")  # what stands on a control that a screen reader is told by a word
 FAULTS = [Trouble.CAMERA, Trouble.PLAN, Trouble.STORAGE, Trouble.GALLERY, Trouble.DEFECT]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def hand(place: Place) -> Iterator[Hand]:
-    made = Hand(place.settings)
-    yield made
-    made.close()
 
 
 def scenes() -> list[Scene]:

@@ -340,6 +340,14 @@ def test_a_desk_left_alone_locks_itself_and_drops_the_draft() -> None:
     kiosk.stop()
 
 
+def test_a_command_that_comes_before_a_desk_left_alone_has_locked_itself_is_refused_too() -> None:
+    kiosk = Kiosk(idle=0.1)
+    kiosk.says(Unlock(id=1, pin="271828"))
+    time.sleep(0.2)
+    assert kiosk.says(ListPeople(id=2)).trouble is Trouble.LOCKED
+    kiosk.stop()
+
+
 def test_people_are_listed_by_page_and_search_and_revoked_with_a_receipt_without_a_name(open_desk: Kiosk) -> None:
     enrol(open_desk, "Ada")
     open_desk.person = (2, EVE, 280.0, ())

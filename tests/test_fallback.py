@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.assembly.fallback import ANSWER, LIFE, CodeDesk, Shelf
+from edge.assembly.appliance import Appliance
+from edge.assembly.fallback import ANSWER, LIFE, CodeDesk, Shelf, desk
+from edge.assembly.report import Report
 from edge.assembly.ruled import RuledScreen
 from edge.door.access import NEVER_SET, Access, Rules
 from edge.door.backoff import Backoff, Waits
@@ -23,6 +25,7 @@ from edge.gallery import Gallery, NetworkId, Subject, open_gallery
 from edge.keys import Keyring
 from edge.records import ALWAYS, Code, Outcome, Validity, Verdict
 from edge.service.link import EnterCode, Reply, Trouble
+from edge.settings import load_settings
 from tests.door_twins import Recorder, soon
 from tests.test_ruled import Page
 
@@ -382,3 +385,19 @@ def test_where_the_count_cannot_be_kept_no_code_is_looked_at(make: Callable[...,
     (site.folder / "failures").mkdir()
     assert site.types(ADA_S) is Trouble.DEFECT
     assert site.output.unlocks == []
+
+
+@pytest.mark.parametrize(
+    ("fallback", "opens", "offered"),
+    [("off", True, None), ("code", True, True), ("code", False, False)],
+    ids=["off", "code", "nothing opens"],
+)
+def test_a_keypad_is_offered_only_where_codes_are_allowed_and_open_something(
+    tmp_path: Path, fallback: str, opens: bool, offered: bool | None
+) -> None:
+    (tmp_path / "door.toml").write_text('[gallery]\npath = "gallery.db"\n[keys]\nfile = "root.key"\n[code]\nstate = "failures"\n')
+    (tmp_path / "root.key").write_bytes(b"r" * 32)
+    (tmp_path / "root.key").chmod(0o600)
+    settings = load_settings(tmp_path / "door.toml", {}, {"access.fallback": fallback, "relay.enabled": opens})
+    made = desk(Appliance(settings, Report(as_json=True, quiet=True)))
+    assert (made.offered if made else None) is offered

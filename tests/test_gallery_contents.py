@@ -126,7 +126,7 @@ def test_pads_of_many_rows_are_those_of_each(width: int, n: int, seed: int) -> N
     st.lists(st.binary(min_size=16, max_size=16)),
 )
 def test_a_directory_finds_every_id_and_no_other(listed: list[bytes], others: list[bytes]) -> None:
-    wanted = [*reversed(listed), *others]
+    wanted = [*reversed(listed), *others, *(each[:8] + each[:7:-1] for each in listed)]
     ids, asked = (np.frombuffer(b"".join(each), ">u8").reshape(-1, 2).T.astype(np.uint64) for each in (listed, wanted))
     expected = [listed.index(each) if each in listed else -1 for each in wanted]
     assert Directory(ids).places(asked).tolist() == expected

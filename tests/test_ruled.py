@@ -72,6 +72,16 @@ def test_somebody_known_outside_of_his_dates_is_denied_also_where_a_screen_is_al
     assert page.shown == [(7, State.DENIED), (8, None)]
 
 
+def test_a_refusal_is_of_one_outcome_and_not_of_the_next() -> None:
+    page, dates = Page(), [NEVER, ALWAYS]
+    place = silent_door(load_settings(), print, live=False, validity=lambda subject: dates.pop(0))
+    screen = RuledScreen(page, place)
+    for _ in range(2):
+        for watcher in (place, screen):
+            watcher.decided(ADA, "Ada")
+    assert page.shown == [(7, State.DENIED), (7, "Ada")]
+
+
 def test_where_a_screen_is_all_there_is_everybody_else_is_welcomed() -> None:
     page = Page()
     place = silent_door(load_settings(), print, live=False, validity=lambda subject: ALWAYS)

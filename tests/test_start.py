@@ -56,6 +56,7 @@ def test_a_reader_that_has_gone_ends_it_without_a_word(tmp_path: Path) -> None:
         ("edge config show 2>/dev/full", 0),
         ("edge pin set <&-", 14),
         ("edge nonsense 2>&-", 2),
+        ("edge nonsense 2>/dev/full", 2),
     ],
 )
 def test_streams_that_are_not_there_are_no_defect(tmp_path: Path, line: str, code: int) -> None:

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from edge.assembly.appliance import Appliance
 from edge.assembly.blind import Steadfast
+from edge.assembly.fallback import source
+from edge.assembly.report import Report
 from edge.camera.source import Source
 from edge.errors import SourceError
 from edge.records import Frame
+from edge.settings import load_settings
 
 
 class Camera(Source):
@@ -72,3 +76,21 @@ def test_only_what_is_wrong_with_a_camera_is_waited_for() -> None:
 
     with pytest.raises(ZeroDivisionError):
         next(Steadfast("csi:0", open_, print, print).frames())
+
+
+def job(fallback: str, opens: bool, uri: str) -> Appliance:
+    flags = {"access.fallback": fallback, "relay.enabled": opens, "camera.source": uri}
+    return Appliance(load_settings(environment={}, flags=flags), Report(as_json=True, quiet=True))
+
+
+def test_a_door_that_codes_open_begins_without_its_camera() -> None:
+    with source(job("code", True, "v4l2:/dev/none")) as found:
+        assert isinstance(found, Steadfast)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "opens", "uri"), [("off", True, "v4l2:/dev/none"), ("code", False, "v4l2:/dev/none"), ("code", True, "none.mp4")]
+)
+def test_any_other_door_without_its_camera_says_so_and_ends(fallback: str, opens: bool, uri: str) -> None:
+    with pytest.raises(SourceError):
+        source(job(fallback, opens, uri))

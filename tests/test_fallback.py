@@ -338,6 +338,19 @@ def test_what_was_typed_too_long_ago_opens_nothing(tmp_path: Path, seconds: floa
     assert link.answers[0][1].trouble is (None if opened else Trouble.NOT_LET_IN)
 
 
+@pytest.mark.parametrize(("seconds", "answered"), [(0.4, ANSWER), (ANSWER + 0.4, 2 * ANSWER)])
+def test_how_long_the_gallery_took_is_not_to_be_told_from_the_answer(tmp_path: Path, seconds: float, answered: float) -> None:
+    def open_() -> Failing:
+        time.sleep(seconds)
+        return Failing()
+
+    begun = time.monotonic()
+    desk, _, link = slow(tmp_path, open_, time.monotonic)
+    assert soon(lambda: len(link.answers) == 1)
+    desk.close()
+    assert link.answers[0][2] - begun == pytest.approx(answered, abs=0.2)
+
+
 def test_what_was_typed_while_the_door_ends_opens_nothing(tmp_path: Path) -> None:
     looking, go_on = threading.Event(), threading.Event()
 

@@ -11,16 +11,21 @@ import pytest
 
 from edge.assembly import build
 from edge.assembly.appliance import Appliance
+from edge.assembly.attend import watchers
 from edge.assembly.kiosk import ROUND, Rounds, called, screen, telling, users
 from edge.assembly.report import Report
+from edge.assembly.validity import days_from
 from edge.camera.demo import KIOSK, RATE, LiveDemoSource, Visit, demo
+from edge.enrol import Session
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
 from edge.gallery import WrongKeyError
 from edge.inference import Batch, Manifest, Outputs, PlanStore
 from edge.inference.progress import Progress, write_progress
+from edge.records import ALWAYS, Code
 from edge.service.link import Building, LinkError, Trouble
 from edge.service.refusal import refused
 from edge.settings import Settings, load_settings
+from tests.test_ruled import Page
 
 
 def settings_in(folder: Path, **flags: object) -> Settings:
@@ -141,6 +146,9 @@ class Codes:
     def answer_by(self, link: object) -> None:
         self.told.append("answer")
 
+    def open_by(self, door: object, told: object) -> None:
+        self.told.append("open")
+
     def close(self) -> None:
         self.told.append("close")
 
@@ -151,6 +159,28 @@ def test_when_the_screen_is_served_no_more_whatever_ends_it_door_codes_are_close
     with pytest.raises(ZeroDivisionError), screen(job, codes=codes):  # type: ignore[arg-type]  # no more is asked of it
         raise ZeroDivisionError
     assert codes.told == ["answer", "close"]
+
+
+def test_a_door_that_opens_nothing_is_no_door_for_codes(tmp_path: Path) -> None:
+    """It is there for a screen alone, and would welcome whoever types a code."""
+    codes = Codes()
+    settings = settings_in(tmp_path, access__fallback="code", keys__file=tmp_path / "root.key", audit__folder=str(tmp_path / "audit"))
+    job = Appliance(settings, Report(as_json=True, quiet=True))
+    with job.gallery(create=True) as gallery:
+        for watcher in watchers(job, gallery, [Page()], codes, live=True):  # type: ignore[arg-type,list-item]  # no more is asked of them
+            watcher.close()
+    assert codes.told == []
+
+
+def test_who_is_enrolled_without_a_word_about_dates_may_pass_for_the_days_of_the_settings(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, enrolment__valid_days=30, keys__file=tmp_path / "root.key", audit__folder=str(tmp_path / "audit"))
+    job = Appliance(settings, Report(as_json=True, quiet=True))
+    network, random = build.network_id(settings), np.random.default_rng(1)
+    sessions = [Session(Code(random.integers(0, network.q, network.m, dtype=np.uint8), network.q), 5, ()) for _ in range(2)]
+    with job.gallery(create=True) as gallery:
+        before = days_from(time.time(), 30)
+        assert job.enrol(gallery, "Ada", sessions[0]).validity in (before, days_from(time.time(), 30))
+        assert job.enrol(gallery, "Bob", sessions[1], validity=ALWAYS).validity == ALWAYS
 
 
 def test_a_door_without_a_gpu_looks_for_no_plan(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 
+from edge.assembly.attend import refusals
+from edge.door.events import Cause, Denied, Refusal
 from edge.errors import AuditError
 from edge.records import Outcome, Verdict
 from edge.service.recorder import WAITING, Recorder
@@ -51,6 +53,19 @@ def test_an_outcome_that_the_rules_refuse_says_so_and_the_next_does_not() -> Non
     recorder.decided(NOBODY, None)
     recorder.close()
     assert [facts.get("denied") for kind, facts in disk.lines if kind == "outcome"] == ["expired", None, None]
+
+
+def test_a_refusal_of_somebody_else_or_of_a_door_code_says_nothing_of_a_face() -> None:
+    disk = Disk()
+    recorder = Recorder(disk, print)
+    hear = refusals(recorder)
+    for refused in (Denied(Refusal.EXPIRED, "0e" * 16, 0.0), Denied(Refusal.EXPIRED, ADA.subject, 0.0, Cause.CODE)):
+        hear(refused)
+        recorder.decided(ADA, "Ada")
+    hear(Denied(Refusal.EXPIRED, ADA.subject, 0.0))
+    recorder.decided(ADA, "Ada")
+    recorder.close()
+    assert [facts.get("denied") for kind, facts in disk.lines if kind == "outcome"] == [None, None, "expired"]
 
 
 def test_a_door_code_is_an_outcome_with_its_reason_and_never_the_code() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from edge.door.access import Access, Rules
 from edge.door.door import Door
-from edge.door.events import Cause, Leaf, Output, Refusal
+from edge.door.events import Alarm, Cause, Denied, Leaf, Output, Refusal, State, Unlock
+from edge.door.lane import Lane
 from edge.door.outbox import Outbox
 from edge.door.schedule import parse
 from edge.door.throttle import Limits
@@ -90,6 +91,43 @@ def test_a_listener_hears_every_event_and_one_that_fails_keeps_nothing_from_happ
     opened.close()
     assert [type(event).__name__ for event in heard] == ["Unlock", "State"]
     assert (len(output.unlocks), output.states[-1].leaf, len(told)) == (1, Leaf.OPEN, 2)
+
+
+def test_what_waits_for_a_slow_output_is_handed_over_by_its_weight_and_of_states_the_newest_alone() -> None:
+    order: list[str] = []
+
+    class Ordered(Recorder):
+        def unlock(self, event: Unlock) -> None:
+            super().unlock(event)
+            order.append("unlock")
+
+        def alarm(self, event: Alarm) -> None:
+            super().alarm(event)
+            order.append("alarm")
+
+        def denied(self, event: Denied) -> None:
+            super().denied(event)
+            order.append("denied")
+
+        def state(self, event: State) -> None:
+            super().state(event)
+            order.append(f"state {event.leaf.value}")
+
+    output = Ordered()
+    output.go.clear()
+    lane = Lane(output, print)
+    lane.put(State(False, Leaf.NOT_WATCHED, 0.0))
+    assert soon(lambda: lane._state is None)  # it is with the output now
+    for leaf in (Leaf.OPEN, Leaf.CLOSED):
+        lane.put(State(False, leaf, 0.0))
+    lane.put(Denied(Refusal.UNKNOWN, None, 0.0))
+    for _ in range(2):
+        lane.put(Alarm("a" * 32, 0.0))
+    lane.put(Unlock(Cause.FACE, "a" * 32, time.monotonic() + 60.0, 0.0))
+    output.go.set()
+    lane.close()
+    lane.join(10.0)
+    assert order == ["state not_watched", "unlock", "alarm", "alarm", "denied", "state closed"]
 
 
 def test_one_output_that_hangs_and_one_that_fails_delay_neither_the_loop_nor_the_third() -> None:

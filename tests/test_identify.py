@@ -7,7 +7,7 @@ import pytest
 from edge.face.track import Tracker
 from edge.face.zone import Attention, Zone
 from edge.identify import Identifier, run
-from edge.records import Frame, Outcome, Reason, Verdict
+from edge.records import Code, Frame, Outcome, Reason, Verdict
 from edge.template.decide import Policy
 from tests.twins import ListGallery, ScriptedAcquirer, frame, person
 
@@ -66,6 +66,24 @@ def test_somebody_not_enrolled_is_unknown_and_never_the_nearest_one() -> None:
 
 def test_an_empty_gallery_knows_nobody() -> None:
     assert told(loop(visits((range(5, 40), ADA, 100.0)), enrolled=())[0]) == [("unknown", None)]
+
+
+def changed(code: Code, changes: int) -> Code:
+    """A code of which so many symbols are others."""
+    symbols = code.symbols.copy()
+    symbols[:changes] = (symbols[:changes] + 1) % code.q
+    return Code(symbols, code.q)
+
+
+@pytest.mark.parametrize(("other", "what"), [(20 + POLICY.margin - 1, ("unknown", None)), (20 + POLICY.margin, ("identified", "ada"))])
+def test_who_is_nearly_as_like_to_somebody_else_is_nobody_also_where_that_one_lies_beyond_the_threshold(
+    other: int, what: tuple[str, str | None]
+) -> None:
+    acquirer = ScriptedAcquirer(visits((range(5, 30), ADA, 100.0)))
+    code = acquirer.code(person(ADA))
+    gallery = ListGallery({"ada": changed(code, 20), "other": changed(code, other)})
+    identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=1.5, consistency=0.7)
+    assert told([outcome for number in range(40) for outcome in identifier.step(frame(number), lambda: 0.0)]) == [what]
 
 
 def test_two_people_at_once_are_two_approaches() -> None:

@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from edge.assembly.appliance import Appliance
+from edge.assembly.build import Matching
+from edge.assembly.report import Report
 from edge.face.track import Tracker
 from edge.face.zone import Attention, Zone
 from edge.identify import Identifier, run
 from edge.records import Code, Frame, Outcome, Reason, Verdict
+from edge.settings import load_settings
 from edge.template.decide import Policy
 from tests.twins import ListGallery, ScriptedAcquirer, frame, person
 
@@ -84,6 +88,18 @@ def test_who_is_nearly_as_like_to_somebody_else_is_nobody_also_where_that_one_li
     gallery = ListGallery({"ada": changed(code, 20), "other": changed(code, other)})
     identifier = Identifier(acquirer, gallery, Tracker(1.0, 0.3, 3.0, 16), POLICY, lambda size: 20, expiry=1.5, consistency=0.7)
     assert told([outcome for number in range(40) for outcome in identifier.step(frame(number), lambda: 0.0)]) == [what]
+
+
+@pytest.mark.parametrize(("beside", "verdict"), [(-1, Verdict.UNKNOWN), (0, Verdict.IDENTIFIED)])
+def test_of_a_single_picture_nobody_is_named_either_who_is_nearly_as_like_to_somebody_else(beside: int, verdict: Verdict) -> None:
+    job = Appliance(load_settings(environment={}), Report(as_json=True, quiet=True))
+    job.acquirer = acquirer = ScriptedAcquirer(visits((range(5), ADA, 100.0)))  # type: ignore[assignment]  # a twin
+    code, other = acquirer.code(person(ADA)), 20 + job.settings.decision.margin + beside
+    gallery = ListGallery({"ada": changed(code, 20), "other": changed(code, other)})
+    match = Matching(acquirer, gallery, lambda looks: lambda size: 20, lambda size: 20)
+    picture = frame(1)
+    (face,) = acquirer.faces(picture.image)
+    assert job.judge(match, picture, 1, face).verdict is verdict
 
 
 def test_two_people_at_once_are_two_approaches() -> None:

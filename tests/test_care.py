@@ -74,7 +74,10 @@ def test_a_backup_comes_back_here_and_on_another_device(desk: Desk, tmp_path: Pa
     for name in (*ours, *PLANTED):
         (tmp_path / "backups" / name).touch()
     written = Path(desk.facts("backup")[0]["backup"])
-    assert {path.name for path in (tmp_path / "backups").iterdir()} == {ours[1], written.name, *PLANTED}
+    kept = {ours[1], written.name, *PLANTED}
+    assert {path.name for path in (tmp_path / "backups").iterdir()} == kept
+    desk.edge("backup", tmp_path / "elsewhere.age")
+    assert {path.name for path in (tmp_path / "backups").iterdir()} == kept, "one that is written elsewhere takes nobody's place"
 
     gallery = (tmp_path / "gallery.db").read_bytes()
     (tmp_path / "gallery.db").write_bytes(gallery[:4096])

@@ -16,7 +16,7 @@ import pytest
 
 from edge.errors import GalleryError
 from edge.gallery import AlteredGalleryError, BusyGalleryError, Gallery, open_gallery
-from edge.gallery.backup import BackupError, Restored, name_of, new_identity, restore, surplus, write_backup
+from edge.gallery.backup import MOST_HEADER, BackupError, Restored, name_of, new_identity, restore, surplus, write_backup
 from edge.keys import Keyring
 from tests.test_gallery import KEYRING, NETWORK, code
 from tests.test_gallery_faults import file_size_limit
@@ -331,6 +331,13 @@ def test_a_backup_forged_for_the_operator_by_somebody_without_the_keys_is_refuse
         restored(tmp_path / "forged.age", identity, path, replace=True)
     with opened(path) as gallery:
         assert names(gallery) == ["Ana", "Ben"]
+
+
+def test_a_forged_backup_that_never_comes_to_the_end_of_its_header_is_not_read_to_its_own(path: Path, identity: Path) -> None:
+    endless = pyrage.encrypt(b"x" * (MOST_HEADER + 1), [pyrage.x25519.Recipient.from_str(recipient(identity))])
+    path.with_name("endless.age").write_bytes(endless)
+    with pytest.raises(BackupError, match="is damaged, or not encrypted to"):
+        restored(path.with_name("endless.age"), identity, path, replace=True)
 
 
 @pytest.mark.parametrize(("recipients", "message"), [([], "no recipient"), (["age1nonsense"], r"backup recipient: .*expected age1")])

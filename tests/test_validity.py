@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from edge.assembly.validity import begin_of, days_from, end_of, facts, for_enrolment, sentence, shown, typed
+from edge.assembly.validity import begin_of, days_from, end_of, facts, for_enrolment, prolonged, sentence, shown, typed
 from edge.errors import ValidityError
 from edge.gallery.dates import as_facts, of_facts
 from edge.records import ALWAYS, NEVER, Phase, Validity
@@ -80,6 +80,14 @@ def test_nobody_is_enrolled_who_has_expired_already() -> None:
 
 def test_so_many_days_end_with_a_local_day_also_over_a_change_of_the_clock() -> None:
     assert days_from(utc(2026, 10, 20, 12), 30).ends == utc(2026, 11, 19, 23)
+
+
+def test_who_is_prolonged_keeps_the_beginning() -> None:
+    before = Validity(utc(2026, 7, 2), utc(2026, 7, 4))
+    assert prolonged(before, 3, NOON) == Validity(before.begins, utc(2026, 7, 4, 22))
+    assert prolonged(before, None, NOON) == Validity(before.begins)
+    with pytest.raises(ValidityError, match="ends before it begins"):
+        prolonged(before, 0, NOON)
 
 
 def test_what_is_shown_can_be_typed_again() -> None:

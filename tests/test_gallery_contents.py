@@ -257,7 +257,8 @@ def test_rows_of_somebody_without_a_record_are_damaged_and_the_others_loaded_at_
 
 def test_signed_as_it_is_with_an_id_twice_a_gallery_loaded_at_once_has_the_sum_that_was_signed(path: Path) -> None:
     """Both ways of summing the ids, by the rows just loaded and by the file, mark the one that comes twice."""
-    altered(path, "INSERT INTO facts VALUES ('x', x'00', ?)", two_rows(path)[0][0])
+    one, other = two_rows(path)
+    altered(path, "UPDATE subjects SET version = ? WHERE id = ?", one[0], other[1])
     with opened(path) as gallery:
         assert gallery.altered
         gallery.accept()

@@ -22,11 +22,11 @@ Bools = npt.NDArray[np.bool_]
 
 ROWS = 4000  # worked on at once: what is made of them stays in the cache
 _PIECE_BYTES = 1_200_000  # asked of SQLite at once: with smaller pieces the two threads wait for one another
-# of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells
-_COLUMNS = ("id", "subject", "template")
-_JOINED = ", ".join(f"CAST(group_concat({name}, '') AS BLOB)" for name in _COLUMNS)
-_SIZES = ", ".join(f"min(length({name})), max(length({name}))" for name in _COLUMNS)
-_PIECE = f"SELECT count(*), {_SIZES}, {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
+# of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells. Between ids stands a comma, as no id
+# has one: rows that are cut at other places are told by it. Of templates, in which any byte may be, the lengths are counted
+_JOINED = "CAST(group_concat(id, ',') AS BLOB), CAST(group_concat(subject, ',') AS BLOB), CAST(group_concat(template, '') AS BLOB)"
+_PIECE = f"SELECT count(*), total(length(template) = ?), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
+_COMMA = ord(",")
 _SPARE_BITS = 4
 
 
@@ -50,9 +50,9 @@ def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[
     sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
     held, other = (tuple(np.empty((max(1, min(total, ROWS)), size), np.uint8) for size in sizes) for _ in range(2))
     left, filled = total, 0
-    for n, *found in _read(db, total, sizes):
+    for n, references, subjects, templates in _read(db, total, template_bytes):
         left -= n
-        columns = [_column(n, each, size) for each, size in zip(found, sizes, strict=True)]
+        columns = _ids(n, references), _ids(n, subjects), _column(n, templates, template_bytes)
         done = 0
         while done < n:
             step = min(n - done, len(held[0]) - filled)
@@ -74,15 +74,23 @@ def _column(n: int, found: bytes | None, size: int) -> Symbols:
     return np.frombuffer(found or b"", np.uint8).reshape(n, size)
 
 
-def _read(db: sqlite3.Connection, total: int, sizes: tuple[int, ...]) -> Iterator[tuple[int, bytes, bytes, bytes]]:
+def _ids(n: int, found: bytes | None) -> Symbols:
+    """The columns of ids, between which commas stand. Whether they are hex digits, and no comma among them, ``ids_of`` says."""
+    size, text = ID_CHARACTERS, found or b""
+    if len(text) != max(0, n * (size + 1) - 1) or (np.frombuffer(text, np.uint8)[size :: size + 1] != _COMMA).any():
+        raise ValueError(f"{n} ids in {len(text)} bytes: expected {size} each and commas between them")
+    return np.ndarray((n, size), np.uint8, text, strides=(size + 1, 1)) if n else np.zeros((0, size), np.uint8)
+
+
+def _read(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[tuple[int, bytes | None, bytes | None, bytes | None]]:
     """How many rows, and their columns: some thousands of rows at a time, ids being random."""
-    parts = max(1, total * sum(sizes) // _PIECE_BYTES)
+    parts = max(1, total * (2 * ID_CHARACTERS + template_bytes) // _PIECE_BYTES)
     bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
-    for bound in pairwise(bounds):
-        n, *lengths, references, subjects, templates = db.execute(_PIECE, bound).fetchone()
-        if n and lengths != [each for each in sizes for _ in range(2)]:
-            raise ValueError(f"columns of {lengths} bytes: expected {sizes}")
-        yield n, references, subjects, templates
+    for low, high in pairwise(bounds):
+        n, whole, *columns = db.execute(_PIECE, (template_bytes, low, high)).fetchone()
+        if whole != n:
+            raise ValueError(f"{n} rows, of which {whole:g} have templates of {template_bytes} bytes")
+        yield n, *columns
 
 
 def ids_of(column: Symbols) -> Ids:

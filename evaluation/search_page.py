@@ -96,6 +96,7 @@ def _gallery_tables(facts: Facts) -> Iterator[Table]:
     for key, name in (
         ("sqlite_utils_rows", "all rows by sqlite-utils"),
         ("blobs_alone", "the blobs alone"),
+        ("memory_alone", "memory for the packed rows, filled once"),
         ("edge", "edge, loaded and checked"),
     ):
         loads = [gallery["load"][key] for gallery in facts["galleries"]]
@@ -171,12 +172,13 @@ def _reasons(facts: Facts) -> Iterator[str]:
         )
     for gallery in facts["galleries"]:
         if f"{gallery['references']:,} references: load" in missed:
-            alone = gallery["load"]["blobs_alone"]["ratio"]
+            alone, memory = gallery["load"]["blobs_alone"]["ratio"], gallery["load"]["memory_alone"]
             yield (
                 f"Load of {gallery['references']:,} references: SQLite alone, giving one blob a row and nothing else, takes {alone:.2f} of "
                 "the rows by sqlite-utils. Edge has it join the columns of some thousand rows, so that Python is called for each of those "
-                "and not for each row, and opens them in a second thread, for which a core must be free. The records of the people are "
-                "opened one by one: at 100,000 references of 10,000 people they are the larger part."
+                "and not for each row, and opens them in a second thread, for which a core must be free. The records of the people "
+                "(10,000 here) are opened one by one. New memory for the packed rows, which the rows by sqlite-utils do not need, takes "
+                f"{memory['ratio']:.2f} [{memory['least']:.2f}, {memory['most']:.2f}]: a virtual machine has to ask its host for it."
             )
     if "followed by another program" in missed:
         yield (

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from edge.gallery.labels import id_bytes, ids_only, is_id
 from edge.template.compare import bits_of, kernels, pack, unequal, unpack
 from edge.template.protect import (
     Binding,
     ProtectedTemplate,
+    RecordCipher,
     RowCipher,
     TemplateError,
     Transform,
@@ -311,3 +313,38 @@ def test_rows_of_other_kinds_and_sizes_do_not_open_and_stop_nothing(harm: dict) 
     cipher = RowCipher(ROW_KEY, network="ab" * 32, device="device", transform_epoch=1, row_epoch=1)
     sound = {"reference": b"a" * 32, "subject": b"b" * 32, "raw": cipher.seal(bytes(24), "b" * 32, "a" * 32).to_bytes()}
     assert cipher.open_many([tuple({**sound, **harm}.values()), tuple(sound.values())], 24) == [None, bytes(24)]
+
+
+RECORD = {"record": b"5" * 32, "sealed": b"", "version": b"6" * 32}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param({"record": b"7" * 32}, id="another id"),
+        pytest.param({"version": b"7" * 32}, id="another version"),
+        pytest.param({"record": b"5" * 31, "version": b"6" * 33}, id="cut elsewhere"),
+        pytest.param({"record": "5" * 32}, id="an id that was no text in the file"),
+        pytest.param({"version": None}, id="no version"),
+        pytest.param({"sealed": bytes(156)}, id="another record"),
+        pytest.param({"sealed": b"short"}, id="a short one"),
+        pytest.param({"sealed": None}, id="none at all"),
+    ],
+)
+def test_many_records_open_at_once_as_each_does_alone(harm: dict) -> None:
+    cipher = RecordCipher(bytes(32))
+    sound = {**RECORD, "sealed": cipher.seal(b"{}", "subject", "5" * 32, "6" * 32)}
+    found = cipher.open_many("subject", [tuple({**sound, **harm}.values()), tuple(sound.values())])
+    assert [plain and plain.rstrip(b" ") for plain in found] == [None, cipher.open(sound["sealed"], "subject", "5" * 32, "6" * 32)]
+    assert cipher.open_many("fact", [tuple(sound.values())]) == [None]
+
+
+@given(
+    st.lists(
+        st.one_of(st.text("0123456789abcdefABG ", min_size=30, max_size=34), st.binary(min_size=16, max_size=16).map(bytes.hex)), max_size=5
+    )
+)
+def test_ids_are_read_at_once_if_each_is_one(texts: list[str]) -> None:
+    assert ids_only(texts) == [each for each in texts if is_id(each)]
+    expected = b"".join(map(bytes.fromhex, texts)) if all(map(is_id, texts)) else None
+    assert id_bytes(texts) == expected

@@ -21,7 +21,7 @@ Places = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 ROWS = 4000  # worked on at once: what is made of them stays in the cache
-_PIECE_BYTES = 1_200_000  # asked of SQLite at once: with smaller pieces the two threads wait for one another
+_ASKED = 3700  # of SQLite at once: random ids give hardly ever more than ROWS then. With far fewer the two threads wait for one another
 # of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells. Between ids stands a comma, as no id
 # has one: rows that are cut at other places are told by it. Of templates, in which any byte may be, the lengths are counted
 _JOINED = "CAST(group_concat(id, ',') AS BLOB), CAST(group_concat(subject, ',') AS BLOB), CAST(group_concat(template, '') AS BLOB)"
@@ -42,30 +42,19 @@ NONE = Rows(*(np.zeros((0, size), np.uint8) for size in (ID_CHARACTERS, ID_CHARA
 
 
 def pieces(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[Rows]:
-    """All rows of ``templates`` by id, ``ROWS`` at a time.
+    """All rows of ``templates`` by id, at most ``ROWS`` at a time.
 
-    Their memory is used again: what was given last stays as it is while the next is made, and no longer. total: how many rows there are.
-    ValueError where it differs from what was read, or a column of a row has another length than all should have.
+    total: how many rows there are. ValueError where it differs from what was read, or a column of a row has another length than all
+    should have.
     """
-    sizes = (ID_CHARACTERS, ID_CHARACTERS, template_bytes)
-    held, other = (tuple(np.empty((max(1, min(total, ROWS)), size), np.uint8) for size in sizes) for _ in range(2))
-    left, filled = total, 0
+    left = total
     for n, references, subjects, templates in _read(db, total, template_bytes):
         left -= n
         columns = _ids(n, references), _ids(n, subjects), _column(n, templates, template_bytes)
-        done = 0
-        while done < n:
-            step = min(n - done, len(held[0]) - filled)
-            for column, place in zip(columns, held, strict=True):
-                place[filled : filled + step] = column[done : done + step]
-            done, filled = done + step, filled + step
-            if filled == len(held[0]):
-                yield Rows(*held)
-                held, other, filled = other, held, 0
+        for start in range(0, n, ROWS):
+            yield Rows(*(column[start : start + ROWS] for column in columns))
     if left:
         raise ValueError(f"{total - left} rows read of {total}")
-    if filled:
-        yield Rows(*(place[:filled] for place in held))
 
 
 def _column(n: int, found: bytes | None, size: int) -> Symbols:
@@ -84,7 +73,7 @@ def _ids(n: int, found: bytes | None) -> Symbols:
 
 def _read(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[tuple[int, bytes | None, bytes | None, bytes | None]]:
     """How many rows, and their columns: some thousands of rows at a time, ids being random."""
-    parts = max(1, total * (2 * ID_CHARACTERS + template_bytes) // _PIECE_BYTES)
+    parts = max(1, total // _ASKED)
     bounds: list[str | bytes] = ["", *(f"{(part << 32) // parts:08x}" for part in range(1, parts)), b""]  # a text lies below every blob
     for low, high in pairwise(bounds):
         n, whole, *columns = db.execute(_PIECE, (template_bytes, low, high)).fetchone()
@@ -95,8 +84,12 @@ def _read(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[t
 
 def ids_of(column: Symbols) -> Ids:
     """The ids of a column of hex digits as (2, n) words. ValueError for what is none."""
-    ids: Ids = np.frombuffer(unhexlify(column.tobytes()), ">u8").reshape(-1, 2).T.astype(np.uint64)
-    return ids
+    return ids_in(unhexlify(column.tobytes()))
+
+
+def ids_in(blocks: bytes) -> Ids:
+    """Ids of 16 bytes each as (2, n) words."""
+    return np.ascontiguousarray(np.frombuffer(blocks, ">u8").reshape(-1, 2).T.astype(np.uint64))
 
 
 def joined(rows: Sequence[tuple[bytes | str, bytes | str, bytes]]) -> Rows:

@@ -30,6 +30,7 @@ from edge.template.protect import require_sha256
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
+_PAGE_BYTES = 16384  # of a new gallery: all rows are read in two thirds of the time that pages of 4 KiB take
 LAST_EPOCH = 2**32 - 1  # the labels of the keys hold 32 bits
 Convert = Callable[[sqlite3.Connection], None]
 _META = "format, network, m, q, transform_epoch, row_epoch, key_check, device"
@@ -334,6 +335,7 @@ def _create(path: Path, meta: Meta, head: bytes) -> None:
 
 def _fill(draft: Path, meta: Meta, head: bytes) -> None:
     with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}").fetchall()
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         _configure(connection, patience=0)
         _migrate(connection, lambda empty: None)

@@ -194,7 +194,7 @@ class Gallery:
             self._state.sign(db, came=came, subject=identity)
             self._state.log(db, "enrolled", identity)
         if subject_id is None:
-            self._state.live.know(identity, sealed, version, facts)
+            self._state.live.know(identity, version, facts)
         self._state.live.append(added)
         self._state.followed()
         return self._named(identity, name)
@@ -292,7 +292,7 @@ class Gallery:
             self._state.sign(db, came=[version], went=[before], subject=subject_id)
             self._state.log(db, "amended", subject_id)
         for live in self._state.lives:
-            live.know(subject_id, sealed, version, kept)
+            live.know(subject_id, version, kept)
         self._state.followed()
         self._state.file.erase()
         return self._named(subject_id, subject.label)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -12,9 +11,9 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from edge.gallery.cmac import Cmac, summed
-from edge.gallery.labels import ID_CHARACTERS, is_id
+from edge.gallery.labels import id_bytes, is_id
 from edge.records import Symbols
-from edge.template.protect import derive, open_record, seal_record
+from edge.template.protect import RecordCipher, derive
 
 MEMBER_BYTES = 16
 EMPTY = bytes(MEMBER_BYTES)
@@ -51,7 +50,7 @@ class Signer:
     """Makes and opens heads under one head key. ``where`` names the place of a record: a head taken elsewhere does not open."""
 
     def __init__(self, head_key: bytes) -> None:
-        self._record_key = derive(head_key, "head record")
+        self._record = RecordCipher(derive(head_key, "head record"))
         self._members = Cipher(algorithms.AES(derive(head_key, "head members")), modes.ECB())  # noqa: S305 - single blocks as a PRF
         self._cmac = lru_cache(maxsize=4)(lambda scope: Cmac(derive(head_key, "head contents", *scope)))
 
@@ -80,11 +79,11 @@ class Signer:
         facts |= {"replaces": head.replaces, "rule": head.rule}
         if head.contents is not None:
             facts["contents"] = head.contents.hex()
-        return seal_record(json.dumps(facts).encode(), self._record_key, "head", where)
+        return self._record.seal(json.dumps(facts).encode(), "head", where)
 
     def open(self, sealed: object, where: str) -> Head:
         """The head again. Raises TemplateError if it was altered, moved, or sealed under another key."""
-        facts = json.loads(open_record(sealed, self._record_key, "head", where))
+        facts = json.loads(self._record.open(sealed, "head", where))
         contents = bytes.fromhex(facts["contents"]) if "contents" in facts else None
         rule = facts.get("rule", 1)
         return Head(facts["gallery"], facts["counter"], bytes.fromhex(facts["members"]), facts["replaces"], rule, contents)
@@ -96,12 +95,9 @@ def xor(one: bytes, other: bytes) -> bytes:
 
 
 def _blocks(ids: list[str]) -> bytes:
-    """The 16 bytes of every id. Sound ones, all of them as a rule, are read at once: thousands cost as much as some by themselves."""
-    with suppress(TypeError, ValueError):
-        joined = "".join(ids)
-        blocks = bytes.fromhex(joined)
-        if blocks.hex() == joined and all(len(each) == ID_CHARACTERS for each in ids):
-            return blocks
+    """The 16 bytes of every id, and of what is none something that no id has."""
+    if (blocks := id_bytes(ids)) is not None:
+        return blocks
     return b"".join(bytes.fromhex(each) if isinstance(each, str) and is_id(each) else _unlike_any(each) for each in ids)
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from heapq import merge
 from pathlib import Path
 
-from edge.gallery.block import Signed
+from edge.gallery.block import Signed, ids_in
 from edge.gallery.head import EMPTY, RULE, Head, Signer, xor
-from edge.gallery.labels import is_id
+from edge.gallery.labels import id_bytes
 from edge.gallery.live import Live
 from edge.gallery.schema import VERSIONED
 from edge.gallery.witness import Witness
@@ -20,6 +20,8 @@ _PLACE = "gallery"
 KEPT = 64  # changes whose subject is told; who missed more looks at everything
 # in the order of the tables themselves: SQLite would read an index alone, and a damaged one must hide nobody
 _IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM former NOT INDEXED ORDER BY id")
+_OTHERS = """SELECT count(*), CAST(group_concat(one, ',') AS BLOB) FROM (SELECT id AS one FROM former NOT INDEXED
+    UNION ALL SELECT version FROM subjects UNION ALL SELECT version FROM facts)"""  # as one text: a call for each would take longer
 _VERSIONS = tuple(f"SELECT version FROM {table} NOT INDEXED ORDER BY version" for table, _, _ in VERSIONED)  # noqa: S608 - fixed names
 
 
@@ -244,10 +246,11 @@ def _odd_rows(window: bool) -> tuple[str, ...]:
 def _members(db: sqlite3.Connection, signer: Signer, live: Live | None = None) -> bytes:
     """live: what was just loaded. If that were all rows of ``templates`` at once, their ids are summed already."""
     if live is not None and live.tally is not None and live.tally.whole:
-        others = list(_each_once(db, (*_IDS[1:], *_VERSIONS)))
-        if all(map(is_id, others)):
-            again = (f"again 1 {each}" if here else each for each, here in zip(others, live.holds(others), strict=True))
-            return xor(live.tally.members, signer.members(again))
+        count, text = db.execute(_OTHERS).fetchone()
+        others = text.decode("utf-8", "backslashreplace").split(",") if count else []
+        once = len(set(others)) == len(others) == count
+        if once and (blocks := id_bytes(others)) is not None and not live.holds_any(others, ids_in(blocks)):
+            return xor(live.tally.members, signer.members_of(blocks))
     return signer.members(_each_once(db, (*_IDS, *_VERSIONS)))
 
 

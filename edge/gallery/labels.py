@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edge.errors import SubjectError
 
@@ -34,6 +34,22 @@ def normalised(name: str) -> str:
 def is_id(text: str) -> bool:
     """Whether the text is shaped like an opaque id (32 lower-case hex digits)."""
     return len(text) == ID_CHARACTERS and _ID_DIGITS.issuperset(text)
+
+
+def ids_only(texts: Iterable[str]) -> list[str]:
+    """Those that are shaped like an opaque id. Where all are, as a rule, they are looked at at once."""
+    every = list(texts)
+    return every if id_bytes(every) is not None else [each for each in every if is_id(each)]
+
+
+def id_bytes(ids: Sequence[str]) -> bytes | None:
+    """The 16 bytes of every id, joined; None if one of them is no id. Thousands cost as much as some by themselves."""
+    try:
+        joined = "".join(ids)
+        blocks = bytes.fromhex(joined)
+    except (TypeError, ValueError):
+        return None
+    return blocks if blocks.hex() == joined and set(map(len, ids)) <= {ID_CHARACTERS} else None
 
 
 def nearest(name: str, labels: Iterable[str], n: int = 3) -> list[str]:

@@ -11,21 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.gallery.block import ROWS, Directory, Rows, Signed, Tally, ids_of, joined, pieces
+from edge.gallery.block import ROWS, Directory, Ids, Rows, Signed, Tally, ids_of, joined, pieces
 from edge.gallery.dates import of_facts
 from edge.gallery.head import Signer
-from edge.gallery.labels import is_id
+from edge.gallery.labels import ids_only
 from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
-from edge.gallery.sealer import Row, Sealer
+from edge.gallery.sealer import Row, Sealer, as_record, of_record
 from edge.records import NEVER, Candidate, Code, Symbols, Validity
 from edge.template.compare import nearest_first, settle, unequal
 from edge.template.protect import TemplateError
 
 TABLES = ("templates", "former")
 # ids as their bytes, which takes no call for each text; what is no text (in an altered file) stays told apart
-_IDS = ", ".join(f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE quote({name}) END" for name in ("id", "subject"))
-_TEMPLATES = {table: f"SELECT {_IDS}, template FROM {table} NOT INDEXED" for table in TABLES}  # noqa: S608 - fixed names
+_ID, _SUBJECT, _VERSION = (
+    f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE quote({name}) END" for name in ("id", "subject", "version")
+)
+_TEMPLATES = {table: f"SELECT {_ID}, {_SUBJECT}, template FROM {table} NOT INDEXED" for table in TABLES}  # noqa: S608 - fixed names
+_RECORDS = f"SELECT {_ID}, sealed, {_VERSION} FROM subjects"  # noqa: S608 - fixed names
 # in the order of the table itself: SQLite would read the index alone, and a damaged one must hide nobody
 _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id" for table in TABLES}  # noqa: S608 - fixed names
 
@@ -37,13 +40,20 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Person(NamedTuple):
-    """An opened record of the file. more: its facts besides label and created."""
+    """An opened record of the file: its version, its facts as they lie in it. They are read when asked for, not at every load."""
 
-    sealed: bytes
     version: str
-    label: str
-    created: str
-    more: Mapping[str, str]
+    plain: bytes
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """All that is stated of the person."""
+        return {name: value for name, value in of_record(self.plain).items() if value is not None}
+
+    @property
+    def more(self) -> Mapping[str, str]:
+        """Facts besides label and created."""
+        return {name: value for name, value in self.facts.items() if name not in OWN_FACTS}
 
 
 Stored = tuple[bytes | str, bytes | str, bytes]
@@ -63,7 +73,7 @@ class Live:
         self.problems: dict[str, str] = {}
         self.tally: Tally | None = None
         self._people: dict[str, Person] = {}
-        self._versions: dict[str, str] = {}  # of all records, those that do not open too
+        self._unopened: dict[str, str] = {}  # subject -> the version of a record that does not open, or counts for nothing
 
     def load(self, db: sqlite3.Connection, signed: Signed | None = None) -> None:
         """Takes over the state of the file within the open transaction; only what changed is opened.
@@ -102,7 +112,9 @@ class Live:
     def moved_record(self, db: sqlite3.Connection, subject: str) -> list[str]:
         """The versions of a subject's record that came to the file or went from it since it was followed."""
         there = {version for (version,) in db.execute("SELECT version FROM subjects WHERE id = ?", (subject,))}
-        return sorted(there ^ {version for version in (self._versions.get(subject),) if version is not None})
+        person = self._people.get(subject)
+        here = self._unopened.get(subject) if person is None else person.version
+        return sorted(there ^ (set() if here is None else {here}))
 
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
         """Takes over what ``moved`` found. Nothing of a subject whose record does not open any more, or that is revoked, matches then."""
@@ -114,43 +126,50 @@ class Live:
                 self._take(row)
 
     def _load_subject(self, db: sqlite3.Connection, subject: str) -> None:
-        for known in (self._people, self.problems, self._versions):
-            known.pop(subject, None)
+        self._forget_subject(subject)
         found = db.execute("SELECT sealed, version FROM subjects WHERE id = ?", (subject,)).fetchone()
-        if found:
-            self._versions[subject] = found[1]
         if found and db.execute("SELECT 1 FROM revocations WHERE subject = ?", (subject,)).fetchone():
-            self.problems[subject] = _PUT_BACK.format(subject)
+            self._refuse(subject, found[1], _PUT_BACK.format(subject))
         elif found:
             self._open_subject(subject, *found)
 
     def _load_subjects(self, db: sqlite3.Connection) -> None:
-        revoked = {subject for (subject,) in db.execute("SELECT subject FROM revocations")}
-        before, self._people, self.problems, self._versions = self._people, {}, {}, {}
-        for subject, sealed, version in db.execute("SELECT id, sealed, version FROM subjects"):
-            self._versions[subject] = version
-            if subject in revoked:
-                self.problems[subject] = _PUT_BACK.format(subject)
-            elif subject in before and before[subject][:2] == (sealed, version):
-                self._people[subject] = before[subject]
-            else:
-                self._open_subject(subject, sealed, version)
+        """All records, opened by the thousand; those that do not open one by one, which tells why."""
+        revoked = [subject for (subject,) in db.execute("SELECT subject FROM revocations")]
+        records = db.execute(_RECORDS).fetchall()
+        opened = self.sealer.open_records("subject", records)
+        self._unopened, self.problems = {}, {}
+        self._people = {
+            record[0].decode(): Person(record[2].decode(), plain)
+            for record, plain in zip(records, opened, strict=True)
+            if plain is not None
+        }
+        if len(self._people) < len(records):
+            for subject, sealed, version in db.execute("SELECT id, sealed, version FROM subjects"):
+                if subject not in self._people:
+                    self._open_subject(subject, sealed, version)
+        for subject in revoked:
+            if subject in self._people or subject in self._unopened:
+                version = self._people[subject].version if subject in self._people else self._unopened[subject]
+                self._refuse(subject, version, _PUT_BACK.format(subject))
 
     def _open_subject(self, subject: str, sealed: bytes, version: str) -> None:
         try:
-            facts = self.sealer.open_facts("subject", subject, sealed, version)
+            self.know(subject, version, self.sealer.open_facts("subject", subject, sealed, version))
         except TemplateError as error:
-            self.problems[subject] = str(error)
-            return
-        self.know(subject, sealed, version, facts)
+            self._refuse(subject, version, str(error))
 
-    def know(self, subject: str, sealed: bytes, version: str, facts: Mapping[str, str | None]) -> None:
+    def know(self, subject: str, version: str, facts: Mapping[str, str | None]) -> None:
         """Adds a subject by the facts of its record, or takes over new ones."""
-        more = NOTHING
-        if len(facts) > len(OWN_FACTS):
-            more = {name: value for name, value in facts.items() if value is not None and name not in OWN_FACTS}
-        self._people[subject] = Person(sealed, version, str(facts["label"]), str(facts["created"]), more)
-        self._versions[subject] = version
+        self._people[subject] = Person(version, as_record(facts))
+
+    def _refuse(self, subject: str, version: str, problem: str) -> None:
+        self._forget_subject(subject)
+        self.problems[subject], self._unopened[subject] = problem, version
+
+    def _forget_subject(self, subject: str) -> None:
+        for known in (self._people, self.problems, self._unopened):
+            known.pop(subject, None)
 
     def validity(self, subject: str) -> Validity:
         """When a subject may pass; never, where nobody of that id is known."""
@@ -160,7 +179,7 @@ class Live:
     def label(self, subject: str) -> str | None:
         """The name in a subject's record; None of one who is not known."""
         person = self._people.get(subject)
-        return person.label if person else None
+        return person.facts["label"] if person else None
 
     def facts(self, subject: str) -> Mapping[str, str]:
         """The facts of a subject's record besides label and created; none of one who is not known."""
@@ -172,7 +191,7 @@ class Live:
         if signed.contents is None:
             return False
         self.damaged.clear()
-        self.matrix.fill([subject for subject in self._people if is_id(subject)])
+        self.matrix.fill(ids_only(self._people))
         tally = Tally(signed.signer, self.sealer.scope, whole=True)
         with suppress(ValueError, sqlite3.DatabaseError), ThreadPoolExecutor(1) as beside:
             people, planes = self.matrix.directory(), np.empty((ROWS, self.sealer.width), np.uint8)
@@ -208,7 +227,7 @@ class Live:
         """Opens rows by the thousand into an empty matrix; those that do not open, or come out of order, one by one, which tells why."""
         self.damaged.clear()
         self.tally = Tally(signed.signer, self.sealer.scope) if signed else None
-        rows, people = iter(stored), [subject for subject in self._people if is_id(subject)]
+        rows, people = iter(stored), ids_only(self._people)
         self.matrix.fill(people)
         owners: dict[bytes | str, int] = {subject.encode(): number for number, subject in enumerate(people)}
         while chunk := list(islice(rows, _CHUNK)):
@@ -245,10 +264,9 @@ class Live:
         good = [row for row, planes in zip(rows, self.sealer.open_many(rows), strict=True) if planes is not None]
         return signer.contents(joined(good), self.sealer.scope)
 
-    def holds(self, references: Sequence[str]) -> list[bool]:
-        """Which of many references the file was seen to hold by the last load; for one that took all rows at once."""
-        here = self.matrix.holds(references)
-        return [known or reference in self.damaged for known, reference in zip(here, references, strict=True)]
+    def holds_any(self, references: Sequence[str], ids: Ids) -> bool:
+        """Whether the file was seen to hold one of many references by the last load; for one that took all rows at once. ids: the same."""
+        return self.matrix.holds_any(ids) or not self.damaged.keys().isdisjoint(references)
 
     def search(self, code: Code, limit: int | None, within: int | None = None) -> list[Candidate]:
         """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects. within: as in ``Gallery``."""
@@ -277,8 +295,7 @@ class Live:
             if reference in self.matrix:
                 self.matrix.remove(reference)
         if subject is not None:
-            for known in (self._people, self.problems, self._versions):
-                known.pop(subject, None)
+            self._forget_subject(subject)
 
     def subject(self, identity: str) -> Subject | None:
         """The subject of that id, or None."""
@@ -293,4 +310,5 @@ class Live:
 
 
 def _subject(identity: str, person: Person, references: int) -> Subject:
-    return Subject(identity, person.label, person.created, references, validity=of_facts(person.more))
+    facts = person.facts
+    return Subject(identity, facts["label"], facts["created"], references, validity=of_facts(facts))

@@ -11,9 +11,9 @@ from typing import cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from edge.gallery.block import Directory, Ids, Places, rise
+from edge.gallery.block import Directory, Ids, Places, ids_in, rise
 from edge.gallery.finder import Finder
-from edge.gallery.labels import ID_CHARACTERS, is_id
+from edge.gallery.labels import ID_CHARACTERS, id_bytes, is_id
 from edge.records import Symbols
 from edge.template.compare import aligned_rows
 
@@ -54,16 +54,14 @@ class Matrix:
     def __contains__(self, reference: object) -> bool:
         return self._row_of(reference) is not None
 
-    def holds(self, references: Sequence[str]) -> list[bool]:
-        """Which of many references are there, by their first 64 bits: no two random ones begin alike.
+    def holds_any(self, references: Ids) -> bool:
+        """Whether one of many references (2, n) is there, by its first 64 bits: no two random ones begin alike.
 
         Only while the rows lie in the order of their references, as ``extend`` left them.
         """
-        firsts = np.array([_words(each)[0] if is_id(each) else 0 for each in references], np.uint64)
-        here = self._ids[0, : self._n]
-        near = np.searchsorted(here, firsts)
-        found = [place < self._n and here[place] == first for place, first in zip(near, firsts, strict=True)]
-        return [bool(there) and is_id(each) for there, each in zip(found, references, strict=True)]
+        here, firsts = self._ids[0, : self._n], references[0]
+        near = np.minimum(np.searchsorted(here, firsts), max(self._n - 1, 0))
+        return bool(self._n and (here[near] == firsts).any())
 
     def taken(self, references: Sequence[str]) -> Symbols:
         """A copy of the rows (n, width) of some references; KeyError if one is not there."""
@@ -90,10 +88,15 @@ class Matrix:
         self._n += 1
 
     def fill(self, subjects: Sequence[str]) -> None:
-        """Makes the subjects known, by their place in the list, whose rows ``extend`` brings. ValueError unless the matrix is empty."""
+        """Makes the subjects known, by their place in the list, whose rows ``extend`` brings.
+
+        ValueError unless the matrix is empty and each is an id.
+        """
         if self._n:
             raise ValueError(f"matrix: holds {self._n} rows already")
-        self._subjects, self._known = _ids_of([subject.encode() for subject in subjects]), len(subjects)
+        if (blocks := id_bytes(subjects)) is None:
+            raise ValueError("subjects: expected 32 hex digits each")
+        self._subjects, self._known = ids_in(blocks), len(subjects)
 
     def directory(self) -> Directory:
         """Finds the places of many subjects at once among those that are known now."""
@@ -226,8 +229,7 @@ def _ids_of(identities: Sequence[bytes | str]) -> Ids:
     """The hex digits of ids, in bytes, as (2, n) words. ValueError for anything else."""
     if any(not isinstance(each, bytes) or len(each) != ID_CHARACTERS for each in identities):
         raise ValueError("ids: expected 32 hex digits each")
-    words = np.frombuffer(unhexlify(b"".join(cast(Sequence[bytes], identities))), ">u8").reshape(-1, 2)
-    return np.ascontiguousarray(words.T.astype(np.uint64))
+    return ids_in(unhexlify(b"".join(cast(Sequence[bytes], identities))))
 
 
 def _place(ids: Ids, identity: object) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 from edge.gallery.file import NetworkId
 from edge.records import Code, Symbols
 from edge.template.compare import bits_of, pack, row_bytes, unpack
-from edge.template.protect import Keys, RowCipher, TemplateError, Transform, open_record, seal_record, serialised_bytes
+from edge.template.protect import Keys, RecordCipher, RowCipher, TemplateError, Transform, serialised_bytes
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sealer:
         self._cipher = RowCipher(
             keys.row_key(epochs[1]), network=network.sha256, device=device, transform_epoch=epochs[0], row_epoch=epochs[1]
         )
-        self._label_key = keys.label_key()
+        self._records = RecordCipher(keys.label_key())
 
     @property
     def scope(self) -> tuple[str, str, int, int]:
@@ -90,11 +90,25 @@ class Sealer:
 
     def seal_facts(self, table: str, record: str, facts: Mapping[str, str | None], version: str | None = None) -> bytes:
         """A few facts as one sealed record, bound to table, id and, in the tables that have it, version."""
-        return seal_record(json.dumps(facts, ensure_ascii=False).encode(), self._label_key, table, record, version)
+        return self._records.seal(as_record(facts), table, record, version)
 
     def open_facts(self, table: str, record: str, sealed: bytes, version: str | None = None) -> dict[str, str | None]:
         """The facts of a sealed record; TemplateError if it is damaged, of another version or belongs elsewhere."""
         if not isinstance(record, str) or not isinstance(version, str | None):
             raise TemplateError(f"{table} {record!r}: its id is no text: restore a backup")
-        facts: dict[str, str | None] = json.loads(open_record(sealed, self._label_key, table, record, version).decode())
-        return facts
+        return of_record(self._records.open(sealed, table, record, version))
+
+    def open_records(self, table: str, records: Iterable[tuple[bytes | str, bytes, bytes | str]]) -> list[bytes | None]:
+        """Sealed records (id, record, version), ids and versions as bytes: for ``of_record``, None where ``open_facts`` would refuse."""
+        return self._records.open_many(table, records)
+
+
+def as_record(facts: Mapping[str, str | None]) -> bytes:
+    """Facts as they lie in a sealed record."""
+    return json.dumps(facts, ensure_ascii=False).encode()
+
+
+def of_record(plain: bytes) -> dict[str, str | None]:
+    """The facts of an opened record."""
+    facts: dict[str, str | None] = json.loads(plain)
+    return facts

@@ -334,22 +334,57 @@ def _about(table: str, record: str, version: str | None) -> bytes:
     return _of_table(table) + _field(record) + (b"" if version is None else _field(version))
 
 
-def seal_record(plain: bytes, key: bytes, table: str, record: str, version: str | None = None) -> bytes:
-    """A short record bound to its table, id and, where it has one, version.
+class RecordCipher:
+    """Seals and opens short records under one 32-byte key: one AES object for all of them.
 
-    Nonce (12), ciphertext padded with spaces to whole blocks of 128, tag (16).
+    A record is bound to its table, id and, where it has one, version. It is nonce (12), ciphertext padded with spaces to whole blocks of
+    128, tag (16).
     """
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    padded = plain + b" " * (-len(plain) % RECORD_BLOCK)
-    return nonce + AESGCM(key).encrypt(nonce, padded, _about(table, record, version))
+
+    def __init__(self, key: bytes) -> None:
+        _require_key(key)
+        self._aes = AESGCM(key)
+
+    def seal(self, plain: bytes, table: str, record: str, version: str | None = None) -> bytes:
+        """The record as it is stored, under a fresh random nonce."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        padded = plain + b" " * (-len(plain) % RECORD_BLOCK)
+        return nonce + self._aes.encrypt(nonce, padded, _about(table, record, version))
+
+    def open(self, sealed: object, table: str, record: str, version: str | None = None) -> bytes:
+        """The record without its padding; TemplateError, naming table and id, if it is damaged, of another version or belongs elsewhere."""
+        _require_short(record, version or "")
+        if isinstance(sealed, bytes) and len(sealed) >= NONCE_BYTES + TAG_BYTES:
+            try:
+                return self._aes.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _about(table, record, version)).rstrip(b" ")
+            except InvalidTag:
+                pass
+        raise TemplateError(f"{table} {record}: record altered or moved: restore a backup")
+
+    def open_many(self, table: str, records: Iterable[tuple[Any, Any, Any]]) -> list[bytes | None]:
+        """Many records (id, sealed, version) of one table, padding included; ids and versions as the 32 bytes of their hex digits.
+
+        One by one as ``open``, without its texts: None where it would raise, and for ids of another kind.
+        """
+        decrypt, before = self._aes.decrypt, _ID_BYTES.to_bytes(2, "big")
+        head, whole = _of_table(table) + before, len(before) + 2 * _ID_BYTES
+        opened: list[bytes | None] = []
+        for record, sealed, version in records:
+            try:
+                ids = record + before + version  # TypeError for what is no bytes
+                if len(ids) != whole or len(record) != _ID_BYTES:
+                    raise InvalidTag
+                opened.append(decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], head + ids))
+            except (InvalidTag, TypeError, ValueError):
+                opened.append(None)
+        return opened
+
+
+def seal_record(plain: bytes, key: bytes, table: str, record: str, version: str | None = None) -> bytes:
+    """``RecordCipher.seal`` of a single record."""
+    return RecordCipher(key).seal(plain, table, record, version)
 
 
 def open_record(sealed: object, key: bytes, table: str, record: str, version: str | None = None) -> bytes:
-    """The record without its padding; TemplateError, naming table and id, if it is damaged, of another version or belongs elsewhere."""
-    _require_short(record, version or "")
-    if isinstance(sealed, bytes) and len(sealed) >= NONCE_BYTES + TAG_BYTES:
-        try:
-            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _about(table, record, version)).rstrip(b" ")
-        except InvalidTag:
-            pass
-    raise TemplateError(f"{table} {record}: record altered or moved: restore a backup")
+    """``RecordCipher.open`` of a single record."""
+    return RecordCipher(key).open(sealed, table, record, version)

@@ -77,8 +77,9 @@ def _lines(points: Iterable[str]) -> list[str]:
 
 def _used(facts: Facts) -> str:
     return (
-        f"{facts['people']} people with two pictures and {facts['strangers']} strangers with one: all that LFW has. The best of\n"
-        f"{facts['strangers']}, not of 10,000, was looked for. Some people of LFW are in it under two names; they count as strangers."
+        f"{facts['people']} people with two pictures and {facts['strangers']} strangers with one: all that LFW has, and beside them\n"
+        "people of the training sets, whom the network has seen. Some people are in LFW under two names, and some may be in both sets;\n"
+        "they count as strangers."
     )
 
 
@@ -113,7 +114,7 @@ PROTECTION = Document(
             "attacks",
             "Attacks",
             "attacks",
-            (LFW, "--other", "DATA/models/w600k_mbf_dequant.onnx"),
+            (LFW, "--strangers", "DATA/train/celeba_b.zip", "DATA/train/fiw.zip", "--other", "DATA/models/w600k_mbf_dequant.onnx"),
             "Real attacks under what an attacker may hold; the network is public. A door is a real gallery file and the appliance's own\n"
             "decision at its own threshold. Chance is the rate of somebody without anything: a coin, a stranger's, or never.",
             (_gate, _falls, _used),

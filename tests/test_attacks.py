@@ -2,16 +2,22 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from edge.errors import SourceError
 from evaluation import schemes
 from evaluation.attacks import bench, command, known_faces, linkers, linking, other_network, preimage
+from evaluation.attacks import faces as whose
 from evaluation.attacks.bench import COIN, NEVER, Chance, Knowledge, Result
 from evaluation.attacks.door import Rule, default_rule
 from evaluation.attacks.faces import Elsewhere, Faces, synthetic
 from evaluation.attacks.weights import Projection, read_projection
+from evaluation.pictures import Tree
+from evaluation.samples import Samples
 
 one = partial(Result, "an attack", success="it works", trials=100)
 
@@ -29,6 +35,54 @@ def projection(rule: Rule) -> Projection:
 @pytest.fixture(scope="module")
 def faces(projection: Projection) -> Faces:
     return synthetic(projection, people=80, strangers=40)
+
+
+class Eye:
+    """The embedding of a picture is its brightness; in a dark one there is no face. blind: its network gives no embedding."""
+
+    def __init__(self, *, blind: bool = False) -> None:
+        self.blind = blind
+
+    def samples(self, tree: Tree, keys: list[str]) -> Samples:
+        bright = {key: float(tree.read(key).mean()) for key in keys}
+        seen = [key for key in keys if bright[key] > 1]
+        embeddings = np.array([[bright[key]] for key in seen], np.float32)
+        place = {key: row for row, key in enumerate(seen)}
+        return Samples(place, 8, np.zeros((len(seen), 8), np.uint8), np.zeros(len(seen), np.float32), None if self.blind else embeddings)
+
+
+def tree(folder: Path, people: dict[str, list[int]]) -> Tree:
+    for person, pictures in people.items():
+        (folder / person).mkdir(parents=True)
+        for number, bright in enumerate(pictures):
+            cv2.imwrite(str(folder / person / f"{number}.png"), np.full((4, 4, 3), bright, np.uint8))
+    return Tree(folder)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected", "name"),
+    [
+        (2, [30, 40], "LFW, 2 people and 2 strangers"),
+        (4, [30, 40, 50, 60], "LFW, 2 people and 2 strangers, 2 of more"),
+        (9, [30, 40, 50, 60, 70, 90], "LFW, 2 people and 2 strangers, 3 of more, 1 of most"),
+    ],
+)
+def test_strangers_of_other_trees_come_after_those_of_the_first_until_there_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, expected: list[int], name: str
+) -> None:
+    monkeypatch.setattr(whose, "STRANGERS", most)
+    first = tree(tmp_path / "first", {"ana": [10, 20], "ada": [11, 21], "ben": [30], "cem": [40]})
+    more = tree(tmp_path / "more", {"dia": [50, 55], "dark": [0], "eva": [60], "fay": [70]})
+    last = tree(tmp_path / "most", {"gil": [90]})
+    found = whose.of_lfw(first, Eye(), None, None, more=[more, last])  # type: ignore[arg-type]
+    assert (found.first.tolist(), found.second.tolist(), found.strangers.ravel().tolist()) == ([[11], [10]], [[21], [20]], expected)
+    assert found.name == name
+
+
+def test_attacks_need_a_network_that_gives_embeddings(tmp_path: Path) -> None:
+    people = tree(tmp_path / "first", {"ana": [10, 20], "ada": [11, 21], "ben": [30]})
+    with pytest.raises(SourceError, match="gives no embedding"):
+        whose.of_lfw(people, Eye(blind=True), None, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

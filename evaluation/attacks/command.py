@@ -51,6 +51,7 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("data", type=Path, nargs="?", help="folder with lfw/lfw-deepfunneled.zip, or a tree of person/picture.jpg")
     whose.add_argument("--synthetic", action="store_true", help="identities made on the spot, no picture needed")
     parser.add_argument("--other", type=Path, metavar="ONNX", help="another network of faces (112 x 112, RGB) that pre-images are shown to")
+    parser.add_argument("--strangers", type=Path, nargs="+", default=[], metavar="TREE", help="trees of person/picture: more strangers")
     parser.add_argument("--people", type=count, default=PEOPLE, help=f"people with two pictures, at most (default {PEOPLE})")
     parser.add_argument("--config", type=Path, help="TOML file that overrides config/appliance.toml")
 
@@ -64,7 +65,7 @@ def faces_of(options: argparse.Namespace, rule: Rule) -> Faces:
     zipped = options.data / "lfw" / "lfw-deepfunneled.zip"
     tree, eye = Tree(zipped if zipped.exists() else options.data), extractor(options.config)
     look = partial(other_network.seen_by, options.other, tree, eye) if options.other else None
-    return of_lfw(tree, eye, projection, options.people, look)
+    return of_lfw(tree, eye, projection, options.people, look, [Tree(path) for path in options.strangers])
 
 
 def run(make: Make, attacks: Mapping[str, Attack], faces: Faces, rule: Rule) -> list[Result]:

@@ -1,6 +1,6 @@
 """Whose faces the attacks are tried on: LFW, or identities made on the spot from the shipped network's own projection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from evaluation.samples import Extractor
 PEOPLE = 1000
 """People with two pictures of LFW that are attacked; the rest of those serve to teach a linker."""
 STRANGERS = 10_000
+NO_EMBEDDING = "attacks: the network gives no embedding; they need one whose outputs name it"
 MATED_COSINE = 0.53
 """Of two pictures of one synthetic person; the mean of LFW's mated pairs on the shipped network."""
 
@@ -72,21 +73,38 @@ Look = Callable[[list[str], list[str], list[str]], Elsewhere]
 """Names of first, second and strangers' pictures -> what another network makes of them."""
 
 
-def of_lfw(tree: Tree, eye: Extractor, projection: Projection, people: int | None, look: Look | None = None) -> Faces:
-    """Everybody with two pictures, at most ``people`` of them, and one picture of everybody else. Raises SourceError."""
+def of_lfw(
+    tree: Tree, eye: Extractor, projection: Projection, people: int | None, look: Look | None = None, more: Sequence[Tree] = ()
+) -> Faces:
+    """Everybody with two pictures, at most ``people`` of them, and one picture of everybody else, up to ``STRANGERS``.
+
+    more: trees whose people are strangers too. Raises SourceError.
+    """
     pictures = tree.people()
     several = [keys[:2] for keys in pictures.values() if len(keys) > 1][:people]
     chosen = {keys[0] for keys in several}
     single = [keys[0] for keys in pictures.values() if keys[0] not in chosen][:STRANGERS]
     samples = eye.samples(tree, [key for keys in several for key in keys] + single)
     if samples.embeddings is None:
-        raise SourceError("attacks: the network gives no embedding; they need one whose outputs name it")
+        raise SourceError(NO_EMBEDDING)
     several = [keys for keys in several if samples.rows(keys).min() >= 0]
     first, second = ([keys[place] for keys in several] for place in (0, 1))
     single = [key for key in single if key in samples.place]
     name = f"LFW, {len(several)} people and {len(single)} strangers"
-    ours, theirs, alone = (samples.embeddings[samples.rows(keys)] for keys in (first, second, single))
-    return Faces(name, ours, theirs, alone, projection, look(first, second, single) if look else None)
+    ours, theirs, *strangers = (samples.embeddings[samples.rows(keys)] for keys in (first, second, single))
+    for other in more:
+        if (missing := STRANGERS - sum(map(len, strangers))) > 0:
+            strangers.append(_one_of_each(other, eye, missing))
+            name += f", {len(strangers[-1])} of {other.path.stem}"
+    return Faces(name, ours, theirs, np.concatenate(strangers), projection, look(first, second, single) if look else None)
+
+
+def _one_of_each(tree: Tree, eye: Extractor, most: int) -> Floats:
+    """The embeddings (s, d) of one picture of everybody in whose picture a face is found, of at most ``most``."""
+    embeddings = eye.samples(tree, [pictures[0] for pictures in tree.people().values()]).embeddings
+    if embeddings is None:
+        raise SourceError(NO_EMBEDDING)
+    return embeddings[:most]
 
 
 def _unit(vectors: npt.NDArray[np.float64]) -> Floats:

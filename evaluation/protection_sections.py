@@ -114,7 +114,7 @@ PROTECTION = Document(
             "attacks",
             "Attacks",
             "attacks",
-            (LFW, "--strangers", "DATA/train/celeba_b.zip", "DATA/train/fiw.zip", "--other", "DATA/models/w600k_mbf_dequant.onnx"),
+            (LFW, "--strangers", "DATA/train/celeba_b.zip", "--other", "DATA/models/w600k_mbf_dequant.onnx"),
             "Real attacks under what an attacker may hold; the network is public. A door is a real gallery file and the appliance's own\n"
             "decision at its own threshold. Chance is the rate of somebody without anything: a coin, a stranger's, or never.",
             (_gate, _falls, _used),

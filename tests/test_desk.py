@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from edge.assembly.desk import CONSENT, Desk, Guide, Patience
-from edge.assembly.validity import end_in, prolonged, shown
+from edge.assembly.validity import end_in, for_enrolment, prolonged, shown, typed
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import SubjectError
 from edge.gallery import Subject
-from edge.records import Face, Frame, Pixels, Reason, Sighting
+from edge.records import Face, Frame, Pixels, Reason, Sighting, Validity
 from edge.service.link import (
     Command,
+    Dates,
     EnrolAbort,
     EnrolConfirm,
     Enrolment,
@@ -50,6 +51,7 @@ class Clerk:
         self.acquirer = ScriptedAcquirer({})
         self.stored: dict[str, tuple[Subject, Session]] = {}
         self.opened = 0
+        self.days = 0
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -68,9 +70,12 @@ class Clerk:
     def alike(self, session: Session, probe: Session) -> bool:
         return bool((session.code.symbols == probe.code.symbols).mean() > 0.5)
 
-    def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject:
+    def dates(self, begins: str | None, ends: str | None) -> Validity:
+        return for_enrolment(begins, ends, self.days, time.time())
+
+    def enrol(self, name: str, session: Session, validity: Validity, *, allow_duplicate: bool) -> Subject:
         assert allow_duplicate or not self.nearest(session)
-        subject = Subject(IDS[len(self.stored)], name, "2026-01-01T00:00:00Z", 1)
+        subject = Subject(IDS[len(self.stored)], name, "2026-01-01T00:00:00Z", 1, validity=validity)
         self.stored[subject.id] = (subject, session)
         return subject
 
@@ -98,6 +103,11 @@ class Clerk:
         changed = replace(found, validity=prolonged(found.validity, days, time.time()))
         self.stored[subject] = (changed, session)
         return changed
+
+    def between(self, subject: str, begins: str | None, ends: str | None) -> Subject:
+        found, session = self.stored[subject]
+        self.stored[subject] = (replace(found, validity=typed(begins, ends, found.validity)), session)
+        return self.stored[subject][0]
 
 
 class Pin:
@@ -203,6 +213,7 @@ def open_desk(kiosk: Kiosk) -> Kiosk:
         Revoke(id=1, subject=IDS[0]),
         Renew(id=1, subject=IDS[0]),
         Limit(id=1, subject=IDS[0], days=0),
+        Dates(id=1, subject=IDS[0], ends="2026-12-31"),
         Lock(id=1),
     ],
     ids=lambda command: command.do,

@@ -1,5 +1,6 @@
 """Between link and QML: what the door says as properties, what is touched as commands."""
 
+import datetime
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from edge.screen.palette import facts
 from edge.screen.pinyin import characters, table
 from edge.service.link import (
     Command,
+    Dates,
     EnrolAbort,
     EnrolConfirm,
     Enrolment,
@@ -173,6 +175,11 @@ class Bridge(QObject):
     def codes(self) -> bool:
         return self._hello is not None and self._hello.code
 
+    @Property(int, notify=changed)
+    def days(self) -> int:
+        """For which somebody new may pass where no end is typed; 0: without limit."""
+        return self._hello.days if self._hello else 0
+
     @Property(str, notify=changed)
     def state(self) -> str:
         return self._scene.state.value if self._hello else State.SERVICE.value
@@ -245,6 +252,11 @@ class Bridge(QObject):
         """The characters that these letters may stand for."""
         return characters(letters)
 
+    @Slot(int, result=str)
+    def day(self, days: int) -> str:
+        """The local day so many days from today, as the door reads it."""
+        return (datetime.date.today() + datetime.timedelta(days=days)).isoformat()
+
     # what QML does
     @Slot(str)
     def choose(self, language: str) -> None:
@@ -279,9 +291,10 @@ class Bridge(QObject):
     def try_now(self) -> None:
         self._ask(EnrolTry)
 
-    @Slot(str)
-    def save(self, name: str) -> None:
-        self._ask(EnrolSave, name=name.strip() or None)
+    @Slot(str, str, str)
+    def save(self, name: str, begins: str, ends: str) -> None:
+        """begins, ends: as typed; empty: not typed."""
+        self._ask(EnrolSave, name=name.strip() or None, begins=begins or None, ends=ends or None)
 
     @Slot()
     def abort(self) -> None:
@@ -303,6 +316,11 @@ class Bridge(QObject):
     def limit(self, subject: str, days: int) -> None:
         """days: from today; below 0: without end."""
         self._ask(Limit, subject=subject, days=days if days >= 0 else None)
+
+    @Slot(str, str, str)
+    def set_dates(self, subject: str, begins: str, ends: str) -> None:
+        """begins, ends: as typed; empty: no limit."""
+        self._ask(Dates, subject=subject, begins=begins or "none", ends=ends or "none")
 
     def _ask(self, kind: Callable[..., Command], **facts: Any) -> None:
         """Say a command; what cannot be said is answered here, as the door would."""

@@ -72,6 +72,36 @@
     </message>
 </context>
 <context>
+    <name>Dates</name>
+    <message>
+        <source>First day, as in %1</source>
+        <translation>Erster Tag, wie %1</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>Erster Tag</translation>
+    </message>
+    <message>
+        <source>Last day, included</source>
+        <translation>Letzter Tag, noch gültig</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>Letzter Tag</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>ohne Grenze</translation>
+    </message>
+</context>
+<context>
+    <name>Digits</name>
+    <message>
+        <source>Erase</source>
+        <translation>Löschen</translation>
+    </message>
+</context>
+<context>
     <name>DoorPage</name>
     <message>
         <source>Door code</source>
@@ -80,6 +110,29 @@
     <message>
         <source>Operator</source>
         <translation>Betreuung</translation>
+    </message>
+</context>
+<context>
+    <name>Ends</name>
+    <message>
+        <source>Only today</source>
+        <translation>Nur heute</translation>
+    </message>
+    <message>
+        <source>30 days</source>
+        <translation>30 Tage</translation>
+    </message>
+    <message>
+        <source>365 days</source>
+        <translation>365 Tage</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>Ohne Ende</translation>
+    </message>
+    <message>
+        <source>Other dates</source>
+        <translation>Anderer Zeitraum</translation>
     </message>
 </context>
 <context>
@@ -160,6 +213,18 @@
         <source>Begin again</source>
         <translation>Neu beginnen</translation>
     </message>
+    <message>
+        <source>Dates</source>
+        <translation>Zeitraum</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>Zurück</translation>
+    </message>
+    <message>
+        <source>Dates: %1</source>
+        <translation>Zeitraum: %1</translation>
+    </message>
 </context>
 <context>
     <name>Keyboard</name>
@@ -189,10 +254,6 @@
     <message>
         <source>Digits entered: %1</source>
         <translation>Eingegebene Ziffern: %1</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>Löschen</translation>
     </message>
 </context>
 <context>
@@ -288,32 +349,8 @@
         <translation>Das Datum ist geändert. Beleg: %1</translation>
     </message>
     <message>
-        <source>Only today</source>
-        <translation>Nur heute</translation>
-    </message>
-    <message>
-        <source>30 more days</source>
-        <translation>Noch 30 Tage</translation>
-    </message>
-    <message>
-        <source>365 more days</source>
-        <translation>Noch 365 Tage</translation>
-    </message>
-    <message>
-        <source>Without end</source>
-        <translation>Ohne Ende</translation>
-    </message>
-    <message>
-        <source>May pass from %1</source>
-        <translation>Zutritt ab %1</translation>
-    </message>
-    <message>
-        <source>May pass until %1</source>
-        <translation>Zutritt bis %1</translation>
-    </message>
-    <message>
-        <source>Expired: %1</source>
-        <translation>Abgelaufen: %1</translation>
+        <source>Dates</source>
+        <translation>Zeitraum</translation>
     </message>
 </context>
 <context>
@@ -599,6 +636,46 @@
     <message>
         <source>That did not work. Nothing was stored.</source>
         <translation>Das ging nicht. Nichts wurde gespeichert.</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>Zutritt ab %1</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>Zutritt bis %1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>Abgelaufen: %1</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>ohne Grenze</translation>
+    </message>
+    <message>
+        <source>from %1</source>
+        <translation>ab %1</translation>
+    </message>
+    <message>
+        <source>until %1</source>
+        <translation>bis %1</translation>
+    </message>
+    <message>
+        <source>The first day is no date. Write it as in %1.</source>
+        <translation>Der erste Tag ist kein Datum. Bitte so schreiben: %1.</translation>
+    </message>
+    <message>
+        <source>The last day is no date. Write it as in %1.</source>
+        <translation>Der letzte Tag ist kein Datum. Bitte so schreiben: %1.</translation>
+    </message>
+    <message>
+        <source>The last day lies before the first. Change one of them.</source>
+        <translation>Der letzte Tag liegt vor dem ersten. Bitte einen davon ändern.</translation>
+    </message>
+    <message>
+        <source>The last day is over already. Choose a later one.</source>
+        <translation>Der letzte Tag ist schon vorbei. Bitte einen späteren wählen.</translation>
     </message>
 </context>
 </TS>

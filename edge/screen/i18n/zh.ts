@@ -72,6 +72,36 @@
     </message>
 </context>
 <context>
+    <name>Dates</name>
+    <message>
+        <source>First day, as in %1</source>
+        <translation>第一天，例如 %1</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>第一天</translation>
+    </message>
+    <message>
+        <source>Last day, included</source>
+        <translation>最后一天（当天有效）</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>最后一天</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>不限</translation>
+    </message>
+</context>
+<context>
+    <name>Digits</name>
+    <message>
+        <source>Erase</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
     <name>DoorPage</name>
     <message>
         <source>Door code</source>
@@ -80,6 +110,29 @@
     <message>
         <source>Operator</source>
         <translation>管理员</translation>
+    </message>
+</context>
+<context>
+    <name>Ends</name>
+    <message>
+        <source>Only today</source>
+        <translation>仅限今天</translation>
+    </message>
+    <message>
+        <source>30 days</source>
+        <translation>30天</translation>
+    </message>
+    <message>
+        <source>365 days</source>
+        <translation>365天</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>无限期</translation>
+    </message>
+    <message>
+        <source>Other dates</source>
+        <translation>其他日期</translation>
     </message>
 </context>
 <context>
@@ -160,6 +213,18 @@
         <source>Begin again</source>
         <translation>重新开始</translation>
     </message>
+    <message>
+        <source>Dates</source>
+        <translation>日期</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>返回</translation>
+    </message>
+    <message>
+        <source>Dates: %1</source>
+        <translation>日期：%1</translation>
+    </message>
 </context>
 <context>
     <name>Keyboard</name>
@@ -189,10 +254,6 @@
     <message>
         <source>Digits entered: %1</source>
         <translation>已输入位数：%1</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>删除</translation>
     </message>
 </context>
 <context>
@@ -288,32 +349,8 @@
         <translation>日期已更改。回执：%1</translation>
     </message>
     <message>
-        <source>Only today</source>
-        <translation>仅限今天</translation>
-    </message>
-    <message>
-        <source>30 more days</source>
-        <translation>再加30天</translation>
-    </message>
-    <message>
-        <source>365 more days</source>
-        <translation>再加365天</translation>
-    </message>
-    <message>
-        <source>Without end</source>
-        <translation>无限期</translation>
-    </message>
-    <message>
-        <source>May pass from %1</source>
-        <translation>自%1起可进入</translation>
-    </message>
-    <message>
-        <source>May pass until %1</source>
-        <translation>可进入至%1</translation>
-    </message>
-    <message>
-        <source>Expired: %1</source>
-        <translation>已过期：%1</translation>
+        <source>Dates</source>
+        <translation>日期</translation>
     </message>
 </context>
 <context>
@@ -599,6 +636,46 @@
     <message>
         <source>That did not work. Nothing was stored.</source>
         <translation>操作失败，未保存任何内容。</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>自%1起可进入</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>可进入至%1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>已过期：%1</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>from %1</source>
+        <translation>自%1起</translation>
+    </message>
+    <message>
+        <source>until %1</source>
+        <translation>至%1</translation>
+    </message>
+    <message>
+        <source>The first day is no date. Write it as in %1.</source>
+        <translation>第一天不是有效日期。请按此格式填写：%1。</translation>
+    </message>
+    <message>
+        <source>The last day is no date. Write it as in %1.</source>
+        <translation>最后一天不是有效日期。请按此格式填写：%1。</translation>
+    </message>
+    <message>
+        <source>The last day lies before the first. Change one of them.</source>
+        <translation>最后一天早于第一天，请修改其中一个。</translation>
+    </message>
+    <message>
+        <source>The last day is over already. Choose a later one.</source>
+        <translation>最后一天已过，请选择更晚的日期。</translation>
     </message>
 </context>
 </TS>

@@ -226,7 +226,10 @@ def test_without_the_pin_nothing_is_done_and_nothing_is_opened(kiosk: Kiosk, com
 
 
 def test_the_pin_unlocks_the_connection_that_gave_it_and_no_other(open_desk: Kiosk) -> None:
-    assert open_desk.says(ListPeople(id=3), connection=2).trouble is Trouble.LOCKED
+    for command in (Dates(id=3, subject=IDS[0], ends="none"), ListPeople(id=3)):
+        assert open_desk.says(ListPeople(id=4)).trouble is None
+        assert open_desk.says(command, connection=2).trouble is Trouble.LOCKED
+        open_desk.says(Unlock(id=5, pin="271828"))
 
 
 def test_an_enrolment_from_consent_to_saved(open_desk: Kiosk) -> None:

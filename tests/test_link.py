@@ -268,6 +268,10 @@ NO_TYPED = [b'"' + b"2" * 33 + b'"', b"20261231", b"2026.5", b"[]", b'{"day":1}'
         b'{"do":"enrol_save","id":1,"name":"' + b"x" * 65 + b'"}',
         *(b'{"do":"enrol_save","id":1,"name":"Ada","%s":%s}' % (word, text) for word in (b"begins", b"ends") for text in NO_TYPED),
         *(b'{"do":"dates","id":1,"subject":"%s","%s":%s}' % (b"ab" * 16, word, text) for word in (b"begins", b"ends") for text in NO_TYPED),
+        b'{"do":"new_code","id":1}',
+        b'{"do":"new_code","id":1,"subject":"Ada"}',
+        b'{"do":"new_code","id":1,"subject":"%s","code":"12345678"}' % (b"ab" * 16),
+        b'{"do":"new_code","id":1,"subject":"%s","duress":true}' % (b"ab" * 16),
         b'{"do":"dates","id":1,"begins":"2026-12-31"}',
         b'{"do":"dates","id":1,"subject":"Ada","begins":"2026-12-31"}',
         b'{"do":"enrol_save","id":1,"name":"Ada","valid_from":"2026-12-31"}',
@@ -286,6 +290,14 @@ def test_a_command_that_is_none_is_refused_and_not_repeated(text: bytes) -> None
 def test_a_pin_does_not_stand_in_what_a_command_looks_like_in_a_log() -> None:
     assert "1234" not in repr(Unlock(id=1, pin="1234"))
     assert "1234" not in repr(EnterCode(id=1, code="12345678"))
+    assert "1234" not in repr(Reply(id=1, code="12345678"))
+
+
+@pytest.mark.parametrize("code", ['"1234567"', '"123456789"', '"1234567x"', "12345678", '"12345678\\n"'])
+def test_a_door_code_that_is_none_is_not_believed_and_not_repeated(code: str) -> None:
+    with pytest.raises(LinkError) as caught:
+        told(f'{{"type":"reply","id":1,"code":{code}}}'.encode())
+    assert "1234" not in str(caught.value)
 
 
 def test_nothing_larger_than_the_other_side_takes_can_be_said() -> None:

@@ -127,6 +127,13 @@ def shown(hand: Hand) -> Iterator[str]:
     yield "person"
     page.setProperty("dating", True)
     yield "person dates"
+    page.setProperty("dating", False)
+    page.setProperty("coding", True)
+    yield "person code"
+    hand.bridge._code = "48210937"
+    hand.bridge.coded.emit()
+    yield "person code made"
+    hand.bridge.forget_code()
     hand.window.setProperty("page", "enrol")
     for step in Step:
         facts = {"name": "Ada Lovelace", "begins": "2027-01-01", "ends": "2027-12-31"} if step is Step.SAVED else {}

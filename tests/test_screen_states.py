@@ -25,7 +25,7 @@ from tests.screen_kit import Hand, Place, hand, pause, place
 
 __all__ = ["hand", "place"]
 
-HELLO = Hello(consent="1", pin=True)
+HELLO = Hello(consent="1", pin=True, code=True)
 SILENT = {State.IDLE, State.CHECKING}  # on purpose: nobody is there, or an answer comes at once
 ONES = [state for state in State if state is not State.SERVICE]
 CONTROLS = ("Button", "EditableText", "Graphic", "Heading")
@@ -222,6 +222,13 @@ def pages(hand: Hand) -> Iterator[str]:
     yield "person"
     hand.touch("openDates")
     yield "person dates"
+    hand.touch("back")
+    hand.touch("openCode")
+    yield "person code"
+    hand.bridge._code = "48210937"
+    hand.bridge.coded.emit()
+    yield "person code made"
+    hand.touch("codeDone")
     hand.window.setProperty("page", "enrol")
     hand.bridge.take(Preview())
     for step in Step:

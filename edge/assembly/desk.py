@@ -14,7 +14,7 @@ from typing import Protocol
 
 from edge.assembly.validity import shown
 from edge.enrol import Listener, Session
-from edge.errors import AcquisitionError, DateFault, EdgeError, GalleryError, KeySourceError, SubjectError, ValidityError
+from edge.errors import AcquisitionError, DateFault, EdgeError, GalleryError, KeySourceError, SettingsError, SubjectError, ValidityError
 from edge.records import ALWAYS, Frame, Reason, Sighting, Validity
 from edge.service.face import HINTS, placed, turned
 from edge.service.link import (
@@ -31,6 +31,7 @@ from edge.service.link import (
     Limit,
     ListPeople,
     Lock,
+    NewCode,
     Person,
     Renew,
     Reply,
@@ -85,6 +86,7 @@ class Clerk(Protocol):
     def renew(self, subject: str, session: Session | None) -> Subject: ...
     def limit(self, subject: str, days: int | None) -> Subject: ...
     def between(self, subject: str, begins: str | None, ends: str | None) -> Subject: ...
+    def new_code(self, subject: str) -> str: ...
 
 
 class Pin(Protocol):
@@ -201,7 +203,7 @@ class Desk:
         if isinstance(command, Lock):
             self._lock()
             return Reply(id=command.id)
-        if isinstance(command, (ListPeople, Revoke, Renew, Limit, Dates)):
+        if isinstance(command, (ListPeople, Revoke, Renew, Limit, Dates, NewCode)):
             with self._clerk.open():
                 return self._people(command)
         return Reply(id=command.id, trouble=self._enrolment(connection, command))
@@ -213,13 +215,15 @@ class Desk:
             self._operator, self._heard = connection, time.monotonic()
         return Reply(id=command.id, trouble=trouble, seconds=self._pin.wait())
 
-    def _people(self, command: ListPeople | Revoke | Renew | Limit | Dates) -> Reply:
+    def _people(self, command: ListPeople | Revoke | Renew | Limit | Dates | NewCode) -> Reply:
         if isinstance(command, ListPeople):
             return self._list(command)
         if isinstance(command, Revoke):
             return Reply(id=command.id, receipt=_receipt(self._clerk.revoke(command.subject)))
         if isinstance(command, Limit):
             return Reply(id=command.id, receipt=_receipt(self._clerk.limit(command.subject, command.days)))
+        if isinstance(command, NewCode):
+            return Reply(id=command.id, code=self._clerk.new_code(command.subject))
         if isinstance(command, Dates):
             return Reply(id=command.id, receipt=_receipt(self._clerk.between(command.subject, command.begins, command.ends)))
         return Reply(id=command.id, receipt=_receipt(self._clerk.renew(command.subject, None)))
@@ -468,6 +472,8 @@ def trouble_of(error: EdgeError) -> Trouble:
         return FAULTS[error.fault]
     if isinstance(error, KeySourceError):
         return Trouble.KEY
+    if isinstance(error, SettingsError):
+        return Trouble.SETTINGS
     return Trouble.STORAGE if isinstance(error, GalleryError) else Trouble.DEFECT
 
 

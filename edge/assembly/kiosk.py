@@ -13,7 +13,7 @@ import numpy as np
 from edge.assembly import build
 from edge.assembly.appliance import Appliance
 from edge.assembly.desk import CONSENT, Desk, Patience
-from edge.assembly.fallback import CodeDesk
+from edge.assembly.fallback import CodeDesk, new_code
 from edge.assembly.standing import CONFUSABLE, standing
 from edge.assembly.validity import for_enrolment, prolonged, typed
 from edge.enrol import EnrolmentRules, Listener, Session, capture
@@ -130,6 +130,12 @@ class ApplianceClerk:
         """Say between which dates the subject of that id may pass; what was not typed stays. Raises SubjectError, ValidityError."""
         found = self.gallery.find(subject)
         return self._door.limit(self.gallery, found, typed(begins, ends, found.validity))
+
+    def new_code(self, subject: str) -> str:
+        """Eight digits for the subject of that id, which nothing keeps. Raises SubjectError, GalleryError; SettingsError without codes."""
+        if self._door.settings.access.fallback != "code":
+            raise SettingsError('access.fallback = "off": no door code opens; set it to "code"')
+        return new_code(self._door, self.gallery, self.gallery.find(subject), duress=False)
 
 
 class Rounds:

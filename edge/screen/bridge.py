@@ -27,6 +27,7 @@ from edge.service.link import (
     LinkError,
     ListPeople,
     Lock,
+    NewCode,
     Preview,
     Renew,
     Reply,
@@ -66,6 +67,7 @@ class Bridge(QObject):
     pictured = Signal()
     answered = Signal(str, str, float, str)  # command, trouble ("" is done), seconds to wait, receipt
     listed = Signal()
+    coded = Signal()
 
     def __init__(self, link: ScreenLink, play: Callable[[str], None], program: str, speak: Callable[[str], None], language: str) -> None:
         super().__init__()
@@ -79,6 +81,7 @@ class Bridge(QObject):
         self._picture, self._face = 0, (0.0, 0.0, 0.0, 0.0)
         self._asked: dict[int, str] = {}
         self._people: list[dict[str, Any]] = []
+        self._coding, self._code = 0, ""  # the command whose answer may be shown, and the door code in it
         self._more = False
         self._alike: tuple[str, str] | None = None
         self._timer = QTimer(self)
@@ -103,6 +106,7 @@ class Bridge(QObject):
             self._hello, self._enrolment = None, Enrolment(step=Step.NONE)
             self._asked.clear()
             self._set_people()
+            self.forget_code()
             self.answered.emit("gone", "", 0.0, "")
             self.changed.emit()
         if self._hello is None:
@@ -150,6 +154,11 @@ class Bridge(QObject):
         asked = self._asked.pop(reply.id, "")
         if asked == "people" and reply.trouble is None:
             self._set_people(tuple(person.model_dump() for person in reply.people), reply.more, reply.alike or self._alike)
+        if reply.code is not None and asked == "new_code" and reply.id == self._coding:
+            self._code = reply.code
+            self.coded.emit()
+        if reply.trouble is Trouble.LOCKED:
+            self.forget_code()
         self.answered.emit(asked, reply.trouble.value if reply.trouble else "", reply.seconds, reply.receipt or "")
 
     def _set_people(self, people: tuple[dict[str, Any], ...] = (), more: bool = False, alike: tuple[str, str] | None = None) -> None:
@@ -230,6 +239,11 @@ class Bridge(QObject):
     def alike(self) -> list[str]:
         return list(self._alike or ())
 
+    @Property(str, notify=coded)
+    def madeCode(self) -> str:
+        """A door code that was made a moment ago; empty: none."""
+        return self._code
+
     @Property("QVariantMap", constant=True)
     def colours(self) -> dict[str, Any]:
         return facts()
@@ -277,6 +291,7 @@ class Bridge(QObject):
     @Slot()
     def lock(self) -> None:
         self._set_people()
+        self.forget_code()
         self._ask(Lock)
 
     @Slot(str)
@@ -322,19 +337,32 @@ class Bridge(QObject):
         """begins, ends: as typed; empty: no limit."""
         self._ask(Dates, subject=subject, begins=begins or "none", ends=ends or "none")
 
-    def _ask(self, kind: Callable[..., Command], **facts: Any) -> None:
-        """Say a command; what cannot be said is answered here, as the door would."""
+    @Slot(str)
+    def new_code(self, subject: str) -> None:
+        """Its answer is in ``madeCode``, unless ``forget_code`` comes first."""
+        self.forget_code()
+        self._coding = self._ask(NewCode, subject=subject)
+
+    @Slot()
+    def forget_code(self) -> None:
+        """A door code is shown no more, and one that is still on its way is not."""
+        self._coding, self._code = 0, ""
+        self.coded.emit()
+
+    def _ask(self, kind: Callable[..., Command], **facts: Any) -> int:
+        """Say a command; its number. What cannot be said is answered here, as the door would."""
         number = self._link.next_id()
         try:
             command = kind(id=number, **facts)
             said = self._link.send(command)
         except (ValueError, LinkError):
             self.answered.emit("", "name", 0.0, "")
-            return
+            return number
         if said:
             self._asked[number] = command.do
         else:
             self.answered.emit(command.do, AWAY, 0.0, "")
+        return number
 
 
 def window_of(text: str | None) -> tuple[int, int] | None:

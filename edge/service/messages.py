@@ -1,7 +1,8 @@
 """What door and screen say to each other, byte by byte, and the strict reader of it.
 
 A message is a header of 12 bytes, "EL", version, zero, length of the text, length of the picture (both big-endian, 32 bits), then the text
-(JSON, UTF-8), then the picture (JPEG, in a preview only). Anything else ends the connection. No score, code or key has a place here.
+(JSON, UTF-8), then the picture (JPEG, in a preview only). Anything else ends the connection. No score, key or code of a face has a place
+here; a door code has two: the one that is typed, and the answer to the operator who has one made.
 """
 
 import struct
@@ -212,7 +213,7 @@ class Reply(_Message):
     """The answer to the command of that number.
 
     trouble: why not; None: done. seconds: to wait. people, more: a page of the list, and whether another follows. alike: two people whom
-    the door may take for one another. receipt: of a revocation or renewal.
+    the door may take for one another. receipt: of a revocation or renewal. code: a door code made anew, told this once.
     """
 
     type: Literal["reply"] = "reply"
@@ -223,6 +224,7 @@ class Reply(_Message):
     more: bool = False
     alike: tuple[Name, Name] | None = None
     receipt: Annotated[str, Field(max_length=200)] | None = None
+    code: str | None = Field(default=None, pattern=r"^[0-9]{8}$", repr=False)
 
 
 class _Command(_Message):
@@ -313,8 +315,28 @@ class Dates(_Command):
     ends: Typed | None = None
 
 
+class NewCode(_Command):
+    """Make a door code for the person, in place of the one there was; it is told once, in the answer."""
+
+    do: Literal["new_code"] = "new_code"
+    subject: SubjectId
+
+
 Command = (
-    Unlock | EnterCode | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew | Limit | Dates
+    Unlock
+    | EnterCode
+    | Lock
+    | EnrolStart
+    | EnrolConfirm
+    | EnrolTry
+    | EnrolSave
+    | EnrolAbort
+    | ListPeople
+    | Revoke
+    | Renew
+    | Limit
+    | Dates
+    | NewCode
 )
 Told = Hello | Scene | Preview | Enrolment | Reply
 

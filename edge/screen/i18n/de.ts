@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="de" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>Jetzt übergeben. Er kann nicht noch einmal gezeigt werden.</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>Ein Türcode aus acht Ziffern wird erzeugt und hier gezeigt. Er ersetzt den bisherigen. Bitte darauf achten, dass niemand sonst zusieht.</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>Fertig</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>Code erzeugen</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -351,6 +370,14 @@
     <message>
         <source>Dates</source>
         <translation>Zeitraum</translation>
+    </message>
+    <message>
+        <source>Door code</source>
+        <translation>Türcode</translation>
+    </message>
+    <message>
+        <source>New door code</source>
+        <translation>Neuer Türcode</translation>
     </message>
 </context>
 <context>

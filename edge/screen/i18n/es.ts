@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="es" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>Entréguelo ahora. No se puede volver a mostrar.</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>Se crea un código de puerta de ocho cifras y se muestra aquí. Sustituye al que hubiera. Asegúrese de que nadie más mire.</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>Listo</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>Crear el código</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -351,6 +370,14 @@
     <message>
         <source>Dates</source>
         <translation>Fechas</translation>
+    </message>
+    <message>
+        <source>Door code</source>
+        <translation>Código de puerta</translation>
+    </message>
+    <message>
+        <source>New door code</source>
+        <translation>Nuevo código de puerta</translation>
     </message>
 </context>
 <context>

@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>请现在交给本人。此码不会再次显示。</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>将生成八位门禁码并在此显示，原有的码随即失效。请确认没有旁人观看。</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>生成门禁码</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -351,6 +370,14 @@
     <message>
         <source>Dates</source>
         <translation>日期</translation>
+    </message>
+    <message>
+        <source>Door code</source>
+        <translation>门禁码</translation>
+    </message>
+    <message>
+        <source>New door code</source>
+        <translation>新门禁码</translation>
     </message>
 </context>
 <context>

@@ -4,29 +4,32 @@ import QtQuick
 Panel {
     id: page
     objectName: "peoplePage"
-    heading: dating ? qsTr("Dates") : qsTr("People")
+    heading: dating ? qsTr("Dates") : coding ? qsTr("Door code") : qsTr("People")
     property var chosen: null
     property bool typing: false
     property bool dating: false
+    property bool coding: false
     property int number: 0
     property string receipt: ""
     note: said !== "" ? said : door.alike.length === 2 && chosen === null
         ? qsTr("%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.").arg(door.alike[0]).arg(door.alike[1]) : ""
     property string said: ""
-    onBack: dating ? undated() : chosen ? chosen = null : window.go("menu")
+    onBack: dating ? undated() : coding ? uncoded() : chosen ? chosen = null : window.go("menu")
     Component.onCompleted: door.list_people("", 0)
     function across(items, gap) {
         let sum = 0
-        for (const item of items) sum += item.width + gap
+        for (const item of items) if (item.visible) sum += item.width + gap
         return sum
     }
     function undated() { dating = false; said = ""; page.forceActiveFocus() }
+    function uncoded() { coding = false; said = ""; door.forget_code(); page.forceActiveFocus() }
     function look() { door.list_people(search.text, number) }
 
     Connections {
         target: door
         function onAnswered(command, trouble, seconds, receipt) {
             if (trouble === "locked" || command === "gone") { window.go("door"); return }
+            if (command === "new_code") maker.waiting = false
             if (trouble !== "") { page.noteKind = "warning"; page.said = words.why(trouble) }
             else if (command === "limit" || command === "dates") {
                 page.undated()
@@ -125,8 +128,18 @@ Panel {
         }
     }
 
+    CodeMaker {
+        id: maker
+        visible: page.chosen !== null && page.coding
+        anchors.centerIn: parent
+        width: parent.width
+        name: page.chosen ? page.chosen.name : ""
+        onWanted: { waiting = true; page.said = ""; door.new_code(page.chosen.id) }
+        onDone: page.uncoded()
+    }
+
     Column {
-        visible: page.chosen !== null && !page.dating
+        visible: page.chosen !== null && !page.dating && !page.coding
         anchors.centerIn: parent
         width: parent.width
         spacing: window.unit * 4
@@ -171,6 +184,7 @@ Panel {
             anchors.horizontalCenter: parent.horizontalCenter
             spacing: window.unit * 3
             Touch { objectName: "renew"; text: qsTr("Renew the protection"); onPressed: door.renew(page.chosen.id) }
+            Touch { objectName: "openCode"; visible: door.codes; text: qsTr("New door code"); onPressed: { door.forget_code(); page.coding = true } }
             Touch { objectName: "revoke"; text: qsTr("Revoke for good"); kind: "danger"; onPressed: door.revoke(page.chosen.id) }
         }
     }

@@ -193,6 +193,18 @@ def test_a_code_that_was_shown_is_forgotten_whatever_ends_it(alone: Hand, leave:
     assert not [item for item in alone.items() if "4821" in str(item.property("text"))]
 
 
+def test_a_code_that_nobody_looks_at_any_more_is_forgotten_after_a_minute(alone: Hand) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    maker = alone.find("codeMaker")
+    assert maker.property("patience") == 60
+    maker.setProperty("patience", 1)
+    alone.touch("makeCode")
+    alone.bridge.take(Reply(id=said[-1].id, code="48210937"))
+    assert alone.text("madeCode") == "4821 0937"
+    alone.comes(lambda: alone.bridge.property("madeCode") == "" and alone.find("revoke") is not None, 5)
+
+
 def test_a_code_whose_door_goes_is_forgotten(alone: Hand) -> None:
     said = asking(alone)
     alone.touch("openCode")

@@ -3,13 +3,15 @@ import QtQuick
 
 Column {
     id: maker
+    objectName: "codeMaker"
+    property int patience: 60  // seconds
     property string name: ""
     property bool waiting: false
     readonly property bool made: door.madeCode !== ""
     signal wanted()
     signal done()
     spacing: window.unit * 4
-    Timer { interval: 60000; running: maker.made; onTriggered: maker.done() }
+    Timer { interval: 1000 * maker.patience; running: maker.made; onTriggered: maker.done() }
     Said {
         width: parent.width
         text: maker.name

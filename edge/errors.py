@@ -3,6 +3,8 @@
 The command line turns an ``EdgeError`` into one line on stderr and its ``exit_code``. Anything else is a defect and shows a traceback.
 """
 
+from enum import Enum
+
 
 class EdgeError(Exception):
     """Base of all expected errors."""
@@ -58,7 +60,20 @@ class AuditError(EdgeError):
     exit_code = 12
 
 
+class DateFault(Enum):
+    """What is wrong with dates: the beginning or the end is none, the end lies before the beginning, or is over."""
+
+    BEGIN = "begin"
+    END = "end"
+    ORDER = "order"
+    OVER = "over"
+
+
 class ValidityError(EdgeError):
     """Dates between which somebody may pass that cannot be; nothing was changed."""
 
     exit_code = 2
+
+    def __init__(self, text: str, fault: DateFault) -> None:
+        super().__init__(text)
+        self.fault = fault

@@ -338,6 +338,29 @@ def test_a_guided_enrolment_asks_for_consent_says_what_to_do_and_enrols(desk: De
     assert [one["name"] for one in desk.facts("list")[0]["subjects"]] == [COLLINS]
 
 
+def test_a_guided_enrolment_takes_dates_and_refuses_those_that_cannot_be_before_it_asks_for_anything(desk: Desk) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    words = [sys.executable, "-m", "edge", "enrol", COLLINS, "--guided", "--source", "demo:live", "--config", str(desk.config)]
+
+    def guided(*dates: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*words, *dates], input="y\n", capture_output=True, text=True, env=environment, cwd=desk.folder)
+
+    for dates, why in (
+        (("--from", "2999-02-30"), "--from 2999-02-30: is no date"),
+        (("--until", "soon"), "--until soon: is no date"),
+        (("--from", "2999-02-02", "--until", "2999-02-01"), "ends before it begins"),
+        (("--until", "2020-12-31"), "is over already; nobody was enrolled"),
+    ):
+        refused = guided(*dates)
+        assert (refused.returncode, why in refused.stderr) == (2, True), refused.stderr
+        assert "No picture is kept" not in refused.stderr, "nobody was asked"
+    done = guided("--from", "2999-01-01", "--until", "2999-12-31")
+    assert (done.returncode, "valid from 2999-01-01 until 2999-12-31, not yet valid" in done.stdout) == (0, True), done.stderr
+    (ada,) = desk.facts("list")[0]["subjects"]
+    assert (ada["name"], ada["validity"]) == (COLLINS, "not_yet_valid")
+    assert (ada["valid_from"][:4], ada["valid_until"][:4]) in (("2999", "2999"), ("2998", "2999"), ("2999", "3000"))
+
+
 def test_guided_is_for_the_camera(desk: Desk) -> None:
     desk.edge("enrol", COLLINS, desk.collins, "--guided", code=2)
 

@@ -1,9 +1,10 @@
 """Door codes from the finger to the signed message: the screen and `edge run` as processes, and a server that listens."""
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ try:
 except ImportError as error:
     pytest.skip(f"the screen needs .venv/bin/pip install -e '.[screen]': {error}", allow_module_level=True)
 
-from edge.service.link import Hello, Scene, State
+from edge.service.link import Command, Hello, NewCode, Person, Reply, Scene, State, Trouble
 from tests.http_twins import KEY, Receiver
 from tests.screen_kit import ROOT, Hand, Place, pause
 
@@ -118,6 +119,125 @@ def test_a_code_by_touch_opens_the_door_and_a_duress_code_raises_an_alarm_that_n
     assert [code for code in (place.normal, place.forced) if code in told] == []
     assert "duress" not in out + err
     assert place.audited().count('"reason":"code"') == 3
+
+
+def test_an_operator_makes_a_code_that_is_shown_once_opens_ends_the_former_one_and_stands_nowhere(place: Coded) -> None:
+    door = place.door()
+    hand = hand_at(place)
+    hand.unlock()
+    hand.touch("menu_people")
+    hand.touch("person_0")
+    hand.touch("openCode")
+    assert hand.text("madeCode") == ""
+    hand.touch("makeCode")
+    hand.comes(lambda: hand.text("madeCode") != "", 30)
+    code = hand.text("madeCode").replace(" ", "")
+    assert re.fullmatch("[0-9]{8}", code)
+    assert code not in (place.normal, place.forced)
+    hand.touch("codeDone")
+    assert (hand.find("madeCode"), hand.bridge.property("madeCode")) == (None, "")
+    for _ in ("person", "people", "menu"):
+        hand.touch("back")
+    hand.comes(lambda: types(hand, code) == "", 60)
+    hand.comes(lambda: hand.page == "door")
+    assert types(hand, place.normal) == "not_let_in"
+    hand.close()
+    door.terminate()
+    out, err = door.communicate(timeout=60)
+    files = b"".join(path.read_bytes() for path in place.folder.rglob("*") if path.is_file())
+    assert code not in out + err + "".join(map(str, place.receiver.messages))
+    assert code.encode() not in files
+    assert '"code_new"' in place.audited()
+
+
+ADA = Person(id="a" * 32, name="Ada", enrolled="2026-01-01T00:00:00Z", references=1)
+
+
+def asking(hand: Hand, *, code: bool = True) -> list[Command]:
+    """The page of Ada on a screen without a door; what it says from now on."""
+    said: list[Command] = []
+    hand.bridge._link.send = lambda command: said.append(command) or True
+    hand.bridge.take(Hello(consent="1", pin=True, code=code))
+    hand.window.setProperty("page", "people")
+    pause(0.05)
+    hand.bridge.take(Reply(id=said[-1].id, people=(ADA,)))
+    pause(0.05)
+    hand.touch("person_0")
+    return said
+
+
+def test_where_no_code_opens_none_is_made(alone: Hand) -> None:
+    asking(alone, code=False)
+    assert alone.find("revoke") is not None
+    assert alone.find("openCode") is None
+
+
+LEAVES: list[Callable[[Hand], object]] = [
+    lambda hand: hand.touch("back"),
+    lambda hand: hand.touch("codeDone"),
+    lambda hand: hand.bridge.lock(),
+    lambda hand: hand.bridge.take(Reply(id=77, trouble=Trouble.LOCKED)),
+]
+
+
+@pytest.mark.parametrize("leave", LEAVES, ids=["back", "done", "locked here", "locked by the door"])
+def test_a_code_that_was_shown_is_forgotten_whatever_ends_it(alone: Hand, leave: Callable[[Hand], object]) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    alone.touch("makeCode")
+    assert said[-1] == NewCode(id=said[-1].id, subject=ADA.id)
+    alone.bridge.take(Reply(id=said[-1].id, code="48210937"))
+    assert alone.text("madeCode") == "4821 0937"
+    leave(alone)
+    assert alone.bridge.property("madeCode") == ""
+    assert not [item for item in alone.items() if "4821" in str(item.property("text"))]
+
+
+def test_a_code_that_nobody_looks_at_any_more_is_forgotten_after_a_minute(alone: Hand) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    maker = alone.find("codeMaker")
+    assert maker.property("patience") == 60
+    maker.setProperty("patience", 1)
+    alone.touch("makeCode")
+    alone.bridge.take(Reply(id=said[-1].id, code="48210937"))
+    assert alone.text("madeCode") == "4821 0937"
+    alone.comes(lambda: alone.bridge.property("madeCode") == "" and alone.find("revoke") is not None, 5)
+
+
+def test_a_code_whose_door_goes_is_forgotten(alone: Hand) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    alone.touch("makeCode")
+    alone.bridge.take(Reply(id=said[-1].id, code="48210937"))
+    alone.bridge.poll()  # no door is at the socket
+    assert (alone.bridge.property("madeCode"), alone.page) == ("", "door")
+
+
+def test_an_answer_that_comes_after_the_operator_has_left_is_shown_to_nobody_and_not_under_another_name(alone: Hand) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    alone.touch("makeCode")
+    late = said[-1].id
+    alone.touch("makeCode")
+    assert said[-1].id == late, "one at a time"
+    alone.touch("back")
+    alone.bridge.take(Reply(id=late, code="48210937"))
+    assert alone.bridge.property("madeCode") == ""
+    alone.touch("openCode")
+    assert alone.text("madeCode") == ""
+    alone.touch("makeCode")
+    assert said[-1].id != late
+
+
+def test_a_code_that_cannot_be_made_is_said(alone: Hand) -> None:
+    said = asking(alone)
+    alone.touch("openCode")
+    alone.touch("makeCode")
+    alone.bridge.take(Reply(id=said[-1].id, trouble=Trouble.STORAGE))
+    assert "could not be stored" in alone.text("note")
+    alone.touch("makeCode")
+    assert isinstance(said[-1], NewCode)
 
 
 def test_without_a_camera_the_door_runs_and_a_code_typed_on_keys_opens_it(place: Coded) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from edge.assembly import build
 from edge.assembly.appliance import Appliance
-from edge.assembly.fallback import Shelf, code_key, under_the_same_key
+from edge.assembly.fallback import Shelf, code_key, new_code, under_the_same_key
 from edge.assembly.report import reporter
 from edge.commands.care import change_key
-from edge.commands.codes import hand_out, holders, new_code
+from edge.commands.codes import hand_out, holders
 from edge.door import codes
 from edge.door.codes import BLANK, DURESS, NORMAL, WIDTH, CodeBook, CodeKey, Found, new_digits, slips, unused
 from edge.errors import EdgeError, KeySourceError, SettingsError

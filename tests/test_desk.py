@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from edge.assembly.desk import CONSENT, Desk, Guide, Patience
-from edge.assembly.validity import end_in, prolonged, shown
+from edge.assembly.validity import end_in, for_enrolment, prolonged, shown, typed
 from edge.enrol import EnrolmentRules, Listener, Session, capture
-from edge.errors import SubjectError
+from edge.errors import SettingsError, SubjectError
 from edge.gallery import Subject
-from edge.records import Face, Frame, Pixels, Reason, Sighting
+from edge.records import Face, Frame, Pixels, Reason, Sighting, Validity
 from edge.service.link import (
     Command,
+    Dates,
     EnrolAbort,
     EnrolConfirm,
     Enrolment,
@@ -27,6 +28,7 @@ from edge.service.link import (
     Limit,
     ListPeople,
     Lock,
+    NewCode,
     Renew,
     Reply,
     Revoke,
@@ -50,6 +52,7 @@ class Clerk:
         self.acquirer = ScriptedAcquirer({})
         self.stored: dict[str, tuple[Subject, Session]] = {}
         self.opened = 0
+        self.days, self.coded = 0, True
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -68,9 +71,12 @@ class Clerk:
     def alike(self, session: Session, probe: Session) -> bool:
         return bool((session.code.symbols == probe.code.symbols).mean() > 0.5)
 
-    def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject:
+    def dates(self, begins: str | None, ends: str | None) -> Validity:
+        return for_enrolment(begins, ends, self.days, time.time())
+
+    def enrol(self, name: str, session: Session, validity: Validity, *, allow_duplicate: bool) -> Subject:
         assert allow_duplicate or not self.nearest(session)
-        subject = Subject(IDS[len(self.stored)], name, "2026-01-01T00:00:00Z", 1)
+        subject = Subject(IDS[len(self.stored)], name, "2026-01-01T00:00:00Z", 1, validity=validity)
         self.stored[subject.id] = (subject, session)
         return subject
 
@@ -98,6 +104,18 @@ class Clerk:
         changed = replace(found, validity=prolonged(found.validity, days, time.time()))
         self.stored[subject] = (changed, session)
         return changed
+
+    def between(self, subject: str, begins: str | None, ends: str | None) -> Subject:
+        found, session = self.stored[subject]
+        self.stored[subject] = (replace(found, validity=typed(begins, ends, found.validity)), session)
+        return self.stored[subject][0]
+
+    def new_code(self, subject: str) -> str:
+        if subject not in self.stored:
+            raise SubjectError(f"subject {subject}: nobody has that name or id")
+        if not self.coded:
+            raise SettingsError('access.fallback = "off"')
+        return "48210937"
 
 
 class Pin:
@@ -203,6 +221,8 @@ def open_desk(kiosk: Kiosk) -> Kiosk:
         Revoke(id=1, subject=IDS[0]),
         Renew(id=1, subject=IDS[0]),
         Limit(id=1, subject=IDS[0], days=0),
+        Dates(id=1, subject=IDS[0], ends="2026-12-31"),
+        NewCode(id=1, subject=IDS[0]),
         Lock(id=1),
     ],
     ids=lambda command: command.do,
@@ -215,7 +235,10 @@ def test_without_the_pin_nothing_is_done_and_nothing_is_opened(kiosk: Kiosk, com
 
 
 def test_the_pin_unlocks_the_connection_that_gave_it_and_no_other(open_desk: Kiosk) -> None:
-    assert open_desk.says(ListPeople(id=3), connection=2).trouble is Trouble.LOCKED
+    for command in (Dates(id=3, subject=IDS[0], ends="none"), NewCode(id=3, subject=IDS[0]), ListPeople(id=3)):
+        assert open_desk.says(ListPeople(id=4)).trouble is None
+        assert open_desk.says(command, connection=2).trouble is Trouble.LOCKED
+        open_desk.says(Unlock(id=5, pin="271828"))
 
 
 def test_an_enrolment_from_consent_to_saved(open_desk: Kiosk) -> None:
@@ -376,6 +399,18 @@ def test_an_operator_says_until_when_somebody_may_pass_and_sees_it(open_desk: Ki
         seen.append((person.begins, person.ends, person.phase))
     today = time.time()
     assert seen == [("", time.strftime("%Y-%m-%d"), "valid"), ("", shown(end_in(today, 30), end=True), "valid"), ("", "", "valid")]
+
+
+def test_a_door_code_is_told_once_in_the_answer_to_who_asked_and_in_nothing_else(open_desk: Kiosk) -> None:
+    enrol(open_desk, "Ada")
+    reply = open_desk.says(NewCode(id=5, subject=IDS[0]))
+    assert (reply.id, reply.trouble, reply.code) == (5, None, "48210937")
+    assert open_desk.says(NewCode(id=6, subject=IDS[1])).trouble is Trouble.NO_SUBJECT
+    open_desk.clerk.coded = False
+    assert open_desk.says(NewCode(id=7, subject=IDS[0])).trouble is Trouble.SETTINGS
+    open_desk.says(ListPeople(id=8))
+    others = [one.model_dump_json() for _, one in open_desk.speaker.replies if one.id != 5]
+    assert not [text for text in [*others, *map(repr, open_desk.speaker.replies), *map(repr, open_desk.speaker.steps)] if "4821" in text]
 
 
 def test_a_defect_is_told_without_its_text_and_the_desk_goes_on() -> None:

@@ -12,12 +12,14 @@ import pytest
 from edge.assembly import build
 from edge.assembly.appliance import Appliance
 from edge.assembly.attend import watchers
-from edge.assembly.kiosk import ROUND, Rounds, called, screen, telling, users
+from edge.assembly.fallback import code_key, new_code
+from edge.assembly.kiosk import ROUND, ApplianceClerk, Rounds, called, screen, telling, users
 from edge.assembly.report import Report
-from edge.assembly.validity import days_from
+from edge.assembly.validity import days_from, shown
 from edge.camera.demo import KIOSK, RATE, LiveDemoSource, Visit, demo
+from edge.door.codes import CodeBook, Found
 from edge.enrol import Session
-from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
+from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError, SubjectError
 from edge.gallery import WrongKeyError
 from edge.inference import Batch, Manifest, Outputs, PlanStore
 from edge.inference.progress import Progress, write_progress
@@ -181,6 +183,59 @@ def test_who_is_enrolled_without_a_word_about_dates_may_pass_for_the_days_of_the
         before = days_from(time.time(), 30)
         assert job.enrol(gallery, "Ada", sessions[0]).validity in (before, days_from(time.time(), 30))
         assert job.enrol(gallery, "Bob", sessions[1], validity=ALWAYS).validity == ALWAYS
+
+
+def test_dates_typed_at_the_screen_are_stored_in_the_one_change_that_stores_the_person_and_by_the_door_s_settings(tmp_path: Path) -> None:
+    """Another process sees no change of the gallery after which she may pass without a limit, and after a fault in it she is not there."""
+    settings = settings_in(tmp_path, enrolment__valid_days=30, keys__file=tmp_path / "root.key", audit__folder=str(tmp_path / "audit"))
+    job = Appliance(settings, Report(as_json=True, quiet=True))
+    network = build.network_id(settings)
+    session = Session(Code(np.random.default_rng(1).integers(0, network.q, network.m, dtype=np.uint8), network.q), 5, ())
+    with job.gallery(create=True) as other:
+        clerk = ApplianceClerk(job)
+        with clerk.open():
+            sign = clerk.gallery._state.sign
+            dates = clerk.dates("2999-01-01", "none")
+            clerk.gallery._state.sign = broken  # type: ignore[method-assign]
+            with pytest.raises(ZeroDivisionError):
+                clerk.enrol("Ada", session, dates, allow_duplicate=False)
+            clerk.gallery._state.sign = sign  # type: ignore[method-assign]
+            other.refresh()
+            assert other.subjects() == []
+            before = clerk.gallery.counter or 0
+            clerk.enrol("Ada", session, dates, allow_duplicate=False)
+            assert clerk.gallery.counter == before + 1
+        other.refresh()
+        assert [(shown(one.validity.begins), one.validity.ends) for one in other.subjects()] == [("2999-01-01", None)]
+        assert clerk.dates(None, None) in (days_from(time.time(), 30), days_from(time.time() - 5, 30))
+
+
+def test_a_door_code_made_at_the_screen_is_in_force_keeps_the_duress_code_and_is_written_nowhere(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, keys__file=tmp_path / "root.key", audit__folder=str(tmp_path / "audit"))
+    network = build.network_id(settings)
+    session = Session(Code(np.random.default_rng(1).integers(0, network.q, network.m, dtype=np.uint8), network.q), 5, ())
+    job = Appliance(settings, Report(as_json=True, quiet=True))
+    with job.gallery(create=True) as gallery:
+        ada = job.enrol(gallery, "Ada", session)
+        forced = new_code(job, gallery, ada, duress=True)
+    off = ApplianceClerk(job)
+    with off.open(), pytest.raises(SettingsError, match="no door code opens"):
+        off.new_code(ada.id)
+    access = settings.access.model_copy(update={"fallback": "code"})
+    clerk = ApplianceClerk(Appliance(settings.model_copy(update={"access": access}), job.report))
+    with clerk.open():
+        first, second = clerk.new_code(ada.id), clerk.new_code(ada.id)
+        book = CodeBook(code_key(settings), {ada.id: clerk.gallery.facts(ada.id)})
+        assert [book.find(code) for code in (first, second, forced)] == [None, Found(ada.id, duress=False), Found(ada.id, duress=True)]
+        with pytest.raises(SubjectError):
+            clerk.new_code("f" * 32)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert written.count(b"code_new") == 3
+    assert [code for code in (first, second, forced) if code.encode() in written] == []
+
+
+def broken(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
 
 
 def test_a_door_without_a_gpu_looks_for_no_plan(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from edge.service.link import (
     Command,
+    Dates,
     DoorLink,
     Enrolment,
     EnrolSave,
@@ -236,6 +237,9 @@ def test_a_header_that_is_none_is_refused_before_anything_is_held(data: bytes, w
         Reader(MOST_ASKED, 0).feed(data)
 
 
+NO_TYPED = [b'"' + b"2" * 33 + b'"', b"20261231", b"2026.5", b"[]", b'{"day":1}', b"true", b'"\\ud800"']  # what no date may be sent as
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -262,6 +266,15 @@ def test_a_header_that_is_none_is_refused_before_anything_is_held(data: bytes, w
         b'{"do":"revoke","id":1,"subject":"../../etc"}',
         *(b'{"do":"limit","id":1,"subject":"%s","days":%s}' % (b"ab" * 16, days) for days in (b"-1", b"36501", b"1.5")),
         b'{"do":"enrol_save","id":1,"name":"' + b"x" * 65 + b'"}',
+        *(b'{"do":"enrol_save","id":1,"name":"Ada","%s":%s}' % (word, text) for word in (b"begins", b"ends") for text in NO_TYPED),
+        *(b'{"do":"dates","id":1,"subject":"%s","%s":%s}' % (b"ab" * 16, word, text) for word in (b"begins", b"ends") for text in NO_TYPED),
+        b'{"do":"new_code","id":1}',
+        b'{"do":"new_code","id":1,"subject":"Ada"}',
+        b'{"do":"new_code","id":1,"subject":"%s","code":"12345678"}' % (b"ab" * 16),
+        b'{"do":"new_code","id":1,"subject":"%s","duress":true}' % (b"ab" * 16),
+        b'{"do":"dates","id":1,"begins":"2026-12-31"}',
+        b'{"do":"dates","id":1,"subject":"Ada","begins":"2026-12-31"}',
+        b'{"do":"enrol_save","id":1,"name":"Ada","valid_from":"2026-12-31"}',
         b'{"do":"people","id":1,"page":NaN}',
         b"[" * 2_000,
         b'{"do":"lock","id":1}\x00',
@@ -277,6 +290,14 @@ def test_a_command_that_is_none_is_refused_and_not_repeated(text: bytes) -> None
 def test_a_pin_does_not_stand_in_what_a_command_looks_like_in_a_log() -> None:
     assert "1234" not in repr(Unlock(id=1, pin="1234"))
     assert "1234" not in repr(EnterCode(id=1, code="12345678"))
+    assert "1234" not in repr(Reply(id=1, code="12345678"))
+
+
+@pytest.mark.parametrize("code", ['"1234567"', '"123456789"', '"1234567x"', "12345678", '"12345678\\n"'])
+def test_a_door_code_that_is_none_is_not_believed_and_not_repeated(code: str) -> None:
+    with pytest.raises(LinkError) as caught:
+        told(f'{{"type":"reply","id":1,"code":{code}}}'.encode())
+    assert "1234" not in str(caught.value)
 
 
 def test_nothing_larger_than_the_other_side_takes_can_be_said() -> None:
@@ -286,8 +307,36 @@ def test_nothing_larger_than_the_other_side_takes_can_be_said() -> None:
     assert len(packed(Reply(id=1, people=people))) < MOST_TEXT
 
 
+@pytest.mark.parametrize("letter", ["x", "\U0001f600", "\x01"], ids=["plain", "four bytes", "escaped"])
+def test_the_longest_name_and_dates_fit_into_what_the_door_takes(letter: str) -> None:
+    command = EnrolSave(id=1_000_000, name=letter * 64, begins=letter * 32, ends=letter * 32)
+    ((text, picture),) = Reader(MOST_ASKED, 0).feed(packed(command))
+    assert asked(text, picture) == command
+
+
+@given(st.text(), st.text())
+def test_typed_dates_come_through_as_they_are_or_are_not_said_at_all(begins: str, ends: str) -> None:
+    try:
+        command = Dates(id=1, subject="0" * 32, begins=begins, ends=ends)
+    except ValueError:
+        assert max(len(begins), len(ends)) > 32
+        return
+    ((text, picture),) = Reader(MOST_ASKED, 0).feed(packed(command))
+    assert asked(text, picture) == command
+
+
 @given(
-    st.lists(st.sampled_from([Revoke(id=1, subject="0" * 32), EnrolSave(id=2, name="Ada"), EnterCode(id=3, code="00000000")]), max_size=5),
+    st.lists(
+        st.sampled_from(
+            [
+                Revoke(id=1, subject="0" * 32),
+                EnrolSave(id=2, name="Ada", begins="2026-12-31", ends="none"),
+                Dates(id=4, subject="0" * 32, ends="2026-12-31"),
+                EnterCode(id=3, code="00000000"),
+            ]
+        ),
+        max_size=5,
+    ),
     st.data(),
 )
 def test_messages_survive_any_cutting_of_the_stream(commands: list[Command], data: st.DataObject) -> None:
@@ -310,9 +359,17 @@ def test_any_bytes_are_messages_or_an_error_of_ours_on_both_sides(data: bytes) -
         raise AssertionError("random bytes were taken for a message")
 
 
+GOOD: list[Command] = [
+    Unlock(id=1, pin="271828"),
+    EnterCode(id=1, code="27182818"),
+    EnrolSave(id=1, name="Ada", begins="2026-12-31", ends="2027-12-31"),
+    Dates(id=1, subject="0" * 32, begins="none", ends="2027-12-31"),
+]
+
+
 def malformed(random: np.random.Generator) -> bytes:
     """One of many ways to get it wrong; some begin well."""
-    good = bytearray(packed(Unlock(id=1, pin="271828") if random.integers(2) else EnterCode(id=1, code="27182818")))
+    good = bytearray(packed(GOOD[int(random.integers(len(GOOD)))]))
     kind = random.integers(5)
     if kind == 0:
         return random.bytes(int(random.integers(1, 200)))
@@ -333,7 +390,7 @@ def test_ten_thousand_malformed_messages_leave_reader_and_parser_whole() -> None
         reader = Reader(MOST_ASKED, 0)
         try:
             for text, picture in reader.feed(malformed(random)):
-                taken += isinstance(asked(text, picture), Unlock | EnterCode)
+                taken += isinstance(asked(text, picture), Unlock | EnterCode | EnrolSave | Dates)
         except LinkError:
             continue
     assert taken < 1_500  # a changed digit of the PIN is a sound message with a wrong PIN

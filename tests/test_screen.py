@@ -43,6 +43,7 @@ __all__ = ["hand", "place"]
 QML = ROOT / "edge" / "screen" / "qml"
 SIZES = [(1024, 600), (1280, 800), (1920, 1080), (600, 1024), (1080, 1920)]
 HELLO = Hello(consent="1", pin=True, code=True)
+ADA = Person(id="a" * 32, name="Ada Lovelace", enrolled="2026-01-01T00:00:00Z", references=1)
 
 
 def test_every_colour_of_a_text_stands_out_from_its_ground() -> None:
@@ -121,11 +122,38 @@ def shown(hand: Hand) -> Iterator[str]:
     for page in ("pin", "code", "menu", "consent", "people"):
         hand.window.setProperty("page", page)
         yield page
+    page = hand.find("peoplePage")
+    page.setProperty("chosen", {**ADA.model_dump(), "begins": "2027-01-01 08:30", "ends": "2027-12-31 18:30"})
+    yield "person"
+    page.setProperty("dating", True)
+    yield "person dates"
+    page.setProperty("dating", False)
+    page.setProperty("coding", True)
+    yield "person code"
+    hand.bridge._code = "48210937"
+    hand.bridge.coded.emit()
+    yield "person code made"
+    hand.bridge.forget_code()
     hand.window.setProperty("page", "enrol")
     for step in Step:
-        name = "Ada Lovelace" if step is Step.SAVED else None
-        hand.bridge.take(Enrolment(step=step, samples=3, wanted=12, hint=Hint.MORE_LIGHT, twin="Ada Lovelace", name=name))
+        facts = {"name": "Ada Lovelace", "begins": "2027-01-01", "ends": "2027-12-31"} if step is Step.SAVED else {}
+        hand.bridge.take(Enrolment(step=step, samples=3, wanted=12, hint=Hint.MORE_LIGHT, twin="Ada Lovelace", **facts))
         yield f"enrol {step.value}"
+    yield from dated(hand)
+
+
+def dated(hand: Hand) -> Iterator[str]:
+    """The dates of an enrolment, with every complaint about them, and the name's page with both."""
+    hand.bridge.take(Enrolment(step=Step.READY))
+    page = hand.find("enrolPage")
+    for trouble in (Trouble.BAD_BEGIN, Trouble.BAD_END, Trouble.ENDS_FIRST, Trouble.ENDED):
+        hand.bridge._asked[7] = "enrol_save"
+        hand.bridge.take(Reply(id=7, trouble=trouble))
+        yield f"enrol {trouble.value}"
+    page.setProperty("begins", "2027-01-01")
+    page.setProperty("ends", "2027-12-31")
+    page.setProperty("dating", False)
+    yield "enrol named"
 
 
 def wrong_with(item: Any, size: tuple[int, int]) -> str:
@@ -368,6 +396,11 @@ def test_a_screen_that_reads_from_the_right_is_mirrored_and_nothing_is_cut_off(p
         hand.window.setProperty("page", "menu")
         pause(0.05)
         assert hand.find("back").mapToScene(QPointF(0, 0)).x() > 512, "the way back is on the right"
+        hand.window.setProperty("page", "enrol")
+        hand.find("enrolPage").setProperty("dating", True)
+        pause(0.05)
+        across = [hand.find(name).mapToScene(QPointF(0, 0)).x() for name in ("date_1", "date_2", "date_3", "firstDay")]
+        assert across == sorted(across), "digits run from left to right, left of the fields"
     finally:
         hand.app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
     hand.close()

@@ -25,7 +25,7 @@ from tests.screen_kit import Hand, Place, hand, pause, place
 
 __all__ = ["hand", "place"]
 
-HELLO = Hello(consent="1", pin=True)
+HELLO = Hello(consent="1", pin=True, code=True)
 SILENT = {State.IDLE, State.CHECKING}  # on purpose: nobody is there, or an answer comes at once
 ONES = [state for state in State if state is not State.SERVICE]
 CONTROLS = ("Button", "EditableText", "Graphic", "Heading")
@@ -220,12 +220,25 @@ def pages(hand: Hand) -> Iterator[str]:
         yield page
     hand.touch("person_0")
     yield "person"
+    hand.touch("openDates")
+    yield "person dates"
+    hand.touch("back")
+    hand.touch("openCode")
+    yield "person code"
+    hand.bridge._code = "48210937"
+    hand.bridge.coded.emit()
+    yield "person code made"
+    hand.touch("codeDone")
     hand.window.setProperty("page", "enrol")
     hand.bridge.take(Preview())
     for step in Step:
         name, twin = "Ada" if step is Step.SAVED else None, "Ben" if step is Step.TWIN else None
         hand.bridge.take(Enrolment(step=step, samples=3, wanted=12, seconds=9, hint=Hint.LOOK, twin=twin, name=name))
         yield step.value
+        if step is Step.READY:
+            hand.touch("openDates")
+            yield "dates"
+            hand.touch("date_ok")
 
 
 def test_a_screen_reader_is_told_all_that_is_seen_and_every_control_has_a_name(hand: Hand) -> None:

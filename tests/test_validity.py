@@ -1,13 +1,15 @@
 """Dates between which somebody may pass, as typed, shown, stored and held against the clock."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.assembly.validity import begin_of, days_from, end_of, facts, for_enrolment, prolonged, sentence, shown, typed
-from edge.errors import ValidityError
+from edge.errors import DateFault, ValidityError
 from edge.gallery.dates import as_facts, of_facts
 from edge.records import ALWAYS, NEVER, Phase, Validity
 
@@ -46,10 +48,47 @@ def test_a_day_is_a_whole_local_day_and_a_time_is_that_moment(text: str, begins:
     assert (begin_of(text), end_of(text)) == (begins, ends)
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "31.12.2026", "2026-02-30", "2026-13-01", "1960-01-01", "9999-12-31T25:00", "9" * 11])
+NO_DATES = ["", "tomorrow", "31.12.2026", "2026-02-30", "2026-13-01", "1960-01-01", "9999-12-31T25:00", "9" * 11]
+# half typed, without the strokes that say which day, and moments that can be neither stored nor shown
+NO_DATES += [
+    "2026-12-3",
+    "2026-1-05",
+    "20261231",
+    "9999-12-31",
+    "9999-12-31T23:30-05:00",
+    "0001-01-01T00:00+05:00",
+    "Z",
+    "\x00",
+    "２０２６",
+]
+
+
+@pytest.mark.parametrize("text", NO_DATES)
 def test_what_is_no_date_is_said_with_the_way_out(text: str) -> None:
-    with pytest.raises(ValidityError, match="write 2026-12-31, 2026-12-31T18:00"):
+    with pytest.raises(ValidityError, match="write 2026-12-31, 2026-12-31T18:00") as caught:
         end_of(text)
+    assert caught.value.fault is DateFault.END
+
+
+def read_or_fault(read: Callable[[str], float | None], text: str) -> float | DateFault | None:
+    try:
+        return read(text)
+    except ValidityError as error:
+        return error.fault
+
+
+@given(
+    st.text(max_size=32) | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?)?", fullmatch=True)
+)
+def test_whatever_is_typed_is_a_limit_that_can_be_stored_and_shown_or_an_error_of_ours(text: str) -> None:
+    for read, fault in ((begin_of, DateFault.BEGIN), (end_of, DateFault.END)):
+        moment = read_or_fault(read, text)
+        if isinstance(moment, DateFault):
+            assert moment is fault
+            continue
+        limit = Validity(begins=moment)
+        assert of_facts({name: stored for name, stored in as_facts(limit).items() if stored}) == limit
+        assert bool(shown(moment)) == bool(shown(moment, end=True)) == (moment is not None)
 
 
 def test_what_is_not_typed_stays() -> None:
@@ -60,8 +99,9 @@ def test_what_is_not_typed_stays() -> None:
 
 
 def test_an_end_before_the_beginning_is_refused() -> None:
-    with pytest.raises(ValidityError, match="--from 2026-12-31 --until 2026-12-30: ends before it begins"):
+    with pytest.raises(ValidityError, match="--from 2026-12-31 --until 2026-12-30: ends before it begins") as caught:
         typed("2026-12-31", "2026-12-30", ALWAYS)
+    assert caught.value.fault is DateFault.ORDER
     assert typed("2026-12-31", "2026-12-31", ALWAYS).limited  # one whole day
 
 
@@ -74,8 +114,9 @@ def test_a_new_person_has_the_typed_end_or_the_default_or_none() -> None:
 
 
 def test_nobody_is_enrolled_who_has_expired_already() -> None:
-    with pytest.raises(ValidityError, match="--until 2026-06-30: is over already; nobody was enrolled"):
+    with pytest.raises(ValidityError, match="--until 2026-06-30: is over already; nobody was enrolled") as caught:
         for_enrolment(None, "2026-06-30", 0, NOON)
+    assert caught.value.fault is DateFault.OVER
 
 
 def test_so_many_days_end_with_a_local_day_also_over_a_change_of_the_clock() -> None:

@@ -14,12 +14,13 @@ from typing import Protocol
 
 from edge.assembly.validity import shown
 from edge.enrol import Listener, Session
-from edge.errors import AcquisitionError, EdgeError, GalleryError, KeySourceError, SubjectError, ValidityError
-from edge.records import Frame, Reason, Sighting, Validity
+from edge.errors import AcquisitionError, DateFault, EdgeError, GalleryError, KeySourceError, SettingsError, SubjectError, ValidityError
+from edge.records import ALWAYS, Frame, Reason, Sighting, Validity
 from edge.service.face import HINTS, placed, turned
 from edge.service.link import (
     PAGE,
     Command,
+    Dates,
     EnrolAbort,
     EnrolConfirm,
     Enrolment,
@@ -30,6 +31,7 @@ from edge.service.link import (
     Limit,
     ListPeople,
     Lock,
+    NewCode,
     Person,
     Renew,
     Reply,
@@ -44,6 +46,12 @@ from edge.service.link import (
 CONSENT = "1"  # version of the consent text; it stands in edge/screen/Consent.qml
 LOST = 1.2  # seconds without the person after which a capture begins again
 MOST_WAITING = 8  # commands
+FAULTS = {
+    DateFault.BEGIN: Trouble.BAD_BEGIN,
+    DateFault.END: Trouble.BAD_END,
+    DateFault.ORDER: Trouble.ENDS_FIRST,
+    DateFault.OVER: Trouble.ENDED,
+}
 
 
 class Subject(Protocol):
@@ -69,13 +77,16 @@ class Clerk(Protocol):
     def nearest(self, session: Session) -> Subject | None: ...
     def alike(self, session: Session, probe: Session) -> bool: ...
     def probe(self, frames: Iterator[Frame]) -> Session: ...
-    def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject: ...
+    def dates(self, begins: str | None, ends: str | None) -> Validity: ...
+    def enrol(self, name: str, session: Session, validity: Validity, *, allow_duplicate: bool) -> Subject: ...
     def people(self) -> Sequence[Subject]: ...
     def seen(self) -> Mapping[str, str]: ...
     def confusable(self) -> tuple[str, str] | None: ...
     def revoke(self, subject: str) -> Subject: ...
     def renew(self, subject: str, session: Session | None) -> Subject: ...
     def limit(self, subject: str, days: int | None) -> Subject: ...
+    def between(self, subject: str, begins: str | None, ends: str | None) -> Subject: ...
+    def new_code(self, subject: str) -> str: ...
 
 
 class Pin(Protocol):
@@ -192,7 +203,7 @@ class Desk:
         if isinstance(command, Lock):
             self._lock()
             return Reply(id=command.id)
-        if isinstance(command, (ListPeople, Revoke, Renew, Limit)):
+        if isinstance(command, (ListPeople, Revoke, Renew, Limit, Dates, NewCode)):
             with self._clerk.open():
                 return self._people(command)
         return Reply(id=command.id, trouble=self._enrolment(connection, command))
@@ -204,13 +215,17 @@ class Desk:
             self._operator, self._heard = connection, time.monotonic()
         return Reply(id=command.id, trouble=trouble, seconds=self._pin.wait())
 
-    def _people(self, command: ListPeople | Revoke | Renew | Limit) -> Reply:
+    def _people(self, command: ListPeople | Revoke | Renew | Limit | Dates | NewCode) -> Reply:
         if isinstance(command, ListPeople):
             return self._list(command)
         if isinstance(command, Revoke):
             return Reply(id=command.id, receipt=_receipt(self._clerk.revoke(command.subject)))
         if isinstance(command, Limit):
             return Reply(id=command.id, receipt=_receipt(self._clerk.limit(command.subject, command.days)))
+        if isinstance(command, NewCode):
+            return Reply(id=command.id, code=self._clerk.new_code(command.subject))
+        if isinstance(command, Dates):
+            return Reply(id=command.id, receipt=_receipt(self._clerk.between(command.subject, command.begins, command.ends)))
         return Reply(id=command.id, receipt=_receipt(self._clerk.renew(command.subject, None)))
 
     def _list(self, command: ListPeople) -> Reply:
@@ -279,17 +294,21 @@ class Desk:
         return None if alike else Trouble.NOT_ALIKE
 
     def _save(self, draft: _Draft, command: EnrolSave) -> Trouble | None:
+        """Store the draft; of somebody new with the dates, in one change."""
         with self._clerk.open():
             if draft.twin is not None and draft.same:
+                if (command.begins, command.ends) != (None, None):
+                    return Trouble.OUT_OF_ORDER  # who is renewed keeps the dates there are
                 saved = self._clerk.renew(draft.twin.id, draft.session)
             elif command.name is None:
                 return Trouble.NAME
             else:
                 if any(one.label.casefold() == command.name.strip().casefold() for one in self._clerk.people()):
                     return Trouble.NAME_TAKEN
-                saved = self._clerk.enrol(command.name, draft.session, allow_duplicate=draft.twin is not None)
+                dates = self._clerk.dates(command.begins, command.ends)
+                saved = self._clerk.enrol(command.name, draft.session, dates, allow_duplicate=draft.twin is not None)
         self._draft = None
-        self._show(Step.SAVED, name=saved.label)
+        self._show(Step.SAVED, name=saved.label, dates=saved.validity)
         return None
 
     def _gather(self, capture: Callable[[Iterator[Frame], Listener], Session], step: Step = Step.CAPTURE) -> Session:
@@ -322,12 +341,22 @@ class Desk:
         ways: tuple[Turn, ...] = (),
         twin: str | None = None,
         name: str | None = None,
+        dates: Validity = ALWAYS,
         trouble: Trouble | None = None,
     ) -> None:
-        wanted = self._wanted if step is Step.CAPTURE else 0
         self._link.show(
             Enrolment(
-                step=step, samples=samples, wanted=wanted, hint=hint, turned=ways, seconds=seconds, twin=twin, name=name, trouble=trouble
+                step=step,
+                samples=samples,
+                wanted=self._wanted if step is Step.CAPTURE else 0,
+                hint=hint,
+                turned=ways,
+                seconds=seconds,
+                twin=twin,
+                name=name,
+                begins=shown(dates.begins),
+                ends=shown(dates.ends, end=True),
+                trouble=trouble,
             )
         )
 
@@ -440,9 +469,11 @@ def trouble_of(error: EdgeError) -> Trouble:
     if isinstance(error, SubjectError):
         return Trouble.NO_SUBJECT if "nobody" in str(error) else Trouble.NAME
     if isinstance(error, ValidityError):
-        return Trouble.OUT_OF_ORDER
+        return FAULTS[error.fault]
     if isinstance(error, KeySourceError):
         return Trouble.KEY
+    if isinstance(error, SettingsError):
+        return Trouble.SETTINGS
     return Trouble.STORAGE if isinstance(error, GalleryError) else Trouble.DEFECT
 
 

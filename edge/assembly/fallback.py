@@ -18,7 +18,7 @@ from edge.assembly.appliance import Appliance
 from edge.assembly.blind import CAMERAS, Steadfast
 from edge.camera import Source
 from edge.door.backoff import Backoff
-from edge.door.codes import CodeBook, CodeKey, Found
+from edge.door.codes import BLANK, DURESS, NORMAL, CodeBook, CodeKey, Found, unused
 from edge.door.events import Refusal
 from edge.errors import EdgeError, KeySourceError
 from edge.gallery import Gallery, Subject
@@ -292,6 +292,23 @@ def source(job: Appliance) -> Source:
 def code_key(settings: Settings, *, may_create: bool = False) -> CodeKey:
     """What makes the tags of this device's codes."""
     return CodeKey(build.keyring(settings, _unheard, may_create=may_create).code_key())
+
+
+def new_code(job: Appliance, gallery: Gallery, subject: Subject, *, duress: bool) -> str:
+    """A fresh code for a subject, in place of the one there was; to be shown once. Raises GalleryError, SubjectError."""
+    key, audit = code_key(job.settings), job.audit
+    kind, other = (DURESS, NORMAL) if duress else (NORMAL, DURESS)
+    made: list[str] = []
+    facts = dict.fromkeys((kind, other), BLANK)
+
+    def make() -> None:
+        made.append(unused(CodeBook(key, {one.id: gallery.facts(one.id) for one in gallery.subjects()})))
+        facts[kind] = key.fact(made[0])
+        facts[other] = gallery.facts(subject.id).get(other, BLANK)
+
+    gallery.amend(subject.id, facts, check=make)
+    audit.append("code_new", subject=subject.id, duress=duress)
+    return made[0]
 
 
 def _unheard(warning: str) -> None: ...

@@ -13,14 +13,14 @@ import numpy as np
 from edge.assembly import build
 from edge.assembly.appliance import Appliance
 from edge.assembly.desk import CONSENT, Desk, Patience
-from edge.assembly.fallback import CodeDesk
+from edge.assembly.fallback import CodeDesk, new_code
 from edge.assembly.standing import CONFUSABLE, standing
-from edge.assembly.validity import prolonged
+from edge.assembly.validity import for_enrolment, prolonged, typed
 from edge.enrol import EnrolmentRules, Listener, Session, capture
 from edge.errors import EdgeError, GalleryError, KeySourceError, NetworkError, SettingsError, SourceError
 from edge.gallery import Gallery, Subject
 from edge.inference import PlanStore
-from edge.records import Frame, Verdict
+from edge.records import Frame, Validity, Verdict
 from edge.service import refusal
 from edge.service.face import ScreenWatcher
 from edge.service.link import Building, Command, DoorLink, EnterCode, Hello, LinkError, Trouble
@@ -87,9 +87,13 @@ class ApplianceClerk:
         threshold = build.threshold(self._door.networks.tail, settings.decision.fpir, 1)(len(self.gallery) + 1)
         return int(np.count_nonzero(session.code.symbols != probe.code.symbols)) <= threshold
 
-    def enrol(self, name: str, session: Session, *, allow_duplicate: bool) -> Subject:
-        """Store one reference."""
-        return self._door.enrol(self.gallery, name, session, allow_duplicate=allow_duplicate)
+    def dates(self, begins: str | None, ends: str | None) -> Validity:
+        """Between which dates somebody new may pass, by what was typed and the settings. Raises ValidityError."""
+        return for_enrolment(begins, ends, self._door.settings.enrolment.valid_days, time.time())
+
+    def enrol(self, name: str, session: Session, validity: Validity, *, allow_duplicate: bool) -> Subject:
+        """Store one reference and its dates, in one change."""
+        return self._door.enrol(self.gallery, name, session, allow_duplicate=allow_duplicate, validity=validity)
 
     def people(self) -> Sequence[Subject]:
         """Everybody enrolled."""
@@ -121,6 +125,17 @@ class ApplianceClerk:
         """Say until when the subject of that id may pass, days from today. Raises SubjectError, ValidityError."""
         found = self.gallery.find(subject)
         return self._door.limit(self.gallery, found, prolonged(found.validity, days, time.time()))
+
+    def between(self, subject: str, begins: str | None, ends: str | None) -> Subject:
+        """Say between which dates the subject of that id may pass; what was not typed stays. Raises SubjectError, ValidityError."""
+        found = self.gallery.find(subject)
+        return self._door.limit(self.gallery, found, typed(begins, ends, found.validity))
+
+    def new_code(self, subject: str) -> str:
+        """Eight digits for the subject of that id, which nothing keeps. Raises SubjectError, GalleryError; SettingsError without codes."""
+        if self._door.settings.access.fallback != "code":
+            raise SettingsError('access.fallback = "off": no door code opens; set it to "code"')
+        return new_code(self._door, self.gallery, self.gallery.find(subject), duress=False)
 
 
 class Rounds:
@@ -239,8 +254,8 @@ def _served(door: Appliance, watcher: ScreenWatcher, altered: Callable[[], bool]
         rounds.look()
         watcher.tick()
 
-    offered = codes is not None and codes.offered
-    hello = lambda: Hello(consent=CONSENT, pin=pin.is_set, code=offered)  # noqa: E731 - one line says it
+    offered, days = codes is not None and codes.offered, door.settings.enrolment.valid_days
+    hello = lambda: Hello(consent=CONSENT, pin=pin.is_set, code=offered, days=days)  # noqa: E731 - one line says it
     link = DoorLink(settings.socket, users(settings.user), hello, command, gone, door.report.warn, tick)
     refusal.withdraw(settings.socket)
     try:

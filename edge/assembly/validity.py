@@ -5,11 +5,12 @@ A day means its whole: ``2026-12-31`` as an end is the first moment of the next 
 
 from datetime import datetime, timedelta, timezone
 
-from edge.errors import ValidityError
+from edge.errors import DateFault, ValidityError
 from edge.records import Phase, Validity
 
 NONE = "none"
 _DAY = "%Y-%m-%d"
+_FAULTS = {"from": DateFault.BEGIN, "until": DateFault.END}
 
 
 def begin_of(text: str) -> float | None:
@@ -31,7 +32,7 @@ def for_enrolment(begins: str | None, ends: str | None, days: int, now: float) -
     """The same for a new person: without a typed end, ``days`` as in ``days_from``. Raises ValidityError for an end that is over."""
     found = typed(begins, ends, Validity() if ends else days_from(now, days))
     if found.at(now) is Phase.EXPIRED:
-        raise ValidityError(f"--until {shown(found.ends, end=True)}: is over already; nobody was enrolled")
+        raise ValidityError(f"--until {shown(found.ends, end=True)}: is over already; nobody was enrolled", DateFault.OVER)
     return found
 
 
@@ -44,7 +45,8 @@ def _between(begins: float | None, ends: float | None) -> Validity:
     try:
         return Validity(begins, ends)
     except ValueError:
-        raise ValidityError(f"--from {shown(begins)} --until {shown(ends, end=True)}: ends before it begins; exchange them") from None
+        why = f"--from {shown(begins)} --until {shown(ends, end=True)}: ends before it begins; exchange them"
+        raise ValidityError(why, DateFault.ORDER) from None
 
 
 def days_from(now: float, days: int) -> Validity:
@@ -92,13 +94,23 @@ def _moment(name: str, text: str, whole: timedelta) -> float | None:
     if plain.casefold() == NONE:
         return None
     try:
-        if len(plain) == len("2026-12-31"):
-            moment = datetime.strptime(plain, _DAY) + whole
-        else:
-            moment = datetime.fromisoformat(plain[:-1] + "+00:00" if plain[-1:] in ("Z", "z") else plain)
+        moment = _time(plain) if len(plain) > len("2026-12-31") else _day(plain) + whole
         seconds = moment.timestamp()
+        datetime.fromtimestamp(seconds, timezone.utc).astimezone()  # or it could be neither stored nor shown
     except (ValueError, OverflowError, OSError):
         seconds = -1.0
     if seconds < 0:
-        raise ValidityError(f"--{name} {text}: is no date after 1970; write 2026-12-31, 2026-12-31T18:00 or 2026-12-31T18:00Z, or {NONE}")
+        way_out = f"write 2026-12-31, 2026-12-31T18:00 or 2026-12-31T18:00Z, or {NONE}"
+        raise ValidityError(f"--{name} {text}: is no date from 1970 to 9999; {way_out}", _FAULTS[name])
     return float(int(seconds))
+
+
+def _day(text: str) -> datetime:
+    day = datetime.strptime(text, _DAY)
+    if len(text) < len("2026-12-31"):
+        raise ValueError("2026-12-3 may be the 31st, half typed")
+    return day
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text[:-1] + "+00:00" if text[-1] in "Zz" else text)

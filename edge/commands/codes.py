@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from edge.assembly.appliance import Appliance
-from edge.assembly.fallback import code_key
+from edge.assembly.fallback import code_key, new_code
 from edge.assembly.report import is_journal
-from edge.door.codes import BLANK, DURESS, NORMAL, CodeBook, unused
+from edge.door.codes import DURESS, NORMAL
 from edge.errors import SettingsError
 from edge.gallery import Gallery, Subject
 
@@ -31,23 +31,6 @@ def holders(job: Appliance, gallery: Gallery) -> list[Holder]:
             stale = not all(key.is_ours(fact) for fact in facts.values())
             found.append(Holder(subject, NORMAL in facts, DURESS in facts, stale))
     return found
-
-
-def new_code(job: Appliance, gallery: Gallery, subject: Subject, *, duress: bool) -> str:
-    """A fresh code for a subject, in place of the one there was; to be shown once. Raises GalleryError, SubjectError."""
-    key, audit = code_key(job.settings), job.audit
-    kind, other = (DURESS, NORMAL) if duress else (NORMAL, DURESS)
-    made: list[str] = []
-    facts = dict.fromkeys((kind, other), BLANK)
-
-    def make() -> None:
-        made.append(unused(CodeBook(key, {one.id: gallery.facts(one.id) for one in gallery.subjects()})))
-        facts[kind] = key.fact(made[0])
-        facts[other] = gallery.facts(subject.id).get(other, BLANK)
-
-    gallery.amend(subject.id, facts, check=make)
-    audit.append("code_new", subject=subject.id, duress=duress)
-    return made[0]
 
 
 def revoke_codes(job: Appliance, gallery: Gallery, subject: Subject) -> int:

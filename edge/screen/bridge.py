@@ -1,5 +1,6 @@
 """Between link and QML: what the door says as properties, what is touched as commands."""
 
+import datetime
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from edge.screen.palette import facts
 from edge.screen.pinyin import characters, table
 from edge.service.link import (
     Command,
+    Dates,
     EnrolAbort,
     EnrolConfirm,
     Enrolment,
@@ -25,6 +27,7 @@ from edge.service.link import (
     LinkError,
     ListPeople,
     Lock,
+    NewCode,
     Preview,
     Renew,
     Reply,
@@ -64,6 +67,7 @@ class Bridge(QObject):
     pictured = Signal()
     answered = Signal(str, str, float, str)  # command, trouble ("" is done), seconds to wait, receipt
     listed = Signal()
+    coded = Signal()
 
     def __init__(self, link: ScreenLink, play: Callable[[str], None], program: str, speak: Callable[[str], None], language: str) -> None:
         super().__init__()
@@ -77,6 +81,7 @@ class Bridge(QObject):
         self._picture, self._face = 0, (0.0, 0.0, 0.0, 0.0)
         self._asked: dict[int, str] = {}
         self._people: list[dict[str, Any]] = []
+        self._coding, self._code = 0, ""  # the command whose answer may be shown, and the door code in it
         self._more = False
         self._alike: tuple[str, str] | None = None
         self._timer = QTimer(self)
@@ -101,6 +106,7 @@ class Bridge(QObject):
             self._hello, self._enrolment = None, Enrolment(step=Step.NONE)
             self._asked.clear()
             self._set_people()
+            self.forget_code()
             self.answered.emit("gone", "", 0.0, "")
             self.changed.emit()
         if self._hello is None:
@@ -148,6 +154,11 @@ class Bridge(QObject):
         asked = self._asked.pop(reply.id, "")
         if asked == "people" and reply.trouble is None:
             self._set_people(tuple(person.model_dump() for person in reply.people), reply.more, reply.alike or self._alike)
+        if reply.code is not None and asked == "new_code" and reply.id == self._coding:
+            self._code = reply.code
+            self.coded.emit()
+        if reply.trouble is Trouble.LOCKED:
+            self.forget_code()
         self.answered.emit(asked, reply.trouble.value if reply.trouble else "", reply.seconds, reply.receipt or "")
 
     def _set_people(self, people: tuple[dict[str, Any], ...] = (), more: bool = False, alike: tuple[str, str] | None = None) -> None:
@@ -172,6 +183,11 @@ class Bridge(QObject):
     @Property(bool, notify=changed)
     def codes(self) -> bool:
         return self._hello is not None and self._hello.code
+
+    @Property(int, notify=changed)
+    def days(self) -> int:
+        """For which somebody new may pass where no end is typed; 0: without limit."""
+        return self._hello.days if self._hello else 0
 
     @Property(str, notify=changed)
     def state(self) -> str:
@@ -223,6 +239,11 @@ class Bridge(QObject):
     def alike(self) -> list[str]:
         return list(self._alike or ())
 
+    @Property(str, notify=coded)
+    def madeCode(self) -> str:
+        """A door code that was made a moment ago; empty: none."""
+        return self._code
+
     @Property("QVariantMap", constant=True)
     def colours(self) -> dict[str, Any]:
         return facts()
@@ -245,6 +266,11 @@ class Bridge(QObject):
         """The characters that these letters may stand for."""
         return characters(letters)
 
+    @Slot(int, result=str)
+    def day(self, days: int) -> str:
+        """The local day so many days from today, as the door reads it."""
+        return (datetime.date.today() + datetime.timedelta(days=days)).isoformat()
+
     # what QML does
     @Slot(str)
     def choose(self, language: str) -> None:
@@ -265,6 +291,7 @@ class Bridge(QObject):
     @Slot()
     def lock(self) -> None:
         self._set_people()
+        self.forget_code()
         self._ask(Lock)
 
     @Slot(str)
@@ -279,9 +306,10 @@ class Bridge(QObject):
     def try_now(self) -> None:
         self._ask(EnrolTry)
 
-    @Slot(str)
-    def save(self, name: str) -> None:
-        self._ask(EnrolSave, name=name.strip() or None)
+    @Slot(str, str, str)
+    def save(self, name: str, begins: str, ends: str) -> None:
+        """begins, ends: as typed; empty: not typed."""
+        self._ask(EnrolSave, name=name.strip() or None, begins=begins or None, ends=ends or None)
 
     @Slot()
     def abort(self) -> None:
@@ -304,19 +332,37 @@ class Bridge(QObject):
         """days: from today; below 0: without end."""
         self._ask(Limit, subject=subject, days=days if days >= 0 else None)
 
-    def _ask(self, kind: Callable[..., Command], **facts: Any) -> None:
-        """Say a command; what cannot be said is answered here, as the door would."""
+    @Slot(str, str, str)
+    def set_dates(self, subject: str, begins: str, ends: str) -> None:
+        """begins, ends: as typed; empty: no limit."""
+        self._ask(Dates, subject=subject, begins=begins or "none", ends=ends or "none")
+
+    @Slot(str)
+    def new_code(self, subject: str) -> None:
+        """Its answer is in ``madeCode``, unless ``forget_code`` comes first."""
+        self.forget_code()
+        self._coding = self._ask(NewCode, subject=subject)
+
+    @Slot()
+    def forget_code(self) -> None:
+        """A door code is shown no more, and one that is still on its way is not."""
+        self._coding, self._code = 0, ""
+        self.coded.emit()
+
+    def _ask(self, kind: Callable[..., Command], **facts: Any) -> int:
+        """Say a command; its number. What cannot be said is answered here, as the door would."""
         number = self._link.next_id()
         try:
             command = kind(id=number, **facts)
             said = self._link.send(command)
         except (ValueError, LinkError):
             self.answered.emit("", "name", 0.0, "")
-            return
+            return number
         if said:
             self._asked[number] = command.do
         else:
             self.answered.emit(command.do, AWAY, 0.0, "")
+        return number
 
 
 def window_of(text: str | None) -> tuple[int, int] | None:

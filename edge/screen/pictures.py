@@ -3,8 +3,9 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from PySide6.QtCore import QBuffer, QEventLoop, QIODevice, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QBuffer, QEventLoop, QIODevice, QMetaObject, QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QLinearGradient, QPainter, QPainterPath
 
 from edge.errors import SettingsError
@@ -57,13 +58,25 @@ def draw(folder: Path) -> list[Path]:
         ("welcome", "door", Scene(state=State.WELCOME, name="Ada Lovelace")),
         ("enrol", "enrol", filmed),
         ("name", "enrol", Enrolment(step=Step.READY)),
+        ("dates", "enrol", Enrolment(step=Step.READY)),
         ("code", "code", WITH_CODES),
     ):
         screen.window.setProperty("page", page)
         take(message)
+        if name == "dates":
+            for button in ("openDates", "endYear"):
+                _press(screen.window.contentItem(), button)
         shown.append(_save(screen, folder / f"screen-{name}.png"))
     screen.close()
     return shown
+
+
+def _press(item: Any, name: str) -> None:
+    """The button of that name within an item."""
+    if item.objectName() == name and item.isVisible():
+        QMetaObject.invokeMethod(item, "pressed")
+    for child in item.childItems():
+        _press(child, name)
 
 
 def _save(screen: Screen, path: Path) -> Path:

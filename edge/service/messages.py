@@ -1,7 +1,8 @@
 """What door and screen say to each other, byte by byte, and the strict reader of it.
 
 A message is a header of 12 bytes, "EL", version, zero, length of the text, length of the picture (both big-endian, 32 bits), then the text
-(JSON, UTF-8), then the picture (JPEG, in a preview only). Anything else ends the connection. No score, code or key has a place here.
+(JSON, UTF-8), then the picture (JPEG, in a preview only). Anything else ends the connection. No score, key or code of a face has a place
+here; a door code has two: the one that is typed, and the answer to the operator who has one made.
 """
 
 import struct
@@ -27,6 +28,8 @@ Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Share = Annotated[float, Field(ge=-10, le=10)]
 SubjectId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Time = Annotated[str, Field(max_length=32)]
+Typed = Annotated[str, Field(max_length=32)]  # a date as an operator typed it; the door reads it, and says what is wrong with it
+Days = Annotated[int, Field(ge=0, le=36_500)]
 
 
 class LinkError(EdgeError):
@@ -99,6 +102,10 @@ class Trouble(str, Enum):
     NOT_ALIKE = "not_alike"
     NAME = "name"
     NAME_TAKEN = "name_taken"
+    BAD_BEGIN = "bad_begin"
+    BAD_END = "bad_end"
+    ENDS_FIRST = "ends_first"
+    ENDED = "ended"
     NO_SUBJECT = "no_subject"
     NOT_LET_IN = "not_let_in"
     OUT_OF_ORDER = "out_of_order"
@@ -124,13 +131,15 @@ class _Message(BaseModel):
 class Hello(_Message):
     """The door's first word.
 
-    consent: version of the consent text that it accepts. pin: whether an operator's PIN is set. code: whether door codes open.
+    consent: version of the consent text that it accepts. pin: whether an operator's PIN is set. code: whether door codes open. days: for
+    which somebody new may pass where no end is typed; 0: without limit.
     """
 
     type: Literal["hello"] = "hello"
     consent: Annotated[str, Field(max_length=32)]
     pin: bool
     code: bool = False
+    days: Days = 0
 
 
 class Building(_Message):
@@ -166,7 +175,7 @@ class Enrolment(_Message):
     """How far an enrolment is.
 
     samples of wanted; turned: the ways in which the head was turned in them. seconds: left of the capture. twin: who is enrolled and looks
-    alike (step TWIN).
+    alike (step TWIN). begins, ends: between which days or times who was saved may pass, as in Person.
     """
 
     type: Literal["enrolment"] = "enrolment"
@@ -178,6 +187,8 @@ class Enrolment(_Message):
     turned: Annotated[tuple[Turn, ...], Field(max_length=4)] = ()
     twin: Name | None = None
     name: Name | None = None
+    begins: Time = ""
+    ends: Time = ""
     trouble: Trouble | None = None
 
 
@@ -202,7 +213,7 @@ class Reply(_Message):
     """The answer to the command of that number.
 
     trouble: why not; None: done. seconds: to wait. people, more: a page of the list, and whether another follows. alike: two people whom
-    the door may take for one another. receipt: of a revocation or renewal.
+    the door may take for one another. receipt: of a revocation or renewal. code: a door code made anew, told this once.
     """
 
     type: Literal["reply"] = "reply"
@@ -213,6 +224,7 @@ class Reply(_Message):
     more: bool = False
     alike: tuple[Name, Name] | None = None
     receipt: Annotated[str, Field(max_length=200)] | None = None
+    code: str | None = Field(default=None, pattern=r"^[0-9]{8}$", repr=False)
 
 
 class _Command(_Message):
@@ -254,10 +266,16 @@ class EnrolTry(_Command):
 
 
 class EnrolSave(_Command):
-    """name: None keeps that of the subject who is renewed."""
+    """Store what was captured.
+
+    name: None keeps that of the subject who is renewed, and whose dates stay. begins, ends: as `edge enrol --from --until` takes them,
+    local; None: not typed.
+    """
 
     do: Literal["enrol_save"] = "enrol_save"
     name: Name | None = None
+    begins: Typed | None = None
+    ends: Typed | None = None
 
 
 class EnrolAbort(_Command):
@@ -285,10 +303,41 @@ class Limit(_Command):
 
     do: Literal["limit"] = "limit"
     subject: SubjectId
-    days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    days: Days | None = None
 
 
-Command = Unlock | EnterCode | Lock | EnrolStart | EnrolConfirm | EnrolTry | EnrolSave | EnrolAbort | ListPeople | Revoke | Renew | Limit
+class Dates(_Command):
+    """Between which dates the person may pass, as `edge validity --from --until` takes them; what is not typed stays."""
+
+    do: Literal["dates"] = "dates"
+    subject: SubjectId
+    begins: Typed | None = None
+    ends: Typed | None = None
+
+
+class NewCode(_Command):
+    """Make a door code for the person, in place of the one there was; it is told once, in the answer."""
+
+    do: Literal["new_code"] = "new_code"
+    subject: SubjectId
+
+
+Command = (
+    Unlock
+    | EnterCode
+    | Lock
+    | EnrolStart
+    | EnrolConfirm
+    | EnrolTry
+    | EnrolSave
+    | EnrolAbort
+    | ListPeople
+    | Revoke
+    | Renew
+    | Limit
+    | Dates
+    | NewCode
+)
 Told = Hello | Scene | Preview | Enrolment | Reply
 
 _ASKED: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="do")])

@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="de" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>Jetzt übergeben. Er kann nicht noch einmal gezeigt werden.</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>Ein Türcode aus acht Ziffern wird erzeugt und hier gezeigt. Er ersetzt den bisherigen. Bitte darauf achten, dass niemand sonst zusieht.</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>Fertig</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>Code erzeugen</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -72,6 +91,36 @@
     </message>
 </context>
 <context>
+    <name>Dates</name>
+    <message>
+        <source>First day, as in %1</source>
+        <translation>Erster Tag, wie %1</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>Erster Tag</translation>
+    </message>
+    <message>
+        <source>Last day, included</source>
+        <translation>Letzter Tag, noch gültig</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>Letzter Tag</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>ohne Grenze</translation>
+    </message>
+</context>
+<context>
+    <name>Digits</name>
+    <message>
+        <source>Erase</source>
+        <translation>Löschen</translation>
+    </message>
+</context>
+<context>
     <name>DoorPage</name>
     <message>
         <source>Door code</source>
@@ -80,6 +129,29 @@
     <message>
         <source>Operator</source>
         <translation>Betreuung</translation>
+    </message>
+</context>
+<context>
+    <name>Ends</name>
+    <message>
+        <source>Only today</source>
+        <translation>Nur heute</translation>
+    </message>
+    <message>
+        <source>30 days</source>
+        <translation>30 Tage</translation>
+    </message>
+    <message>
+        <source>365 days</source>
+        <translation>365 Tage</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>Ohne Ende</translation>
+    </message>
+    <message>
+        <source>Other dates</source>
+        <translation>Anderer Zeitraum</translation>
     </message>
 </context>
 <context>
@@ -160,6 +232,18 @@
         <source>Begin again</source>
         <translation>Neu beginnen</translation>
     </message>
+    <message>
+        <source>Dates</source>
+        <translation>Zeitraum</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>Zurück</translation>
+    </message>
+    <message>
+        <source>Dates: %1</source>
+        <translation>Zeitraum: %1</translation>
+    </message>
 </context>
 <context>
     <name>Keyboard</name>
@@ -189,10 +273,6 @@
     <message>
         <source>Digits entered: %1</source>
         <translation>Eingegebene Ziffern: %1</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>Löschen</translation>
     </message>
 </context>
 <context>
@@ -288,32 +368,16 @@
         <translation>Das Datum ist geändert. Beleg: %1</translation>
     </message>
     <message>
-        <source>Only today</source>
-        <translation>Nur heute</translation>
+        <source>Dates</source>
+        <translation>Zeitraum</translation>
     </message>
     <message>
-        <source>30 more days</source>
-        <translation>Noch 30 Tage</translation>
+        <source>Door code</source>
+        <translation>Türcode</translation>
     </message>
     <message>
-        <source>365 more days</source>
-        <translation>Noch 365 Tage</translation>
-    </message>
-    <message>
-        <source>Without end</source>
-        <translation>Ohne Ende</translation>
-    </message>
-    <message>
-        <source>May pass from %1</source>
-        <translation>Zutritt ab %1</translation>
-    </message>
-    <message>
-        <source>May pass until %1</source>
-        <translation>Zutritt bis %1</translation>
-    </message>
-    <message>
-        <source>Expired: %1</source>
-        <translation>Abgelaufen: %1</translation>
+        <source>New door code</source>
+        <translation>Neuer Türcode</translation>
     </message>
 </context>
 <context>
@@ -599,6 +663,46 @@
     <message>
         <source>That did not work. Nothing was stored.</source>
         <translation>Das ging nicht. Nichts wurde gespeichert.</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>Zutritt ab %1</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>Zutritt bis %1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>Abgelaufen: %1</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>ohne Grenze</translation>
+    </message>
+    <message>
+        <source>from %1</source>
+        <translation>ab %1</translation>
+    </message>
+    <message>
+        <source>until %1</source>
+        <translation>bis %1</translation>
+    </message>
+    <message>
+        <source>The first day is no date. Write it as in %1.</source>
+        <translation>Der erste Tag ist kein Datum. Bitte so schreiben: %1.</translation>
+    </message>
+    <message>
+        <source>The last day is no date. Write it as in %1.</source>
+        <translation>Der letzte Tag ist kein Datum. Bitte so schreiben: %1.</translation>
+    </message>
+    <message>
+        <source>The last day lies before the first. Change one of them.</source>
+        <translation>Der letzte Tag liegt vor dem ersten. Bitte einen davon ändern.</translation>
+    </message>
+    <message>
+        <source>The last day is over already. Choose a later one.</source>
+        <translation>Der letzte Tag ist schon vorbei. Bitte einen späteren wählen.</translation>
     </message>
 </context>
 </TS>

@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="es" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>Entréguelo ahora. No se puede volver a mostrar.</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>Se crea un código de puerta de ocho cifras y se muestra aquí. Sustituye al que hubiera. Asegúrese de que nadie más mire.</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>Listo</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>Crear el código</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -72,6 +91,36 @@
     </message>
 </context>
 <context>
+    <name>Dates</name>
+    <message>
+        <source>First day, as in %1</source>
+        <translation>Primer día, como %1</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>Primer día</translation>
+    </message>
+    <message>
+        <source>Last day, included</source>
+        <translation>Último día, incluido</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>Último día</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>sin límite</translation>
+    </message>
+</context>
+<context>
+    <name>Digits</name>
+    <message>
+        <source>Erase</source>
+        <translation>Borrar</translation>
+    </message>
+</context>
+<context>
     <name>DoorPage</name>
     <message>
         <source>Door code</source>
@@ -80,6 +129,29 @@
     <message>
         <source>Operator</source>
         <translation>Encargado</translation>
+    </message>
+</context>
+<context>
+    <name>Ends</name>
+    <message>
+        <source>Only today</source>
+        <translation>Solo hoy</translation>
+    </message>
+    <message>
+        <source>30 days</source>
+        <translation>30 días</translation>
+    </message>
+    <message>
+        <source>365 days</source>
+        <translation>365 días</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>Sin fecha final</translation>
+    </message>
+    <message>
+        <source>Other dates</source>
+        <translation>Otras fechas</translation>
     </message>
 </context>
 <context>
@@ -160,6 +232,18 @@
         <source>Begin again</source>
         <translation>Empezar de nuevo</translation>
     </message>
+    <message>
+        <source>Dates</source>
+        <translation>Fechas</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>Volver</translation>
+    </message>
+    <message>
+        <source>Dates: %1</source>
+        <translation>Fechas: %1</translation>
+    </message>
 </context>
 <context>
     <name>Keyboard</name>
@@ -189,10 +273,6 @@
     <message>
         <source>Digits entered: %1</source>
         <translation>Cifras introducidas: %1</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>Borrar</translation>
     </message>
 </context>
 <context>
@@ -288,32 +368,16 @@
         <translation>La fecha ha cambiado. Comprobante: %1</translation>
     </message>
     <message>
-        <source>Only today</source>
-        <translation>Solo hoy</translation>
+        <source>Dates</source>
+        <translation>Fechas</translation>
     </message>
     <message>
-        <source>30 more days</source>
-        <translation>30 días más</translation>
+        <source>Door code</source>
+        <translation>Código de puerta</translation>
     </message>
     <message>
-        <source>365 more days</source>
-        <translation>365 días más</translation>
-    </message>
-    <message>
-        <source>Without end</source>
-        <translation>Sin fecha final</translation>
-    </message>
-    <message>
-        <source>May pass from %1</source>
-        <translation>Puede entrar desde %1</translation>
-    </message>
-    <message>
-        <source>May pass until %1</source>
-        <translation>Puede entrar hasta %1</translation>
-    </message>
-    <message>
-        <source>Expired: %1</source>
-        <translation>Caducado: %1</translation>
+        <source>New door code</source>
+        <translation>Nuevo código de puerta</translation>
     </message>
 </context>
 <context>
@@ -599,6 +663,46 @@
     <message>
         <source>That did not work. Nothing was stored.</source>
         <translation>No ha funcionado. No se ha guardado nada.</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>Puede entrar desde %1</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>Puede entrar hasta %1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>Caducado: %1</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>sin límite</translation>
+    </message>
+    <message>
+        <source>from %1</source>
+        <translation>desde %1</translation>
+    </message>
+    <message>
+        <source>until %1</source>
+        <translation>hasta %1</translation>
+    </message>
+    <message>
+        <source>The first day is no date. Write it as in %1.</source>
+        <translation>El primer día no es una fecha. Escríbalo como %1.</translation>
+    </message>
+    <message>
+        <source>The last day is no date. Write it as in %1.</source>
+        <translation>El último día no es una fecha. Escríbalo como %1.</translation>
+    </message>
+    <message>
+        <source>The last day lies before the first. Change one of them.</source>
+        <translation>El último día es anterior al primero. Cambie uno de los dos.</translation>
+    </message>
+    <message>
+        <source>The last day is over already. Choose a later one.</source>
+        <translation>El último día ya ha pasado. Elija uno posterior.</translation>
     </message>
 </context>
 </TS>

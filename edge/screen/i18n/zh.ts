@@ -2,6 +2,25 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="zh" sourcelanguage="en">
 <context>
+    <name>CodeMaker</name>
+    <message>
+        <source>Hand it over now. It cannot be shown again.</source>
+        <translation>请现在交给本人。此码不会再次显示。</translation>
+    </message>
+    <message>
+        <source>A door code of eight digits is made and shown here. It takes the place of the one there was. Make sure that nobody else looks on.</source>
+        <translation>将生成八位门禁码并在此显示，原有的码随即失效。请确认没有旁人观看。</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>完成</translation>
+    </message>
+    <message>
+        <source>Make the code</source>
+        <translation>生成门禁码</translation>
+    </message>
+</context>
+<context>
     <name>CodePage</name>
     <message>
         <source>Door code</source>
@@ -72,6 +91,36 @@
     </message>
 </context>
 <context>
+    <name>Dates</name>
+    <message>
+        <source>First day, as in %1</source>
+        <translation>第一天，例如 %1</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>第一天</translation>
+    </message>
+    <message>
+        <source>Last day, included</source>
+        <translation>最后一天（当天有效）</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>最后一天</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>不限</translation>
+    </message>
+</context>
+<context>
+    <name>Digits</name>
+    <message>
+        <source>Erase</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
     <name>DoorPage</name>
     <message>
         <source>Door code</source>
@@ -80,6 +129,29 @@
     <message>
         <source>Operator</source>
         <translation>管理员</translation>
+    </message>
+</context>
+<context>
+    <name>Ends</name>
+    <message>
+        <source>Only today</source>
+        <translation>仅限今天</translation>
+    </message>
+    <message>
+        <source>30 days</source>
+        <translation>30天</translation>
+    </message>
+    <message>
+        <source>365 days</source>
+        <translation>365天</translation>
+    </message>
+    <message>
+        <source>Without end</source>
+        <translation>无限期</translation>
+    </message>
+    <message>
+        <source>Other dates</source>
+        <translation>其他日期</translation>
     </message>
 </context>
 <context>
@@ -160,6 +232,18 @@
         <source>Begin again</source>
         <translation>重新开始</translation>
     </message>
+    <message>
+        <source>Dates</source>
+        <translation>日期</translation>
+    </message>
+    <message>
+        <source>Back</source>
+        <translation>返回</translation>
+    </message>
+    <message>
+        <source>Dates: %1</source>
+        <translation>日期：%1</translation>
+    </message>
 </context>
 <context>
     <name>Keyboard</name>
@@ -189,10 +273,6 @@
     <message>
         <source>Digits entered: %1</source>
         <translation>已输入位数：%1</translation>
-    </message>
-    <message>
-        <source>Erase</source>
-        <translation>删除</translation>
     </message>
 </context>
 <context>
@@ -288,32 +368,16 @@
         <translation>日期已更改。回执：%1</translation>
     </message>
     <message>
-        <source>Only today</source>
-        <translation>仅限今天</translation>
+        <source>Dates</source>
+        <translation>日期</translation>
     </message>
     <message>
-        <source>30 more days</source>
-        <translation>再加30天</translation>
+        <source>Door code</source>
+        <translation>门禁码</translation>
     </message>
     <message>
-        <source>365 more days</source>
-        <translation>再加365天</translation>
-    </message>
-    <message>
-        <source>Without end</source>
-        <translation>无限期</translation>
-    </message>
-    <message>
-        <source>May pass from %1</source>
-        <translation>自%1起可进入</translation>
-    </message>
-    <message>
-        <source>May pass until %1</source>
-        <translation>可进入至%1</translation>
-    </message>
-    <message>
-        <source>Expired: %1</source>
-        <translation>已过期：%1</translation>
+        <source>New door code</source>
+        <translation>新门禁码</translation>
     </message>
 </context>
 <context>
@@ -599,6 +663,46 @@
     <message>
         <source>That did not work. Nothing was stored.</source>
         <translation>操作失败，未保存任何内容。</translation>
+    </message>
+    <message>
+        <source>May pass from %1</source>
+        <translation>自%1起可进入</translation>
+    </message>
+    <message>
+        <source>May pass until %1</source>
+        <translation>可进入至%1</translation>
+    </message>
+    <message>
+        <source>Expired: %1</source>
+        <translation>已过期：%1</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>from %1</source>
+        <translation>自%1起</translation>
+    </message>
+    <message>
+        <source>until %1</source>
+        <translation>至%1</translation>
+    </message>
+    <message>
+        <source>The first day is no date. Write it as in %1.</source>
+        <translation>第一天不是有效日期。请按此格式填写：%1。</translation>
+    </message>
+    <message>
+        <source>The last day is no date. Write it as in %1.</source>
+        <translation>最后一天不是有效日期。请按此格式填写：%1。</translation>
+    </message>
+    <message>
+        <source>The last day lies before the first. Change one of them.</source>
+        <translation>最后一天早于第一天，请修改其中一个。</translation>
+    </message>
+    <message>
+        <source>The last day is over already. Choose a later one.</source>
+        <translation>最后一天已过，请选择更晚的日期。</translation>
     </message>
 </context>
 </TS>

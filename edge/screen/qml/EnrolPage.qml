@@ -9,19 +9,38 @@ Panel {
     readonly property bool filming: step === "capture" || step === "trying"
     readonly property bool naming: step === "ready" || step === "tried"
     property bool renewing: false
+    property bool dating: false
+    property string begins: ""  // as typed
+    property string ends: ""  // as typed; "none": without end
+    readonly property string end: door.days > 0 ? door.day(door.days) : ""
     property string failure: ""
-    heading: step === "saved" ? qsTr("Done") : filming ? qsTr("Look at the camera") : qsTr("Enrolment")
-    backText: step === "saved" ? qsTr("Done") : qsTr("Cancel")
-    note: step === "tried" ? qsTr("Recognised. It can be saved.") : failure !== "" ? words.why(failure) : now.trouble !== "" ? words.why(now.trouble) : ""
+    heading: step === "saved" ? qsTr("Done") : filming ? qsTr("Look at the camera") : naming && dating ? qsTr("Dates") : qsTr("Enrolment")
+    backText: step === "saved" ? qsTr("Done") : naming && dating ? qsTr("Back") : qsTr("Cancel")
+    note: failure !== "" ? words.why(failure) : dating ? "" : step === "tried" ? qsTr("Recognised. It can be saved.") : now.trouble !== "" ? words.why(now.trouble) : ""
     noteKind: step === "tried" && failure === "" ? "note" : "warning"
-    onBack: { if (step !== "saved") door.abort(); window.go("menu") }
-    onNowChanged: if (step === "capture" || step === "none") { renewing = false; failure = "" } else if (step === "ready" && now.name !== "") renewing = true
+    onBack: {
+        if (naming && dating) { named(); return }
+        if (step !== "saved") door.abort()
+        window.go("menu")
+    }
+    onNowChanged: {
+        // now.step, not step: that may still be the one before
+        if (now.step === "capture" || now.step === "none") { renewing = dating = false; begins = ends = failure = "" }
+        else if (now.step === "ready" && now.name !== "") renewing = true
+    }
+    onNamingChanged: if (naming) Qt.callLater(ready)
+    function ready() { if (naming && !dating) (renewing ? save : field).take() }
+    function named() { dating = false; failure = ""; ready() }
+    function store() { failure = ""; if (renewing) door.save("", "", ""); else door.save(field.text, begins, ends) }
 
     Connections {
         target: door
         function onAnswered(command, trouble, seconds, receipt) {
             if (trouble === "locked" || command === "gone") window.go("door")
-            else if (command === "enrol_save" || command === "") page.failure = trouble
+            else if (command === "enrol_save" || command === "") {
+                page.failure = trouble
+                if (["bad_begin", "bad_end", "ends_first", "ended"].indexOf(trouble) >= 0) page.dating = true
+            }
         }
     }
 
@@ -90,7 +109,7 @@ Panel {
     }
 
     Item {
-        visible: page.naming
+        visible: page.naming && !page.dating
         anchors.fill: parent
         Column {
             id: top
@@ -118,8 +137,15 @@ Panel {
                 width: parent.width
                 spacing: window.unit * 2
                 layoutDirection: Qt.RightToLeft
-                Touch { id: save; objectName: "save"; text: qsTr("Save"); kind: "primary"; on: page.renewing || field.text.trim() !== ""; onPressed: if (on) door.save(page.renewing ? "" : field.text) }
+                Touch { id: save; objectName: "save"; text: qsTr("Save"); kind: "primary"; on: page.renewing || field.text.trim() !== ""; onPressed: if (on) page.store() }
                 Touch { objectName: "try"; text: qsTr("Try it now"); onPressed: door.try_now() }
+                Touch {
+                    objectName: "openDates"
+                    visible: !page.renewing
+                    width: Math.min(implicitWidth, parent.width)
+                    text: qsTr("Dates: %1").arg(words.span(page.begins, page.ends === "none" ? "" : page.ends || page.end))
+                    onPressed: page.dating = true
+                }
                 Touch { objectName: "again"; text: qsTr("Capture again"); onPressed: { door.abort(); window.go("consent") } }
             }
         }
@@ -128,6 +154,20 @@ Panel {
             anchors { left: parent.left; right: parent.right; bottom: parent.bottom }
             height: Math.min(parent.height - top.height - window.unit * 2, Math.max(5 * 53, parent.width * 0.36))
             field: field
+        }
+    }
+
+    Loader {
+        active: page.naming && page.dating
+        anchors.fill: parent
+        sourceComponent: Dates {
+            room: page.height
+            begins: page.begins
+            ends: page.ends
+            end: page.end
+            onEdited: page.failure = ""
+            onGaveUp: page.named()
+            onChosen: (begins, ends) => { page.begins = begins; page.ends = ends; page.named() }
         }
     }
 
@@ -152,6 +192,15 @@ Panel {
             font.weight: Font.Bold
             wrapMode: Text.Wrap
             textFormat: Text.PlainText
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Said {
+            objectName: "savedDates"
+            visible: text !== ""
+            width: parent.width
+            text: page.step === "saved" ? words.between(page.now.begins, page.now.ends, false) : ""
+            color: page.ink
+            font.pixelSize: window.unit * 4
             horizontalAlignment: Text.AlignHCenter
         }
         Touch {

@@ -6,8 +6,11 @@ Rectangle {
     property alias text: input.text
     property alias limit: input.maximumLength
     property string hint: ""
+    property string label: hint
     signal accepted()
     signal edited()
+    signal taken()  // the focus came here
+    function take() { input.forceActiveFocus() }
     function insert(letters) { input.insert(input.cursorPosition, letters) }
     function erase() { if (input.cursorPosition > 0) input.remove(input.cursorPosition - 1, input.cursorPosition) }
     implicitHeight: Math.max(52, window.unit * 9)
@@ -19,6 +22,7 @@ Rectangle {
         id: input
         anchors { fill: parent; leftMargin: window.unit * 2; rightMargin: window.unit * 2 }
         verticalAlignment: TextInput.AlignVCenter
+        horizontalAlignment: TextInput.AlignLeft
         color: door.colours.parts.field[1]
         font.pixelSize: window.unit * 4.4
         clip: true
@@ -27,7 +31,8 @@ Rectangle {
         onAccepted: box.accepted()
         onTextChanged: { window.stir(); box.edited() }
         Accessible.role: Accessible.EditableText
-        Accessible.name: box.hint
+        Accessible.name: box.label === box.hint || text !== "" ? box.label : box.label + ": " + box.hint
+        onActiveFocusChanged: if (activeFocus) box.taken()
     }
     Text {
         visible: input.text === ""

@@ -3,6 +3,8 @@ import QtQuick
 
 Item {
     id: keyboard
+    LayoutMirroring.enabled: false  // no keyboard is mirrored
+    LayoutMirroring.childrenInherit: true
     property var field
     property bool shift: true
     property int sheet: door.pinyin && door.language === "zh" ? names.length - 1 : 0

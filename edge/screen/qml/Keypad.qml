@@ -58,26 +58,14 @@ Item {
                 }
             }
         }
-        Grid {
-            columns: 3
-            spacing: window.unit * 1.4
+        Digits {
             anchors.horizontalCenter: parent.horizontalCenter
-            Repeater {
-                model: ["1", "2", "3", "4", "5", "6", "7", "8", "9", "erase", "0", "ok"]
-                Touch {
-                    required property string modelData
-                    objectName: pad.prefix + modelData
-                    width: pad.key * 1.6
-                    height: pad.key
-                    size: window.unit * 4.6
-                    text: modelData === "erase" ? "" : modelData === "ok" ? "OK" : modelData
-                    icon: modelData === "erase" ? "erase" : ""
-                    label: modelData === "erase" ? qsTr("Erase") : text
-                    kind: modelData === "ok" ? "primary" : "plain"
-                    on: modelData !== "ok" || pad.ready
-                    onPressed: modelData === "erase" ? pad.erase() : modelData === "ok" ? pad.send() : pad.type(modelData)
-                }
-            }
+            prefix: pad.prefix
+            key: pad.key
+            ready: pad.ready
+            onTyped: digit => pad.type(digit)
+            onErased: pad.erase()
+            onSent: pad.send()
         }
     }
 }

@@ -4,35 +4,35 @@ import QtQuick
 Panel {
     id: page
     objectName: "peoplePage"
-    heading: qsTr("People")
+    heading: dating ? qsTr("Dates") : coding ? qsTr("Door code") : qsTr("People")
     property var chosen: null
     property bool typing: false
+    property bool dating: false
+    property bool coding: false
     property int number: 0
     property string receipt: ""
     note: said !== "" ? said : door.alike.length === 2 && chosen === null
         ? qsTr("%1 and %2 look so alike that the door may take one for the other. Enrol one of them again.").arg(door.alike[0]).arg(door.alike[1]) : ""
     property string said: ""
-    onBack: chosen ? chosen = null : window.go("menu")
+    onBack: dating ? undated() : coding ? uncoded() : chosen ? chosen = null : window.go("menu")
     Component.onCompleted: door.list_people("", 0)
     function across(items, gap) {
         let sum = 0
-        for (const item of items) sum += item.width + gap
+        for (const item of items) if (item.visible) sum += item.width + gap
         return sum
     }
-    function dates(person) {
-        const parts = []
-        if (person.begins !== "") parts.push(qsTr("May pass from %1").arg(person.begins))
-        if (person.ends !== "") parts.push((person.phase === "expired" ? qsTr("Expired: %1") : qsTr("May pass until %1")).arg(person.ends))
-        return parts.join(" · ")
-    }
+    function undated() { dating = false; said = ""; page.forceActiveFocus() }
+    function uncoded() { coding = false; said = ""; door.forget_code(); page.forceActiveFocus() }
     function look() { door.list_people(search.text, number) }
 
     Connections {
         target: door
         function onAnswered(command, trouble, seconds, receipt) {
             if (trouble === "locked" || command === "gone") { window.go("door"); return }
+            if (command === "new_code") maker.waiting = false
             if (trouble !== "") { page.noteKind = "warning"; page.said = words.why(trouble) }
-            else if (command === "limit") {
+            else if (command === "limit" || command === "dates") {
+                page.undated()
                 page.noteKind = "note"
                 page.said = qsTr("The date is changed. Receipt: %1").arg(receipt)
                 page.chosen = null
@@ -115,8 +115,31 @@ Panel {
         }
     }
 
+    Loader {
+        active: page.chosen !== null && page.dating
+        anchors.fill: parent
+        sourceComponent: Dates {
+            room: page.height
+            begins: page.chosen.begins
+            ends: page.chosen.ends
+            onEdited: page.said = ""
+            onGaveUp: page.undated()
+            onChosen: (begins, ends) => door.set_dates(page.chosen.id, begins, ends)
+        }
+    }
+
+    CodeMaker {
+        id: maker
+        visible: page.chosen !== null && page.coding
+        anchors.centerIn: parent
+        width: parent.width
+        name: page.chosen ? page.chosen.name : ""
+        onWanted: { waiting = true; page.said = ""; door.new_code(page.chosen.id) }
+        onDone: page.uncoded()
+    }
+
     Column {
-        visible: page.chosen !== null
+        visible: page.chosen !== null && !page.dating && !page.coding
         anchors.centerIn: parent
         width: parent.width
         spacing: window.unit * 4
@@ -143,26 +166,25 @@ Panel {
             objectName: "dates"
             visible: text !== ""
             width: parent.width
-            text: !page.chosen ? "" : page.dates(page.chosen)
+            text: !page.chosen ? "" : words.between(page.chosen.begins, page.chosen.ends, page.chosen.phase === "expired")
             wrapMode: Text.Wrap
             color: page.ink
             font.pixelSize: window.unit * 4
             horizontalAlignment: Text.AlignHCenter
         }
-        Flow {
+        Ends {
             width: Math.min(parent.width, page.across(children, spacing))
             anchors.horizontalCenter: parent.horizontalCenter
-            spacing: window.unit * 3
-            Touch { objectName: "endToday"; text: qsTr("Only today"); onPressed: door.limit(page.chosen.id, 0) }
-            Touch { objectName: "endMonth"; text: qsTr("30 more days"); onPressed: door.limit(page.chosen.id, 30) }
-            Touch { objectName: "endYear"; text: qsTr("365 more days"); onPressed: door.limit(page.chosen.id, 365) }
-            Touch { objectName: "endNever"; text: qsTr("Without end"); onPressed: door.limit(page.chosen.id, -1) }
+            others: true
+            onChosen: days => door.limit(page.chosen.id, days)
+            onOthersWanted: page.dating = true
         }
         Flow {
             width: Math.min(parent.width, page.across(children, spacing))
             anchors.horizontalCenter: parent.horizontalCenter
             spacing: window.unit * 3
             Touch { objectName: "renew"; text: qsTr("Renew the protection"); onPressed: door.renew(page.chosen.id) }
+            Touch { objectName: "openCode"; visible: door.codes; text: qsTr("New door code"); onPressed: { door.forget_code(); page.coding = true } }
             Touch { objectName: "revoke"; text: qsTr("Revoke for good"); kind: "danger"; onPressed: door.revoke(page.chosen.id) }
         }
     }

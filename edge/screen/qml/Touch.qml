@@ -12,6 +12,7 @@ Rectangle {
     property bool isKey: false  // of the keyboard on the screen: its width is given, and the field keeps the focus
     readonly property color ink: door.colours.parts[kind][1]
     signal pressed()
+    function take() { forceActiveFocus() }
 
     implicitHeight: Math.max(52, window.unit * 9)
     implicitWidth: isKey ? implicitHeight : Math.max(implicitHeight, Math.ceil(metrics.advanceWidth) + picture + window.unit * 5)

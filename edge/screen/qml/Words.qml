@@ -72,6 +72,21 @@ QtObject {
         }
     }
 
+    // a date stays in one piece among letters that run from the right
+    function date(text) { return window.rightToLeft ? "\u2066" + text + "\u2069" : text }
+
+    function between(begins, ends, expired) {
+        const parts = []
+        if (begins !== "") parts.push(qsTr("May pass from %1").arg(date(begins)))
+        if (ends !== "") parts.push((expired ? qsTr("Expired: %1") : qsTr("May pass until %1")).arg(date(ends)))
+        return parts.join(" · ")
+    }
+
+    function span(begins, ends) {
+        if (begins === "" && ends === "") return qsTr("no limit")
+        return ends === "" ? qsTr("from %1").arg(date(begins)) : begins === "" ? qsTr("until %1").arg(date(ends)) : date(begins) + " – " + date(ends)
+    }
+
     function waitFor(code, seconds) { return why(code) + (seconds > 0 ? " " + qsTr("%1 s").arg(Math.ceil(seconds)) : "") }
 
     function why(code) {
@@ -96,6 +111,10 @@ QtObject {
         case "not_alike": return qsTr("Not recognised. Capture again, or try once more.")
         case "name": return qsTr("A name is needed: 1 to 64 letters.")
         case "name_taken": return qsTr("Somebody of this name is enrolled. Choose another.")
+        case "bad_begin": return qsTr("The first day is no date. Write it as in %1.").arg(date(door.day(0)))
+        case "bad_end": return qsTr("The last day is no date. Write it as in %1.").arg(date(door.day(0)))
+        case "ends_first": return qsTr("The last day lies before the first. Change one of them.")
+        case "ended": return qsTr("The last day is over already. Choose a later one.")
         case "no_subject": return qsTr("This person is no longer enrolled.")
         case "not_let_in": return qsTr("That did not open the door. Check the code, or ask at the desk.")
         case "out_of_order": return qsTr("Please begin again.")

@@ -22,10 +22,13 @@ Bools = npt.NDArray[np.bool_]
 
 ROWS = 4000  # worked on at once: what is made of them stays in the cache
 _ASKED = 3700  # of SQLite at once: random ids give hardly ever more than ROWS then. With far fewer the two threads wait for one another
-# of every column all bytes one after the other, NUL too; a NULL is left out, which the count tells. Between ids stands a comma, as no id
-# has one: rows that are cut at other places are told by it. Of templates, in which any byte may be, the lengths are counted
+# of every column all bytes one after the other, NUL too. Between ids stands a comma, as no id has one: rows that are cut at other places
+# are told by it. Of templates, in which any byte may be, the lengths are counted. A NULL is left out and a blob joined like a text, while
+# no question for that subject finds the row: so types are counted too (of the ids the bounds take texts alone)
 _JOINED = "CAST(group_concat(id, ',') AS BLOB), CAST(group_concat(subject, ',') AS BLOB), CAST(group_concat(template, '') AS BLOB)"
-_PIECE = f"SELECT count(*), total(length(template) = ?), {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
+# a text lies below every blob, a number below every text
+_SOUND = "count(CASE WHEN length(template) = ? AND template >= x'' AND subject >= '' AND subject < x'' THEN 1 END)"
+_PIECE = f"SELECT count(*), {_SOUND}, {_JOINED} FROM templates WHERE id >= ? AND id < ?"  # noqa: S608 - fixed names
 _COMMA = ord(",")
 _SPARE_BITS = 4
 
@@ -78,7 +81,7 @@ def _read(db: sqlite3.Connection, total: int, template_bytes: int) -> Iterator[t
     for low, high in pairwise(bounds):
         n, whole, *columns = db.execute(_PIECE, (template_bytes, low, high)).fetchone()
         if whole != n:
-            raise ValueError(f"{n} rows, of which {whole:g} have templates of {template_bytes} bytes")
+            raise ValueError(f"{n} rows, of which {whole} have a subject and a template of {template_bytes} bytes")
         yield n, *columns
 
 

@@ -245,8 +245,9 @@ def _check_content(path: Path, expected: Meta, patience: float) -> None:
 
 
 def require_plain(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuses triggers, views and foreign indexes: they could undo a revocation, or give each question another answer."""
-    query = """SELECT name FROM sqlite_master WHERE type != 'table' AND sql IS NOT NULL AND sql NOT IN (?, ?)
+    """Refuses what could undo a revocation, or give each question another answer than the tables hold: triggers, views, other indexes than
+    this program's, those of a UNIQUE among them, and statistics, which make SQLite read an index where it would read the table."""
+    query = """SELECT name FROM sqlite_master WHERE name LIKE 'sqlite_stat%' OR type != 'table' AND (sql IS NULL OR sql NOT IN (?, ?))
         AND NOT (type = 'index' AND tbl_name = '_sqlite_migrations')"""
     if foreign := connection.execute(query, INDEXES).fetchall():
         names = ", ".join(name for (name,) in foreign)

@@ -74,8 +74,10 @@ def open_window(db: sqlite3.Connection, current: Sealer, network: NetworkId, unt
 
 def close_window(db: sqlite3.Connection) -> tuple[list[str], list[str]]:
     """Deletes the former references and the record of the window; the ids and the version that went."""
-    went = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE}")]  # noqa: S608 - a fixed name
+    stored = db.execute(f"SELECT id, length(template) FROM {TABLE}")  # noqa: S608 - both, or SQLite reads the index alone
+    went = [identity for identity, _ in stored]
     db.execute(f"DELETE FROM {TABLE}")  # noqa: S608 - a fixed name
+    db.execute(f"REINDEX {TABLE}")  # what only a damaged index has would stay in it
     versions = [version for (version,) in db.execute("SELECT version FROM facts WHERE name = ?", (_FACT,))]
     db.execute("DELETE FROM facts WHERE name = ?", (_FACT,))
     return went, versions

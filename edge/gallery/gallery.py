@@ -206,9 +206,7 @@ class Gallery:
         """
         with self._state.changing(also_altered=True) as db:
             self._state.agree(db, subject_id)
-            if not set(self._state.references_of(subject_id)) <= set(_references_of(db, subject_id)):
-                db.execute("REINDEX")  # a damaged index must keep nobody in
-            gone = _references_of(db, subject_id)
+            gone = self._state.stored_references_of(db, subject_id)
             if not gone:
                 _require_subject(db, subject_id)
             self._state.delete(db, gone)
@@ -235,7 +233,7 @@ class Gallery:
             _require_subject(db, subject_id)
             if self._state.live.subject(subject_id) is None:
                 raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
-            gone = _references_of(db, subject_id)
+            gone = self._state.stored_references_of(db, subject_id)
             if codes is None and self._state.former is not None:
                 gone = [reference for reference in gone if reference not in self._state.former.live.matrix]
             if codes is None:
@@ -281,7 +279,7 @@ class Gallery:
             self._state.require_unaltered()
             _require_subject(db, subject_id)
             subject = self._state.live.subject(subject_id)
-            if subject is None:
+            if subject is None or subject_id in self._state.live.problems:  # or stands twice, one record sound
                 raise GalleryError(f"gallery {self.path}: the record of subject {subject_id} is altered or revoked: revoke it, enrol anew")
             ((before,),) = db.execute("SELECT version FROM subjects WHERE id = ?", (subject_id,))
             merged = {"created": subject.created, "label": subject.label, **self.facts(subject_id), **facts}
@@ -426,12 +424,6 @@ class Gallery:
 def _require_subject(db: sqlite3.Connection, subject_id: str) -> None:
     if not db.execute("SELECT 1 FROM subjects WHERE id = ?", (subject_id,)).fetchone():
         raise SubjectError(f"subject {subject_id}: nobody has that id: see who is enrolled with list")
-
-
-def _references_of(db: sqlite3.Connection, subject_id: str) -> list[str]:
-    """Of this network and of the one before."""
-    query = "SELECT id FROM templates WHERE subject = ?1 UNION ALL SELECT id FROM former WHERE subject = ?1 ORDER BY id"
-    return [reference for (reference,) in db.execute(query, (subject_id,))]
 
 
 def _event(sealer: Sealer, number: int, sealed: bytes) -> Event | None:

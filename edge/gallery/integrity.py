@@ -20,8 +20,12 @@ _PLACE = "gallery"
 KEPT = 64  # changes whose subject is told; who missed more looks at everything
 # in the order of the tables themselves: SQLite would read an index alone, and a damaged one must hide nobody
 _IDS = ("SELECT id FROM templates NOT INDEXED ORDER BY id", "SELECT id FROM former NOT INDEXED ORDER BY id")
-_OTHERS = """SELECT count(*), CAST(group_concat(one, ',') AS BLOB) FROM (SELECT id AS one FROM former NOT INDEXED
-    UNION ALL SELECT version FROM subjects UNION ALL SELECT version FROM facts)"""  # as one text: a call for each would take longer
+# of each table one text: a call for each id would take longer. The length of what lies beside the id has the table read and not an index
+# alone, which NOT INDEXED does not bar where a table is WITHOUT ROWID
+_OTHERS = tuple(
+    f"SELECT count(*), total(typeof({one}) = 'text' AND length({beside}) >= 0), CAST(group_concat({one}, ',') AS BLOB) FROM {table}"  # noqa: S608 - fixed names
+    for table, one, beside in (("former", "id", "template"), *((table, "version", "sealed") for table, _, _ in VERSIONED))
+)
 _VERSIONS = tuple(f"SELECT version FROM {table} NOT INDEXED ORDER BY version" for table, _, _ in VERSIONED)  # noqa: S608 - fixed names
 
 
@@ -136,7 +140,7 @@ class Integrity:
         """
         if self._head is None:
             return
-        change = xor(self.signer.members(came), self.signer.members(went))
+        change = xor(self.signer.members(set(came)), self.signer.members(set(went)))  # what stands twice in an altered table would cancel
         following = self._head.next(change, contents)
         if self.altered:  # counts no change, or an old copy would catch up; what was added unsigned must not get into the sum
             now = _members(db, self.signer)
@@ -186,6 +190,7 @@ class Integrity:
         seen. contents: as in ``sign``. window: as in ``check``."""
         for each in _odd_rows(window):
             db.execute(f"DELETE FROM {each}")  # noqa: S608 - fixed names
+        db.execute("REINDEX")  # what only a damaged index has would stay in it
         seen = [each for each in (self._head, self._witnessed()) if each]
         identity = seen[0].gallery if seen else secrets.token_hex(16)
         counter = max((each.counter for each in seen), default=0) + 1
@@ -246,12 +251,23 @@ def _odd_rows(window: bool) -> tuple[str, ...]:
 def _members(db: sqlite3.Connection, signer: Signer, live: Live | None = None) -> bytes:
     """live: what was just loaded. If that were all rows of ``templates`` at once, their ids are summed already."""
     if live is not None and live.tally is not None and live.tally.whole:
-        count, text = db.execute(_OTHERS).fetchone()
-        others = text.decode("utf-8", "backslashreplace").split(",") if count else []
-        once = len(set(others)) == len(others) == count
-        if once and (blocks := id_bytes(others)) is not None and not live.holds_any(others, ids_in(blocks)):
+        others = _others(db)
+        if len(set(others)) == len(others) and (blocks := id_bytes(others)) is not None and not live.holds_any(others, ids_in(blocks)):
             return xor(live.tally.members, signer.members_of(blocks))
     return signer.members(_each_once(db, (*_IDS, *_VERSIONS)))
+
+
+def _others(db: sqlite3.Connection) -> list[str]:
+    """Every id and version besides ``templates``; something that is no id among them where not all are texts.
+
+    Only then do the commas say where each ends, and is none left out.
+    """
+    others: list[str] = []
+    for query in _OTHERS:
+        count, sound, joined = db.execute(query).fetchone()
+        each = joined.decode("utf-8", "backslashreplace").split(",") if joined else []
+        others += each if len(each) == count == sound else ["no ids"]
+    return others
 
 
 def _each_once(db: sqlite3.Connection, queries: Sequence[str]) -> Iterator[str]:

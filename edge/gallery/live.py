@@ -31,6 +31,11 @@ _TEMPLATES = {table: f"SELECT {_ID}, {_SUBJECT}, template FROM {table} NOT INDEX
 _RECORDS = f"SELECT {_ID}, sealed, {_VERSION} FROM subjects"  # noqa: S608 - fixed names
 # in the order of the table itself: SQLite would read the index alone, and a damaged one must hide nobody
 _REFERENCES = {table: f"SELECT id, subject FROM {table} NOT INDEXED ORDER BY id" for table in TABLES}  # noqa: S608 - fixed names
+# by the index, which SQLite would take for the table, and then in the table itself: an id that only the index has is none
+_OF_SUBJECT = {
+    table: f"SELECT one.id FROM {table} here CROSS JOIN {table} one ON one.id = here.id WHERE here.subject = ?1 AND +one.subject = ?1"  # noqa: S608 - fixed names
+    for table in TABLES
+}
 
 _CHUNK = 4096
 _PUT_BACK = "subject {}: is revoked, yet somebody put it back: revoke it again"
@@ -58,6 +63,11 @@ class Person(NamedTuple):
 
 Stored = tuple[bytes | str, bytes | str, bytes]
 """Reference, subject and template of a row of the file; an id is a str only if it is no text there."""
+
+
+def of_subject(db: sqlite3.Connection, table: str, subject: str) -> list[str]:
+    """The references of a subject in a table of the file; a damaged index may leave some out."""
+    return [reference for (reference,) in db.execute(_OF_SUBJECT[table], (subject,))]
 
 
 class Live:
@@ -106,15 +116,15 @@ class Live:
         """The references of a subject that came to the file and that went from it since it was followed."""
         here = set(self.matrix.of_subject(subject))
         here |= {reference for reference, damage in self.damaged.items() if damage.subject == subject}
-        there = {reference for (reference,) in db.execute(f"SELECT id FROM {self.table} WHERE subject = ?", (subject,))}  # noqa: S608
-        return sorted(there - here), sorted(here - there)
+        there = set(of_subject(db, self.table, subject))
+        return sorted(there - here, key=str), sorted(here - there, key=str)
 
     def moved_record(self, db: sqlite3.Connection, subject: str) -> list[str]:
         """The versions of a subject's record that came to the file or went from it since it was followed."""
         there = {version for (version,) in db.execute("SELECT version FROM subjects WHERE id = ?", (subject,))}
         person = self._people.get(subject)
         here = self._unopened.get(subject) if person is None else person.version
-        return sorted(there ^ (set() if here is None else {here}))
+        return sorted(there ^ (set() if here is None else {here}), key=str)  # an altered file may hold what is no text
 
     def follow(self, db: sqlite3.Connection, subject: str, came: Iterable[str], went: Iterable[str]) -> None:
         """Takes over what ``moved`` found. Nothing of a subject whose record does not open any more, or that is revoked, matches then."""
@@ -136,18 +146,19 @@ class Live:
     def _load_subjects(self, db: sqlite3.Connection) -> None:
         """All records, opened by the thousand; those that do not open one by one, which tells why."""
         revoked = [subject for (subject,) in db.execute("SELECT subject FROM revocations")]
-        records = db.execute(_RECORDS).fetchall()
-        opened = self.sealer.open_records("subject", records)
-        self._unopened, self.problems = {}, {}
-        self._people = {
-            record[0].decode(): Person(record[2].decode(), plain)
-            for record, plain in zip(records, opened, strict=True)
-            if plain is not None
-        }
-        if len(self._people) < len(records):
-            for subject, sealed, version in db.execute("SELECT id, sealed, version FROM subjects"):
-                if subject not in self._people:
-                    self._open_subject(subject, sealed, version)
+        self._people, self._unopened, self.problems = {}, {}, {}
+        records, n, odd = db.execute(_RECORDS), 0, set[int]()
+        while some := records.fetchmany(_CHUNK):
+            for number, (record, plain) in enumerate(zip(some, self.sealer.open_records("subject", some), strict=True), n):
+                if plain is None:
+                    odd.add(number)
+                else:
+                    self._people[record[0].decode()] = Person(record[2].decode(), plain)
+            n += len(some)
+        if odd:  # by their places: in an altered table an id may stand twice, once with a record that opens
+            for number, row in enumerate(db.execute("SELECT id, sealed, version FROM subjects")):
+                if number in odd:
+                    self._open_subject(*row)
         for subject in revoked:
             if subject in self._people or subject in self._unopened:
                 version = self._people[subject].version if subject in self._people else self._unopened[subject]
@@ -157,7 +168,7 @@ class Live:
         try:
             self.know(subject, version, self.sealer.open_facts("subject", subject, sealed, version))
         except TemplateError as error:
-            self._refuse(subject, version, str(error))
+            self.problems[subject], self._unopened[subject] = str(error), version
 
     def know(self, subject: str, version: str, facts: Mapping[str, str | None]) -> None:
         """Adds a subject by the facts of its record, or takes over new ones."""

@@ -85,7 +85,7 @@ def rebound(state: State, subject_id: str, code: Code, check: Callable[[], None]
         check()
         state.agree(db, subject_id)
         state.require_unaltered()
-        gone = [identity for (identity,) in db.execute(f"SELECT id FROM {TABLE} WHERE subject = ?", (subject_id,))]  # noqa: S608 - fixed
+        gone = state.stored_references_of(db, subject_id, (TABLE,))
         passed = bool(gone) and state.live.subject(subject_id) is not None
         added: list[Row] = []
         if passed:

@@ -15,7 +15,7 @@ from edge.gallery.file import GalleryFile, Meta, read_meta, require_fit, require
 from edge.gallery.former import Former, load_former
 from edge.gallery.head import EMPTY, Signer, xor
 from edge.gallery.integrity import Integrity
-from edge.gallery.live import TABLES, Live
+from edge.gallery.live import TABLES, Live, of_subject
 from edge.gallery.sealer import Row, Sealer
 from edge.records import Symbols
 from edge.template.protect import TemplateError
@@ -194,9 +194,15 @@ class State:
         contents = None if before is None else xor(before, self._moved)
         self.integrity.sign(db, came=came, went=went, subject=subject, contents=contents)
 
-    def references_of(self, subject: str) -> list[str]:
-        """The references of a subject that lie in RAM."""
-        return [reference for live in self.lives for reference in live.matrix.of_subject(subject)]
+    def stored_references_of(self, db: sqlite3.Connection, subject: str, tables: Sequence[str] = TABLES) -> list[str]:
+        """The references of a subject in the file, within ``changing``. A damaged index is made anew: it must keep nobody in."""
+        here = {each for live in self.lives if live.table in tables for each in live.matrix.of_subject(subject)}
+        found = [each for table in tables for each in of_subject(db, table, subject)]
+        told = [each for table in tables for each in db.execute(f"SELECT id FROM {table} WHERE subject = ?", (subject,))]  # noqa: S608
+        if len(told) == len(found) and here.issubset(found):
+            return found
+        db.execute("REINDEX")
+        return [each for table in tables for each in of_subject(db, table, subject)]
 
     def forget(self, references: Iterable[str], subject: str | None = None) -> None:
         """Takes rows, and a subject, out of RAM that were just deleted from the file."""

@@ -1,5 +1,6 @@
 """Features of a frozen backbone: the same again, in parts or whole, and of nobody who must not be read. Needs torch (extra ``train``)."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -102,3 +103,13 @@ def test_a_file_that_holds_no_features_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(SystemExit, match=r"other\.npz: these are no features"):
         features.read_features(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("state", [{"taken_from": "feed"}, {"taken_from": ""}, {}])
+def test_what_was_taken_out_of_a_network_goes_by_the_name_of_its_backbone_anything_else_by_its_file(
+    tmp_path: Path, state: dict[str, str]
+) -> None:
+    """So that heads made for what ``training.warm`` wrote are heads of the shipped network."""
+    torch.save({"mean": {}, **state}, tmp_path / "backbone.pt")
+    own = hashlib.sha256((tmp_path / "backbone.pt").read_bytes()).hexdigest()
+    assert features.digest(tmp_path / "backbone.pt") == (state.get("taken_from") or own)

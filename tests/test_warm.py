@@ -12,7 +12,7 @@ from edge.inference import write_manifest  # noqa: E402
 from edge.inference.make import describe  # noqa: E402
 from edge.inference.manifest import CodeSize  # noqa: E402
 from training import export  # noqa: E402
-from training.backbone import Backbone, make  # noqa: E402
+from training.backbone import TAKEN_FROM, Backbone, make  # noqa: E402
 from training.backbones.iresnet import IResNet  # noqa: E402
 from training.detector import Detector  # noqa: E402
 from training.packed import to_network  # noqa: E402
@@ -79,7 +79,10 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
         warm(Detector(), hash_file(tmp_path / "hash.onnx", make()), [pictures(64)])
 
 
-def test_the_projection_of_a_shipped_network_is_taken_with_its_size(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("facts", "name"), [({"backbone": "feed"}, "feed"), ({}, "")])
+def test_the_projection_of_a_shipped_network_is_taken_with_its_size_and_the_name_of_its_backbone(
+    tmp_path: Path, facts: dict[str, str], name: str
+) -> None:
     layer = random_projection(32, 8, 1)
     path = tmp_path / "hash.onnx"
     with torch.no_grad():
@@ -87,8 +90,9 @@ def test_the_projection_of_a_shipped_network_is_taken_with_its_size(tmp_path: Pa
     network = export.HashNetwork(make(), layer, Uncertainty())
     names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
     export.write(network, torch.zeros((1, 112, 112, 3), dtype=torch.uint8), path, {"crops": {0: "batch"}}, names)
-    write_manifest(describe(path, "hash", facts={}, code=CodeSize(m=32, q=8)), path.with_suffix(".json"))
+    write_manifest(describe(path, "hash", facts=facts, code=CodeSize(m=32, q=8)), path.with_suffix(".json"))
     taken = projection_of(path)
     assert (taken["m"], taken["q"]) == (32, 8)
     assert torch.equal(taken["projection"]["weight"], layer.weight)
     assert torch.equal(taken["projection"]["bias"], layer.bias)
+    assert taken[TAKEN_FROM] == name

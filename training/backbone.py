@@ -17,9 +17,10 @@ from training.backbones.iresnet import BLOCKS, IResNet
 from training.backbones.layers import EMBEDDING, Backbone, prelu
 from training.backbones.mobilefacenet import MobileFaceNet
 
-__all__ = ["DEFAULT", "EMBEDDING", "NAMES", "Backbone", "made_of", "make", "restore"]
+__all__ = ["DEFAULT", "EMBEDDING", "NAMES", "TAKEN_FROM", "Backbone", "made_of", "make", "restore"]
 
 DEFAULT = "dense"
+TAKEN_FROM = "taken_from"  # in a checkpoint of ``training.warm``: the name of the backbone that the shipped network has
 PART = "backbone."  # its weights' names begin so where they are part of a greater network's (``training.codes``)
 _MAKERS: dict[str, Callable[[], Backbone]] = {
     "dense": Dense,

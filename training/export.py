@@ -11,7 +11,6 @@ read off the written file, which must agree with PyTorch. The last line printed 
 """
 
 import argparse
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from edge.inference.manifest import CodeSize, write_manifest
 from edge.template.tail import fit_tail
 from training.backbone import Backbone, restore
 from training.detector import Detector
+from training.features import digest
 from training.prebuilt import OPSET, Embedder, embedder_graph, graph_of, joined, read_description
 from training.uncertainty import Uncertainty
 
@@ -159,8 +159,8 @@ def write_prebuilt(network: Path, description: Path | None, head: HeadNetwork, p
 
 def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
     head, projection, uncertainty = read_head(arguments.head)
-    digest = hashlib.sha256(arguments.network.read_bytes()).hexdigest()
-    if head.get("backbone") and head["backbone"] != digest:
+    backbone = digest(arguments.network)
+    if head.get("backbone") and head["backbone"] != backbone:
         raise SystemExit(f"{arguments.head}: was trained on features of another backbone than {arguments.network}; name that one")
     if arguments.network.suffix == ".onnx":
         worst = write_prebuilt(arguments.network, arguments.description, HeadNetwork(projection, uncertainty), arguments.out)
@@ -168,7 +168,7 @@ def export_hash(arguments: argparse.Namespace) -> dict[str, object]:
         worst = write_own(arguments.network, projection, uncertainty, arguments.out)
     m, q = head["m"], head["q"]
     facts = {**json.loads(arguments.facts.read_text()), "projection": head["kept"], "held_out": json.loads(head["figures"])}
-    facts |= {"backbone": digest, "recipe": json.loads(head.get("recipe", "null"))}
+    facts |= {"backbone": backbone, "recipe": json.loads(head.get("recipe", "null"))}
     people = head["non_mated_people"].numpy() if "non_mated_people" in head else None
     tail = fit_tail(head["non_mated"].numpy().astype(np.int64), m, people=people)
     write_manifest(

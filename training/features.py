@@ -28,7 +28,7 @@ from torch import nn
 
 from edge.records import Floats, Pixels
 from training.augment import augment
-from training.backbone import restore
+from training.backbone import TAKEN_FROM, restore
 from training.packed import Packed, centres, load, to_network
 from training.prebuilt import Embedder, read_description
 
@@ -145,8 +145,15 @@ def compute(packed: Packed, rows: npt.NDArray[np.int64], embed: Embed, folder: P
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """What features, heads and manifests call a backbone: the SHA-256 of its file, in hex.
+
+    What ``training.warm`` took out of a shipped network goes by the name of the checkpoint that was exported: it computes the same, so its
+    heads are heads for the network.
+    """
+    own = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.suffix == ".onnx":
+        return own
+    return str(torch.load(path, weights_only=True, map_location="cpu").get(TAKEN_FROM) or own)
 
 
 def finished(out: Path, facts: dict[str, Any]) -> bool:

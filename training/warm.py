@@ -6,7 +6,8 @@
 Export folds every batch normalisation into the convolution before it. This unfolds them: statistics are measured on the given data, and
 scale and shift chosen so that the network computes what it did (checked). Convolutions are scaled to the norm at which training begins;
 behind a normalisation that changes nothing but how far a step goes. OUT.pt serves as ``--start`` of ``training.stage1`` and
-``training.detector``, and with its projection as ``--codes`` of the former. The last line printed is JSON.
+``training.detector``, and with its projection as ``--codes`` of the former. It is also a backbone for ``training.features``, whose heads
+``evaluation.sizes`` and ``training.export`` take for those of the shipped network. The last line printed is JSON.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from edge.inference import read_manifest
-from training.backbone import DEFAULT, NAMES, make
+from training.backbone import DEFAULT, NAMES, TAKEN_FROM, make
 from training.detector import Detector
 from training.packed import centres, load, to_network
 from training.scenes import Labelled
@@ -150,13 +151,16 @@ def warm(network: nn.Module, path: Path, batches: list[Tensor]) -> tuple[nn.Modu
 
 
 def projection_of(path: Path) -> dict[str, Any]:
-    """The rank-hash projection of a shipped network and its size, as ``--codes`` of training.stage1 wants them. Raises SystemExit."""
+    """Of a shipped network: its rank-hash projection and its size, as ``--codes`` of training.stage1 wants them, and the name that its
+    manifest gives the backbone ("" where it gives none). Raises SystemExit.
+    """
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
-    code = read_manifest(path.with_suffix(".json")).code
+    manifest = read_manifest(path.with_suffix(".json"))
+    code = manifest.code
     if code is None or "projection.weight" not in constants:
         raise SystemExit(f"{path}: holds no projection; a hash network exported by training.export is wanted")
     weights = {name: torch.from_numpy(constants[f"projection.{name}"].copy()) for name in ("weight", "bias")}
-    return {"projection": weights, "m": code.m, "q": code.q}
+    return {"projection": weights, "m": code.m, "q": code.q, TAKEN_FROM: str(manifest.facts.get("backbone", ""))}
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Samples:
     """What the network says of the n pictures in which a face was found.
 
     place: picture -> row. codes: (n, m) uint8, symbols 0..q-1. log_variances: (n,), natural logarithm. embeddings: (n, d) of length 1, or
-    None where the network gives none. logits: (n, m*q), where they were asked for.
+    None where the network gives none. logits: (n, m*q), where they were asked for. seconds: (n, m), the symbols that came second.
     """
 
     place: dict[str, int]
@@ -45,6 +45,7 @@ class Samples:
     log_variances: Floats
     embeddings: Floats | None
     logits: Floats | None = None
+    seconds: Symbols | None = None
 
     def rows(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """The rows of pictures; -1 where no face was found."""
@@ -57,7 +58,8 @@ class Samples:
         place = self.place | {name: row + len(self.codes) for name, row in other.place.items()}
         embeddings = None if self.embeddings is None or other.embeddings is None else np.concatenate([self.embeddings, other.embeddings])
         variances = np.concatenate([self.log_variances, other.log_variances])
-        return Samples(place, self.q, np.concatenate([self.codes, other.codes]), variances, embeddings)
+        seconds = None if self.seconds is None or other.seconds is None else np.concatenate([self.seconds, other.seconds])
+        return Samples(place, self.q, np.concatenate([self.codes, other.codes]), variances, embeddings, seconds=seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +150,18 @@ def fused(samples: Samples, templates: Mapping[str, Media], how: str) -> Samples
         plain = np.stack(vectors) if vectors else np.empty((0, samples.embeddings.shape[1]), np.float32)
         embeddings = plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-12)
     log_variances = np.array([features.log_variance for features in made], np.float32)
-    return Samples({name: row for row, name in enumerate(rows)}, samples.q, _codes(stacked, samples), log_variances, embeddings)
+    places = {name: row for row, name in enumerate(rows)}
+    nothing = np.empty((0, samples.codes.shape[1]), np.uint8)
+    codes, seconds = (choose(stacked, samples.q) if made else nothing for choose in (hash_logits, second_choice))
+    return Samples(places, samples.q, codes, log_variances, embeddings, seconds=seconds)
 
 
-def _codes(logits: Floats, samples: Samples) -> Symbols:
-    return hash_logits(logits, samples.q) if len(logits) else np.empty((0, samples.codes.shape[1]), np.uint8)
+def second_choice(logits: Floats, q: int) -> Symbols:
+    """(n, m*q) -> (n, m): of every block of ``q`` the symbol that would be the arg-max if the first were not there."""
+    others = logits.reshape(len(logits), -1, q).copy()
+    np.put_along_axis(others, others.argmax(axis=2, keepdims=True), -np.inf, axis=2)
+    seconds: Symbols = others.argmax(axis=2).astype(np.uint8)
+    return seconds
 
 
 def _media_rows(samples: Samples, media: Media) -> list[npt.NDArray[np.int64]]:
@@ -192,18 +201,20 @@ def compute(crops: Iterable[tuple[str, Pixels]], hasher: Network, q: int, keep_l
     """What the network says of named aligned crops, 112 x 112 x 3 uint8 BGR, 32 a batch; None if there is none."""
     wanted = ["logits", "log_variance"] + ["embedding"] * any(tensor.name == "embedding" for tensor in hasher.manifest.outputs)
     place: dict[str, int] = {}
-    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*wanted, "codes")}
+    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*wanted, "codes", "seconds")}
     for batch in _batches(crops):
         computed = hasher.infer(np.stack([crop for _, crop in batch]), wanted)
         place |= {key: len(place) + row for row, (key, _) in enumerate(batch)}
         found["codes"].append(hash_logits(computed["logits"], q))
+        found["seconds"].append(second_choice(computed["logits"], q))
         for name in wanted:
             if name != "logits" or keep_logits:
                 found[name].append(computed[name])
     if not place:
         return None
     parts = {name: np.concatenate(values) for name, values in found.items() if values}
-    return Samples(place, q, parts["codes"], parts["log_variance"].ravel(), parts.get("embedding"), parts.get("logits"))
+    variances = parts["log_variance"].ravel()
+    return Samples(place, q, parts["codes"], variances, parts.get("embedding"), parts.get("logits"), parts["seconds"])
 
 
 def _batches(crops: Iterable[tuple[str, Pixels]]) -> Iterator[list[tuple[str, Pixels]]]:

@@ -1,7 +1,7 @@
 """What docs/evaluation.md consists of: each section's command, and the words around its tables. Figures in the words come from facts."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,14 @@ def per_cent(share: float, digits: int = 2) -> str:
 
 def _cost(facts: Facts) -> str:
     found = facts["templates"]
-    plain, hashed, two = (found[name] for name in ("embedding, cosine", "protected", "protected, two keys"))
+    names = ("embedding, cosine", "protected", "protected, second choice", "protected, two keys")
+    plain, hashed, second, two = (found[name] for name in names)
+    lost, less = (100 * (plain["accuracy"] - each["accuracy"]) for each in (hashed, second))
     return (
         "Protection costs nothing beyond hashing: the keyed transform is bijective, so protected scores *are* those of the rank hash.\n"
-        f"Hashing costs {100 * (plain['accuracy'] - hashed['accuracy']):.2f} points of accuracy. Two keys make one person's templates\n"
-        f"as unlike as two people's (accuracy {per_cent(two['accuracy'])}, near chance): that is what revocation rests on."
+        f"Hashing costs {lost:.2f} points of accuracy, and {less:.2f} where the probe's second choice of a symbol counts half, for which\n"
+        "nothing more would be stored: **the door does not compare so**. Two keys make one person's templates as unlike as two people's\n"
+        f"(accuracy {per_cent(two['accuracy'])}, near chance): that is what revocation rests on."
     )
 
 
@@ -103,13 +106,17 @@ def _promises(facts: Facts) -> str:
 
 
 def _open_set(facts: Facts) -> str:
-    parts = []
-    for how, found in facts["open_set"]["protected_minus"].items():
+    parts, seconds = ("; ".join(_gaps(facts["open_set"].get(name, {}))) for name in ("protected_minus", "second_choice_minus"))
+    more = f"; with the probe's second choice: {seconds}" if seconds else ""
+    return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {parts}{more}."
+
+
+def _gaps(differences: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for how, found in differences.items():
         gap = found["embedding, cosine"]
         if gap:
             low, high = gap["interval"]
-            parts.append(f"{100 * gap['dir_difference']:.2f} points [{100 * low:.2f}, {100 * high:.2f}] ({how})")
-    return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {'; '.join(parts)}."
+            yield f"{100 * gap['dir_difference']:.2f} points [{100 * low:.2f}, {100 * high:.2f}] ({how})"
 
 
 def _int8(facts: Facts) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge.template.hashing import hash_logits
-from evaluation.samples import Samples
+from evaluation.samples import Samples, second_choice
 
 M, Q, WIDTH = 256, 8, 16
 PROJECTION = np.random.default_rng(3).normal(size=(WIDTH, M * Q)).astype(np.float32)
@@ -17,7 +17,8 @@ def samples(vectors: Mapping[str, Sequence[float] | np.ndarray], log_variances: 
     embeddings = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     logits = embeddings @ PROJECTION
     variances = np.zeros(len(rows), np.float32) if log_variances is None else np.array(log_variances, np.float32)
-    return Samples({name: row for row, name in enumerate(vectors)}, Q, hash_logits(logits, Q), variances, embeddings, logits)
+    place = {name: row for row, name in enumerate(vectors)}
+    return Samples(place, Q, hash_logits(logits, Q), variances, embeddings, logits, second_choice(logits, Q))
 
 
 def crowd(people: Mapping[str, int], spread: float, seed: int = 0) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ MIRROR=http://deb.debian.org/debian
 PACKAGES=systemd,systemd-sysv,dbus,udev,kmod,linux-image-amd64,linux-headers-amd64,initramfs-tools,make,xz-utils,python3,python3-venv
 PACKAGES+=,python3-dev,gcc,libc6-dev,curl,ca-certificates,openssh-server,iproute2
 PACKAGES+=,libtss2-esys-3.0.2-0,libtss2-rc0,libtss2-mu0,libtss2-tcti-device0                   # the TPM, for systemd-creds
-PACKAGES+=,libgl1-mesa-dri,libegl1,libgles2,libgbm1,libdrm2,libinput10,libmtdev1,libxkbcommon0,xkb-data,libfontconfig1,fonts-dejavu-core
+PACKAGES+=,libgl1,libgl1-mesa-dri,libegl1,libgles2,libgbm1,libdrm2,libinput10,libmtdev1,libxkbcommon0,xkb-data,libfontconfig1,fonts-dejavu-core
 PACKAGES+=,libglib2.0-0,v4l-utils,gpiod
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PORT=${TRIAL_PORT:-2222}                         # of 127.0.0.1, for ssh
@@ -87,6 +87,8 @@ furnish() {
     rm -rf "$tree/srv/edge"
     mkdir "$tree/srv/edge"
     for part in edge build_engine calibration config models docs systemd pyproject.toml README.md LICENSE; do cp -R "$SOURCE/$part" "$tree/srv/edge/"; done
+    rm -rf "$tree/srv/evaluation"
+    cp -R "$SOURCE/evaluation" "$tree/srv/" # its operator enrols for ever
     find "$tree/srv/edge" \( -name __pycache__ -o -name '*.so' -o -name '*_int8*' \) -prune -exec rm -rf {} +
 }
 

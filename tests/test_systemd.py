@@ -90,6 +90,14 @@ def test_the_exposure_of_every_service_is_at_most_one_and_a_half(tree: Tree, boa
     assert float(found[1]) <= 1.5
 
 
+def test_with_a_screen_the_door_can_tell_users_apart(tree: Tree) -> None:
+    """In a namespace of users the peer of the socket is nobody (65534), whoever it is: seen in tests/machine_trial.sh."""
+    tree.install("--no-program", "--board", "pc")
+    assert "PrivateUsers=yes" in tree.unit("edge-door.service")
+    tree.install("--no-program", "--board", "pc", "--screen")
+    assert "PrivateUsers=no" in tree.unit("edge-door.service.d/40-screen.conf").splitlines()
+
+
 @needs_analyze
 def test_an_unknown_key_would_be_seen(tree: Tree) -> None:
     tree.with_machine().install("--no-program")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What tests/machine_trial.sh needs of a virtual machine: a disk with Debian 12, a start, a cut of its power, its display and its hands.
+# What tests/machine_trial.sh needs of a virtual machine: a disk with Debian 12, a start, a cut of its power, its display and its keyboard.
 # Everything lies in $FOLDER, which machine_trial.sh sets. Sourced, not run.
 # shellcheck disable=SC2016 # what stands in single quotes is for another shell
 set -euo pipefail
@@ -116,7 +116,7 @@ layer() {
     qemu-img create -q -f qcow2 -b "$below" -F "$format" "$FOLDER/disk.$LAYERS"
 }
 
-# The emulator. TRIAL_ACCEL=tcg where there is no /dev/kvm; that takes ten times as long.
+# The emulator. TRIAL_ACCEL=tcg where there is no /dev/kvm, or none that starts a kernel; that takes ten times as long.
 start() {
     mkdir -p "$FOLDER/$STATE"
     rm -f "$FOLDER/tpm.socket" "$FOLDER/monitor"
@@ -171,16 +171,6 @@ monitor() {
 # What the display shows, as FILE.
 picture() {
     monitor "{\"execute\":\"screendump\",\"arguments\":{\"filename\":\"$1\",\"format\":\"png\"}}" > /dev/null
-}
-
-# touch X Y: a finger at this place, in shares of a thousand of the display's width and height.
-touch_at() {
-    local x=$(($1 * 32767 / 1000)) y=$(($2 * 32767 / 1000)) down
-    monitor "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[
-        {\"type\":\"abs\",\"data\":{\"axis\":\"x\",\"value\":$x}},{\"type\":\"abs\",\"data\":{\"axis\":\"y\",\"value\":$y}}]}}" > /dev/null
-    for down in true false; do
-        monitor "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"btn\",\"data\":{\"button\":\"left\",\"down\":$down}}]}}" > /dev/null
-    done
 }
 
 # key NAME: a key of the keyboard, by the emulator's name of it.

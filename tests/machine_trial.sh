@@ -7,7 +7,7 @@
 #
 # FOLDER holds the machine's tree, disk and what its display showed, and is made if it is not there. TRIAL_* of machine_kit.sh set the rest. The
 # last line says how many steps failed.
-# shellcheck disable=SC2016 # what stands in single quotes is for the machine's shell
+# shellcheck disable=SC2016,SC2317 # what stands in single quotes is for the machine's shell; parts are called by name
 set -euo pipefail
 
 FOLDER=$1
@@ -66,8 +66,9 @@ installed() {
     step "a second run has nothing to do" 'bash edge/systemd/install.sh --metrics 9464 --screen --gpio | grep -q "nothing to do"'
     step "the driver that makes its pictures up is refused, with the way out" \
         'for i in $(seq 60); do journalctl -u edge-door | grep -q "loopback device (driver .vivid.).*allow_loopback" && exit 0; sleep 2; done; exit 1'
-    step "allowed, the door becomes ready" "printf '[camera]\nallow_loopback = true\nwidth = 640\nheight = 360\nfps = 5\n' > /etc/edge/20-trial.toml
+    step "allowed, the door becomes ready" "printf '[camera]\nallow_loopback = true\nwidth = 320\nheight = 180\nfps = 2\n' > /etc/edge/20-trial.toml
         chmod 640 /etc/edge/20-trial.toml; chgrp edge /etc/edge/20-trial.toml; systemctl restart edge-door; $active"
+    on 'systemctl disable --now edge-screen' || true # it costs an emulated processor much; part_display starts it
     step "somebody is enrolled and recognised" 'edge enrol "Eileen Collins" Collins.png; edge identify Collins.png | grep -q "Eileen Collins"'
 }
 
@@ -115,37 +116,28 @@ part_camera() {
         sleep 5; curl -fs 127.0.0.1:9464/readyz"
 }
 
-# shown PLATFORM: the screen's unit on it, its pages, and pictures of them for somebody to look at.
-shown() {
-    step "$1: the screen's unit stays up" "mkdir -p /run/systemd/system/edge-screen.service.d
-        printf '[Service]\nEnvironment=QT_QPA_PLATFORM=$1\n' > /run/systemd/system/edge-screen.service.d/99.conf
-        systemctl daemon-reload; systemctl stop getty@tty1; systemctl restart edge-screen; sleep 45; systemctl is-active edge-screen
-        [ \"\$(systemctl show -P NRestarts edge-screen)\" = 0 ]; ! journalctl -b -u edge-screen -p warning -o cat _COMM=edge | grep ."
-    here "$1: the door's page is on the display" painted "$FOLDER/shown/$1-door.png"
-    touch_at 960 40
-    sleep 8
-    here "$1: a touch opens another page" differs "$FOLDER/shown/$1-door.png" "$FOLDER/shown/$1-touched.png"
-    key 1
-    key 2
-    sleep 5
-    here "$1: a key is taken" differs "$FOLDER/shown/$1-touched.png" "$FOLDER/shown/$1-key.png"
-}
-
-# Whether the display shows more than one colour; its picture as FILE.
-painted() {
-    picture "$1"
-    [ "$(stat -c %s "$1")" -gt 5000 ]
+# The pages are looked at by somebody, under $FOLDER/shown. Keys, because Qt takes no tablet for a finger, and this emulator has no touch panel.
+part_display() {
+    local _ digit
+    step "the screen's unit finds a way onto the display, and stays up" "echo 246813 | edge pin set; systemctl stop getty@tty1; systemctl restart edge-screen
+        for i in \$(seq 180); do ls -l /proc/\$(systemctl show -P MainPID edge-screen)/fd | grep -E '/dev/(fb0|dri)' && break; sleep 2; done; sleep 30
+        systemctl is-active edge-screen; [ \"\$(systemctl show -P NRestarts edge-screen)\" = 0 ]"
+    step "the door has not turned it away" '! journalctl -b -u edge-door | grep "turned away"'
+    picture "$FOLDER/shown/door.png"
+    for _ in 1 2 3 4 5; do key tab; sleep 2; done
+    key ret
+    sleep 6
+    here "keys open the PIN's page" differs "$FOLDER/shown/door.png" "$FOLDER/shown/pin.png"
+    for digit in 2 4 6 8 1 3; do key "$digit"; sleep 1; done
+    key ret
+    sleep 10
+    here "the PIN opens the operator's page" differs "$FOLDER/shown/pin.png" "$FOLDER/shown/operator.png"
+    on 'systemctl stop edge-screen' || true
 }
 
 differs() {
     picture "$2"
     ! cmp -s "$1" "$2"
-}
-
-part_display() {
-    shown eglfs
-    shown linuxfb
-    on 'rm -r /run/systemd/system/edge-screen.service.d; systemctl daemon-reload; systemctl stop edge-screen' || true
 }
 
 part_watchdog() {
@@ -168,6 +160,7 @@ renewals='while true; do edge renew "Eileen Collins" --quiet > /dev/null && echo
 # power_cut NUMBER: the plug is pulled amid changes; whoever was reported as enrolled must be there afterwards.
 power_cut() {
     local hands=() _
+    : > "$FOLDER/acknowledged.$1"
     on "$operator" > "$FOLDER/acknowledged.$1" 2> "$FOLDER/acknowledged.errors" &
     hands+=($!)
     on "$renewals" > "$FOLDER/renewed.$1" 2> /dev/null &

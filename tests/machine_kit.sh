@@ -49,15 +49,15 @@ import tomllib
 project = tomllib.load(open(\"/src/pyproject.toml\", \"rb\"))[\"project\"]
 parts = project[\"optional-dependencies\"]
 wanted = project[\"dependencies\"] + parts[\"service\"] + parts[\"screen\"] + parts[\"door\"]
-open(\"/tmp/wanted\", \"w\").write(\"\n\".join(one for one in wanted if \"python_version\" not in one))"
-        $pip wheel -w /srv/wheels "setuptools>=75" wheel -r /tmp/wanted
-        $pip install --no-index --find-links /srv/wheels -r /tmp/wanted
-        $pip install --target /tmp/demo matplotlib scikit-image
-        cd /srv; PYTHONPATH=/src:/tmp/demo PYTHONDONTWRITEBYTECODE=1 /opt/edge/.venv/bin/python -c "
+open(\"/srv/wanted\", \"w\").write(\"\n\".join(one for one in wanted if \"python_version\" not in one))"
+        $pip wheel -w /srv/wheels "setuptools>=75" wheel -r /srv/wanted
+        $pip install --no-index --find-links /srv/wheels -r /srv/wanted
+        $pip install --target /srv/demo matplotlib scikit-image
+        cd /srv; PYTHONPATH=/src:/srv/demo PYTHONDONTWRITEBYTECODE=1 /opt/edge/.venv/bin/python -c "
 import cv2
 from edge.camera.demo import portraits
 for name, picture in portraits().items(): cv2.imwrite(name.split()[1] + \".png\", picture)"
-        chmod a+r ./*.png; rm -rf /tmp/demo /tmp/wanted'
+        chmod a+r ./*.png; rm -rf /srv/demo /srv/wanted'
 }
 
 # What makes a tree a machine of this trial: a network card, a way in, the simulated chip from the start, the program's source.

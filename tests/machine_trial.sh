@@ -36,12 +36,12 @@ step() {
     verdict "$1" "$returned" "$said"
 }
 
-# here WHAT COMMAND...: done on this side.
+# here WHAT COMMAND...: done on this side, in this shell, because it may start the machine.
 here() {
-    local what=$1 said returned=0
+    local what=$1 returned=0
     shift
-    said=$("$@" 2>&1) || returned=$?
-    verdict "$what" "$returned" "$said"
+    "$@" > "$FOLDER/said" 2>&1 || returned=$?
+    verdict "$what" "$returned" "$(cat "$FOLDER/said")"
 }
 
 active='for i in $(seq 90); do [ "$(systemctl is-active edge-door)" = active ] && break; sleep 1; done; systemctl is-active edge-door'

@@ -376,8 +376,9 @@ def screen_(
     try:
         from edge.screen.app import run as show
     except ImportError as error:
+        libraries = "apt install libegl1 libgl1 libfontconfig1 libdbus-1-3 libglib2.0-0 libinput10 libmtdev1 libxkbcommon0 libgbm1 libdrm2"
         raise SettingsError(
-            f"screen: {error}; .venv/bin/pip install -e '.[screen]', and on a system without a desktop apt install libegl1 libxkbcommon0"
+            f"screen: {error}; .venv/bin/pip install -e '.[screen]', and on a system without a desktop {libraries}"
         ) from error
     raise typer.Exit(show(load_settings(config), windowed))
 

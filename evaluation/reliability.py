@@ -86,8 +86,9 @@ The camera is a twin inside the door's process, which fails as it is told. The c
 does not let the monotonic one jump. The full disk is a limit on the size of the process's files (RLIMIT_FSIZE), and a tmpfs of 4 MB filled
 to the last byte; the read-only disk is that tmpfs, or an ext4 file system that
 the kernel aborts. The broker is a real mosquitto on loopback. The builder of plans is killed by
-`tests/test_build_job.py`, with a twin of TensorRT; the guard of the relay by `tests/test_relay.py`. Not tried: power cuts, failing flash
-memory, and anything on a Jetson or a Raspberry Pi.
+`tests/test_build_job.py`, with a twin of TensorRT; the guard of the relay by `tests/test_relay.py`. Not tried here: power cuts
+(`tests/machine_trial.sh`: [deployment.md](deployment.md#what-was-tested-on-which-hardware)), failing flash memory, and anything on a
+Jetson or a Raspberry Pi.
 
 Found by these faults and mended: a running door ended when another program's change fell between its look at the gallery and its look at
 the witness; killed in the middle of a restore there was no gallery in its place; a full disk was told at every event instead of once;

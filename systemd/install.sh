@@ -320,6 +320,8 @@ screen() {
     echo "# Written by systemd/install.sh: the screen at the door, which runs as a user of its own."
     echo "[Service]"
     echo "Environment=EDGE_SCREEN_ENABLED=true EDGE_SCREEN_USER=edge-screen"
+    echo "# in a namespace of users every other user is nobody, and the screen's could not be told from the rest"
+    echo "PrivateUsers=no"
 }
 
 metrics() {

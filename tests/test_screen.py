@@ -28,7 +28,8 @@ from PySide6.QtCore import QPointF, Qt
 
 from edge.assembly import build
 from edge.assembly.desk import CONSENT
-from edge.errors import EdgeError
+from edge.errors import EdgeError, SettingsError
+from edge.screen.app import require_display
 from edge.screen.bridge import window_of
 from edge.screen.catalogue import LANGUAGES, messages
 from edge.screen.palette import LEAST, PARTS, STATES, contrast
@@ -354,7 +355,7 @@ def test_everything_can_be_done_by_keys_alone(hand: Hand, key: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({}, r"\(QT_QPA_PLATFORM=eglfs, DISPLAY=, WAYLAND_DISPLAY=\): .*; with eglfs Qt draws on the board's own screen: attach one"),
+        ({}, r"\(QT_QPA_PLATFORM=, DISPLAY=, WAYLAND_DISPLAY=\): eglfs: .*; linuxfb: .*; with eglfs or linuxfb Qt draws .*: attach one"),
         ({"DISPLAY": ":77"}, r"\(QT_QPA_PLATFORM=, DISPLAY=:77, WAYLAND_DISPLAY=\): .*; start it from a terminal of the desktop"),
         ({"QT_QPA_PLATFORM": "nonsense"}, r"\(QT_QPA_PLATFORM=nonsense, .*; on a board without a desktop unset all three"),
     ],
@@ -369,6 +370,41 @@ def test_without_a_display_it_is_said_what_was_tried_and_the_way_out(place: Plac
     assert done.returncode == 3
     assert re.match(f"error: screen: Qt found no display {said}", done.stderr)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "refuses", "chosen", "asked"),
+    [
+        ({}, [], "eglfs", ["eglfs"]),
+        ({}, ["eglfs"], "linuxfb", ["eglfs", "linuxfb"]),
+        ({"QT_QPA_PLATFORM": "vnc"}, [], "vnc", ["vnc"]),
+        ({"DISPLAY": ":0"}, [], None, [""]),
+        ({"WAYLAND_DISPLAY": "wayland-1"}, [], None, [""]),
+        ({"QT_QPA_PLATFORM": "eglfs"}, ["eglfs"], SettingsError, ["eglfs"]),
+        ({}, ["eglfs", "linuxfb"], SettingsError, ["eglfs", "linuxfb"]),
+    ],
+)
+def test_without_a_desktop_the_way_that_opens_a_display_is_taken(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], refuses: list[str], chosen: Any, asked: list[str]
+) -> None:
+    """PySide6's wheel has eglfs without the library that it needs on a board; the frame buffer is there too."""
+    tried: list[str] = []
+
+    def refused(platform: str) -> str | None:
+        tried.append(platform)
+        return "no" if platform in refuses else None
+
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    if chosen is SettingsError:
+        with pytest.raises(SettingsError, match="no; with eglfs or linuxfb"):
+            require_display(refused)
+    else:
+        require_display(refused)
+        assert os.environ.get("QT_QPA_PLATFORM") == chosen
+    assert tried == asked
 
 
 def test_each_new_state_is_told_to_the_program_that_makes_sounds(place: Place) -> None:

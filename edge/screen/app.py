@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,22 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtQml import QQmlApplicationEngine
 
 from edge.errors import SettingsError
-from edge.screen.bridge import Bridge, window_of, without_desktop
+from edge.screen.bridge import Bridge, window_of
 from edge.screen.catalogue import Catalogue
 from edge.screen.sounds import Sounds
 from edge.service.link import ScreenLink
 from edge.settings import Settings
 
-WAYS = {
-    "eglfs": "with eglfs Qt draws on the board's own screen: attach one, and have this user in the groups video and render; on a desktop "
-    "start it from a terminal there, so that DISPLAY or WAYLAND_DISPLAY is set",
-    "": "start it from a terminal of the desktop, so that DISPLAY or WAYLAND_DISPLAY is set and QT_QPA_PLATFORM is not; on a board without "
-    "a desktop unset all three, and Qt draws on its own screen (QT_QPA_PLATFORM=eglfs)",
-}
+DIRECT = ("eglfs", "linuxfb")  # Qt's ways to a screen without a desktop: by the GPU, and into the frame buffer, which every display has
+DISPLAYS = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+ATTACH = (
+    "with eglfs or linuxfb Qt draws on the board's own screen: attach one, and have this user in the groups video and render; on a desktop "
+    "start it from a terminal there, so that DISPLAY or WAYLAND_DISPLAY is set"
+)
+UNSET = (
+    "start it from a terminal of the desktop, so that DISPLAY or WAYLAND_DISPLAY is set and QT_QPA_PLATFORM is not; on a board without "
+    "a desktop unset all three, and Qt draws on its own screen (eglfs, else linuxfb)"
+)
 MAIN = Path(__file__).parent / "qml" / "Main.qml"
 
 
@@ -70,26 +75,43 @@ class Screen:
 
 def application() -> Any:
     """Qt's application, made once a process. Raises SettingsError where Qt finds no display."""
-    without_desktop()
     return QGuiApplication.instance() or _made()
 
 
 def _made() -> QGuiApplication:
     if os.environ.get("QT_QPA_PLATFORM") != "offscreen":  # which needs none
-        require_display()
+        require_display(refusal)
     return QGuiApplication(sys.argv[:1])
 
 
-def require_display() -> None:
-    """Tries in another process whether Qt can open a display: where it cannot, Qt ends the process it is in. Raises SettingsError."""
-    trial = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
+def require_display(refused: Callable[[str], str | None]) -> None:
+    """Chooses QT_QPA_PLATFORM where there is neither X nor Wayland and nobody has said: the first of DIRECT that opens a display.
+
+    refused: why Qt cannot open one by a platform ("": as the environment says), or None. Raises SettingsError where none can be opened.
+    """
+    chosen = os.environ.get("QT_QPA_PLATFORM", "")
+    ways = (chosen,) if any(os.environ.get(name) for name in DISPLAYS) else DIRECT
+    reasons: list[str] = []
+    for way in ways:
+        reason = refused(way)
+        if reason is None:
+            if way:
+                os.environ["QT_QPA_PLATFORM"] = way
+            return
+        reasons.append(reason if way == chosen else f"{way}: {reason}")
+    found = ", ".join(f"{name}={os.environ.get(name, '')}" for name in DISPLAYS)
+    raise SettingsError(f"screen: Qt found no display ({found}): {'; '.join(reasons)}; {ATTACH if ways[0] in DIRECT else UNSET}")
+
+
+def refusal(platform: str) -> str | None:
+    """Tries in another process whether Qt can open a display: where it cannot, Qt ends the process it is in. None: it can; else why not."""
+    trial = "from PySide6.QtGui import QGuiApplication; raise SystemExit(not QGuiApplication([]).screens())"  # linuxfb opens without one
     core = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))"  # its end is expected
-    done = subprocess.run([sys.executable, "-c", f"{core}; {trial}"], capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        platform = os.environ.get("QT_QPA_PLATFORM", "")
-        found = ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"))
-        why = next((line.strip() for line in done.stderr.splitlines() if line.strip()), f"it ended with {done.returncode}")
-        raise SettingsError(f"screen: Qt found no display ({found}): {why}; {WAYS.get(platform, WAYS[''])}")
+    environment = {**os.environ, **({"QT_QPA_PLATFORM": platform} if platform else {})}
+    done = subprocess.run([sys.executable, "-c", f"{core}; {trial}"], capture_output=True, text=True, errors="replace", env=environment)
+    if done.returncode == 0:
+        return None
+    return next((line.strip() for line in done.stderr.splitlines() if line.strip()), f"it ended with {done.returncode}")
 
 
 def run(settings: Settings, windowed: str | None) -> int:

@@ -1,7 +1,6 @@
 """Between link and QML: what the door says as properties, what is touched as commands."""
 
 import datetime
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -373,9 +372,3 @@ def window_of(text: str | None) -> tuple[int, int] | None:
     if not (width.isdecimal() and height.isdecimal() and 320 <= int(width) <= 7680 and 320 <= int(height) <= 7680):
         raise LinkError(f"--windowed {text}: expected WIDTHxHEIGHT in pixels, as in 1024x600")
     return int(width), int(height)
-
-
-def without_desktop() -> None:
-    """Where there is neither X nor Wayland, Qt draws on the screen itself, if nobody has said otherwise."""
-    if not any(os.environ.get(name) for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")):
-        os.environ["QT_QPA_PLATFORM"] = "eglfs"

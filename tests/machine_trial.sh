@@ -78,13 +78,19 @@ part_service() {
     step "no unit failed" 'systemctl is-system-running; [ -z "$(systemctl --failed --plain --no-legend)" ]'
     step "the doctor finds no failure" 'edge doctor --json || [ $? = 10 ]'
     step "metrics and health on loopback" 'curl -fs 127.0.0.1:9464/readyz; curl -fs 127.0.0.1:9464/metrics | grep -q edge_frames_total'
-    step "the door's memory is locked" '! journalctl -b -u edge-door | grep "may reach swap"; grep VmLck /proc/$(systemctl show -P MainPID edge-door)/status | grep -v " 0 kB"'
+    step "the door's memory is locked" 'if journalctl -b -u edge-door | grep "may reach swap"; then exit 1; fi; grep VmLck /proc/$(systemctl show -P MainPID edge-door)/status | grep -v " 0 kB"'
     step "its group reaches this machine and no other" "$among
-        among curl -fs -m 5 127.0.0.1:9464/livez; among curl -sv -m 5 10.0.2.2:80 2>&1 | grep -q 'not permitted'; timeout 5 bash -c 'echo > /dev/tcp/10.0.2.2/80' 2>&1 | grep -v 'not permitted'"
-    step "it listens at no other port" "$among
-        among python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 9999))' 2>&1 | grep -q 'not permitted'; python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 9999))'"
+        among curl -fs -m 5 127.0.0.1:9464/livez; code=0; among curl -s -m 5 10.0.2.2:80 || code=\$?; [ \$code = 28 ] # dropped
+        code=0; curl -s -m 5 10.0.2.2:80 || code=\$?; [ \$code != 28 ] # outside of the group: answered or refused"
+    if on "systemctl --version | grep -q +BPF_FRAMEWORK"; then
+        step "it listens at no other port" "$among
+            among python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 9999))' 2>&1 | grep -q 'not permitted'
+            python3 -c 'import socket; socket.create_server((\"127.0.0.1\", 9999))'"
+    else
+        echo "not tried: it listens at no other port (this systemd has no BPF_FRAMEWORK, and does not stop it)"
+    fi
     step "it opens no other device, root or not" "$among
-        among head -c 1 /dev/vda 2>&1 | grep -q 'not permitted'; among head -c 1 /dev/tpmrm0 2>&1 | grep -q 'not permitted'; among v4l2-ctl -d /dev/video0 --info > /dev/null"
+        among head -c 1 /dev/vda 2>&1 | grep -q 'not permitted'; among v4l2-ctl -d /dev/video0 --info > /dev/null"
     step "no name in the journal" '! journalctl -b -u edge-door | grep -q Collins'
 }
 

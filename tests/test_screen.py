@@ -25,13 +25,14 @@ except ImportError as error:
     pytest.skip(f"the screen needs .venv/bin/pip install -e '.[screen]': {error}", allow_module_level=True)
 
 from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QFontDatabase
 
 from edge.assembly import build
 from edge.assembly.desk import CONSENT
 from edge.errors import EdgeError, SettingsError
 from edge.screen.app import require_display
 from edge.screen.bridge import window_of
-from edge.screen.catalogue import LANGUAGES, messages
+from edge.screen.catalogue import LANGUAGES, messages, offered
 from edge.screen.palette import LEAST, PARTS, STATES, contrast
 from edge.screen.pictures import draw, silhouette
 from edge.service.link import Enrolment, Hello, Hint, Person, Reply, Scene, State, Step, Trouble
@@ -60,6 +61,23 @@ def test_contrast_is_that_of_wcag(a: str, b: str, ratio: float) -> None:
 
 def sources() -> set[tuple[str, str]]:
     return {(path.stem, text) for path in QML.glob("*.qml") for text in re.findall(r'qsTr\("([^"]*)"\)', path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize(
+    ("systems", "languages"),
+    [
+        ([QFontDatabase.WritingSystem.Latin, QFontDatabase.WritingSystem.SimplifiedChinese], ["en", "de", "es", "zh"]),
+        ([QFontDatabase.WritingSystem.Latin, QFontDatabase.WritingSystem.Greek], ["en", "de", "es"]),
+        ([QFontDatabase.WritingSystem.SimplifiedChinese], ["zh"]),
+    ],
+)
+def test_a_language_is_offered_where_a_font_has_its_letters(systems: list[QFontDatabase.WritingSystem], languages: list[str]) -> None:
+    assert list(offered(systems)) == languages
+
+
+def test_the_door_s_page_has_a_button_for_each_language_that_is_offered(hand: Hand) -> None:
+    here = offered(QFontDatabase.writingSystems())
+    assert {name for name in LANGUAGES if hand.find(f"language_{name}") is not None} == set(here)
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])

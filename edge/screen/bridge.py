@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Property, QObject, QProcess, QSize, QTimer, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFontDatabase, QImage
 from PySide6.QtQuick import QQuickImageProvider
 
-from edge.screen.catalogue import LANGUAGES
+from edge.screen.catalogue import LANGUAGES, offered
 from edge.screen.palette import facts
 from edge.screen.pinyin import characters, table
 from edge.service.link import (
@@ -249,7 +249,8 @@ class Bridge(QObject):
 
     @Property("QVariantMap", constant=True)
     def languages(self) -> dict[str, str]:
-        return dict(LANGUAGES)
+        """What may be chosen here, by its own name."""
+        return offered(QFontDatabase.writingSystems())
 
     @Property(str, notify=changed)
     def language(self) -> str:

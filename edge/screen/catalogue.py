@@ -1,12 +1,24 @@
 """Translations: Qt's own .ts files, read as they are, so that nothing need be compiled and Qt Linguist can edit them."""
 
 import xml.etree.ElementTree as xml
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QTranslator
+from PySide6.QtGui import QFontDatabase
 
 FOLDER = Path(__file__).parent / "i18n"
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "zh": "中文"}
+_WRITTEN = {"zh": QFontDatabase.WritingSystem.SimplifiedChinese}
+
+
+def offered(systems: Iterable[QFontDatabase.WritingSystem]) -> dict[str, str]:
+    """The languages, by their own names, whose letters the fonts at hand have: a choice of empty boxes helps nobody.
+
+    systems: what ``QFontDatabase.writingSystems`` tells.
+    """
+    there = set(systems)
+    return {name: own for name, own in LANGUAGES.items() if _WRITTEN.get(name, QFontDatabase.WritingSystem.Latin) in there}
 
 
 def messages(language: str) -> dict[tuple[str, str], str]:

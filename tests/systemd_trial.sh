@@ -13,7 +13,7 @@ set -euo pipefail
 TREE=$1 RELEASE=$2 MIRROR=$3 HERE=$(cd "$(dirname "$0")/.." && pwd)
 PACKAGES=systemd,systemd-sysv,dbus,udev,python3,python3-venv,python3-dev,gcc,libc6-dev,curl,ca-certificates
 PACKAGES+=,python3-gi,gir1.2-gstreamer-1.0,gir1.2-gst-plugins-base-1.0,gstreamer1.0-plugins-base
-CAMERA='gst:videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=15/1'
+CAMERA='gst:videotestsrc is-live=true pattern=ball background-color=0xff808080 ! video/x-raw,width=640,height=360,framerate=15/1'
 FAILED=0
 read -ra BINDS <<< "${TRIAL_NSPAWN:-}"           # more for systemd-nspawn, e.g. the folder of a package mirror
 read -ra SETTINGS <<< "${TRIAL_ENVIRONMENT:-}" # likewise NAME=VALUE for what runs in the container

@@ -244,7 +244,7 @@ def _linking_table(facts: dict[str, Any]) -> Table:
     one = next(iter(next(iter(facts["unlinkability"].values())).values()))
     caption = f"{one['mated']} mated and {one['non_mated']} non-mated scores, {one['bins']} bins, {KEY_PAIRS} pairs of keys pooled"
     shown = Table(title=f"Unlinkability, D_sys (0 unlinkable, 1 linkable): {facts['faces']}", caption=caption)
-    for heading in ("what the thief sees", "linker", "D_sys", "noise floor, mean / 99th percentile", "verdict"):
+    for heading in ("what the thief sees", "linker", "D_sys", "noise floor, mean / 99.9th percentile", "verdict"):
         shown.add_column(heading)
     for layer, linkers in facts["unlinkability"].items():
         for linker, found in linkers.items():

@@ -105,8 +105,8 @@ PROTECTION = Document(
             (LFW, "--people", "1680", "--out", "OUT"),
             "Everybody in LFW with two pictures. *Plain rank hash*, *one shared table* (as published) and *table per position* are stored\n"
             "without pads: the last is what a thief of database and row key sees, *whole scheme* what a thief of the database sees.\n"
-            "Keys are fresh in every run, and *linkable* says that D_sys lies above the noise floor's 99th percentile: where nothing\n"
-            "links, one row in a hundred does so by chance, and what the Hamming linker finds in one shared table changes with the table.",
+            "Keys are fresh in every run, and *linkable* says that D_sys lies above the noise floor's 99.9th percentile: where nothing\n"
+            "links, one row in a thousand does so by chance. What the Hamming linker finds in one shared table changes with the table.",
             (_compression,),
             plots=(("unlinkability.png", "Linking scores of rows of two databases, by layer and linker; on the right one cannot tell."),),
         ),

@@ -178,7 +178,8 @@ def _reasons(facts: Facts) -> Iterator[str]:
                 "the rows by sqlite-utils. Edge has it join the columns of some thousand rows, so that Python is called for each of those "
                 "and not for each row, and opens them in a second thread, for which a core must be free. The records of the people "
                 "(10,000 here) are opened one by one. It is loaded into memory that was given back just before; as much new memory takes "
-                f"{memory['ratio']:.2f} [{memory['least']:.2f}, {memory['most']:.2f}] besides: a virtual machine has to ask its host for it."
+                f"{memory['ratio']:.2f} [{memory['least']:.2f}, {memory['most']:.2f}] besides: a virtual machine has to ask its host "
+                "for it."
             )
     if "followed by another program" in missed:
         yield (

@@ -58,8 +58,8 @@ def measure(references: int) -> dict[str, Any]:
 
 
 def _load(path: Path, references: int) -> dict[str, Any]:
-    """By the clock, in turn: all rows as sqlite-utils gives them, the blobs alone, memory for the packed rows asked of the system and given
-    back, and the gallery itself, every row held against what was signed; what of its memory is new is what it needs besides."""
+    """By the clock, in turn: all rows as sqlite-utils gives them, the blobs alone, memory for the packed rows filled once, and the gallery
+    itself, every row held against what was signed."""
 
     def rows() -> int:
         return sum(1 for _ in Database(path)["templates"].rows)

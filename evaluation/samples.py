@@ -152,11 +152,11 @@ def fused(samples: Samples, templates: Mapping[str, Media], how: str) -> Samples
     log_variances = np.array([features.log_variance for features in made], np.float32)
     places = {name: row for row, name in enumerate(rows)}
     nothing = np.empty((0, samples.codes.shape[1]), np.uint8)
-    codes, seconds = (choose(stacked, samples.q) if made else nothing for choose in (hash_logits, second_choice))
+    codes, seconds = (choose(stacked, samples.q) if made else nothing for choose in (hash_logits, second_symbols))
     return Samples(places, samples.q, codes, log_variances, embeddings, seconds=seconds)
 
 
-def second_choice(logits: Floats, q: int) -> Symbols:
+def second_symbols(logits: Floats, q: int) -> Symbols:
     """(n, m*q) -> (n, m): of every block of ``q`` the symbol that would be the arg-max if the first were not there."""
     others = logits.reshape(len(logits), -1, q).copy()
     np.put_along_axis(others, others.argmax(axis=2, keepdims=True), -np.inf, axis=2)
@@ -206,7 +206,7 @@ def compute(crops: Iterable[tuple[str, Pixels]], hasher: Network, q: int, keep_l
         computed = hasher.infer(np.stack([crop for _, crop in batch]), wanted)
         place |= {key: len(place) + row for row, (key, _) in enumerate(batch)}
         found["codes"].append(hash_logits(computed["logits"], q))
-        found["seconds"].append(second_choice(computed["logits"], q))
+        found["seconds"].append(second_symbols(computed["logits"], q))
         for name in wanted:
             if name != "logits" or keep_logits:
                 found[name].append(computed[name])

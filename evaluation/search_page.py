@@ -177,9 +177,8 @@ def _reasons(facts: Facts) -> Iterator[str]:
                 f"Load of {gallery['references']:,} references: SQLite alone, giving one blob a row and nothing else, takes {alone:.2f} of "
                 "the rows by sqlite-utils. Edge has it join the columns of some thousand rows, so that Python is called for each of those "
                 "and not for each row, and opens them in a second thread, for which a core must be free. The records of the people "
-                "(10,000 here) are opened one by one. It is loaded into memory that was given back just before; as much new memory takes "
-                f"{memory['ratio']:.2f} [{memory['least']:.2f}, {memory['most']:.2f}] besides: a virtual machine has to ask its host "
-                "for it."
+                "(10,000 here) are opened by the thousand. Filling memory for the packed rows once, which is part of it, takes "
+                f"{memory['ratio']:.2f} [{memory['least']:.2f}, {memory['most']:.2f}] by itself."
             )
     if "followed by another program" in missed:
         yield (

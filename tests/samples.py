@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge.template.hashing import hash_logits
-from evaluation.samples import Samples, second_choice
+from evaluation.samples import Samples, second_symbols
 
 M, Q, WIDTH = 256, 8, 16
 PROJECTION = np.random.default_rng(3).normal(size=(WIDTH, M * Q)).astype(np.float32)
@@ -18,7 +18,7 @@ def samples(vectors: Mapping[str, Sequence[float] | np.ndarray], log_variances: 
     logits = embeddings @ PROJECTION
     variances = np.zeros(len(rows), np.float32) if log_variances is None else np.array(log_variances, np.float32)
     place = {name: row for row, name in enumerate(vectors)}
-    return Samples(place, Q, hash_logits(logits, Q), variances, embeddings, logits, second_choice(logits, Q))
+    return Samples(place, Q, hash_logits(logits, Q), variances, embeddings, logits, second_symbols(logits, Q))
 
 
 def crowd(people: Mapping[str, int], spread: float, seed: int = 0) -> dict[str, np.ndarray]:

@@ -407,3 +407,21 @@ def test_a_versioned_record_opens_under_its_version_only() -> None:
     for version in ("cd" * 16, "", None):
         with pytest.raises(TemplateError, match="record altered or moved"):
             open_record(sealed, bytes(32), "subject", "1", version)
+
+
+@pytest.mark.parametrize("size", [4096, 16384])
+def test_a_file_of_either_page_size_is_read_and_changed_and_keeps_it(path: Path, size: int) -> None:
+    """16 KiB is what a new gallery has, 4 KiB what those of version 0.2.0 had."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        assert db.execute("PRAGMA page_size").fetchone() == (16384,)
+        for statement in ("PRAGMA journal_mode = DELETE", f"PRAGMA page_size = {size}", "VACUUM"):
+            db.execute(statement).fetchall()
+    with opened(path) as gallery:
+        before = {subject.label for subject in gallery.subjects()}
+        fresh = code()
+        new = gallery.enrol("Newcomer", [fresh])
+    with opened(path) as gallery:
+        assert {subject.label for subject in gallery.subjects()} == {*before, "Newcomer"}
+        assert gallery.search(fresh)[0].subject == new.id
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA page_size").fetchone() == (size,)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.template.hashing import hash_logits
-from evaluation.samples import Samples, second_choice
+from evaluation.samples import Samples, second_symbols
 from evaluation.templates import templates_of
 from tests.samples import crowd, samples
 
@@ -25,7 +25,7 @@ LOGITS = np.array([[4, 3, 2, 1, 1, 2, 3, 4], [3, 4, 2, 1, 1, 2, 4, 3], [2, 3, 4,
 
 
 def test_a_probe_s_second_choice_counts_half_and_a_reference_has_none() -> None:
-    codes, seconds = hash_logits(LOGITS, 4), second_choice(LOGITS, 4)
+    codes, seconds = hash_logits(LOGITS, 4), second_symbols(LOGITS, 4)
     assert (codes.tolist(), seconds.tolist()) == ([[0, 3], [1, 2], [2, 3]], [[1, 2], [0, 3], [1, 2]])
     found = Samples({"a": 0, "b": 1, "c": 2}, 4, np.repeat(codes, 4, 1), np.zeros(3, np.float32), None, None, np.repeat(seconds, 4, 1))
     template = templates_of(found)[2]
@@ -35,4 +35,4 @@ def test_a_probe_s_second_choice_counts_half_and_a_reference_has_none() -> None:
 
 
 def test_equal_largest_values_are_first_and_second_choice() -> None:
-    assert second_choice(np.array([[1, 1, 0, 0]], np.float32), 4).tolist() == [[1]]
+    assert second_symbols(np.array([[1, 1, 0, 0]], np.float32), 4).tolist() == [[1]]

@@ -91,7 +91,7 @@ class Attempt:
     source_sha256: str = ""
     golden: Golden | None = None
     recorded: int = 0
-    unequal_shift: int | None = None
+    tail_shift: int | None = None
 
 
 class Bench:
@@ -149,7 +149,7 @@ class Bench:
             network_sha256=self._manifest.sha256,
             plan_sha256=hashlib.sha256(raw).hexdigest(),
             source_sha256=best.source_sha256,
-            unequal_shift=best.unequal_shift,
+            tail_shift=best.tail_shift,
             precision=best.candidate.name,
             board=self._machine.board,
             options=self._order.options,
@@ -215,7 +215,7 @@ class Bench:
                 f"{path}: its manifest does not name {self._manifest.name} {self._manifest.sha256[:12]} as its 'float_parent'; "
                 "`edge engine quantise` makes it anew"
             )
-        return told.float_parent.unequal_shift
+        return told.float_parent.tail_shift
 
     def _build(self, name: str, precision: str, graph: Path, dla: bool) -> float:
         order, board = self._order, self._machine.board

@@ -42,7 +42,7 @@ def parent_of(manifest: Manifest, gate: Figures, shift: int | None) -> FloatPare
     then no door takes the network. gate: the figures of ``calibration.gate.HashJudge``. shift: of the tail."""
     if shift is None or not gate["people_known"]:
         return None
-    found = {"agreement": gate["agreement"], "pairs": gate["non_mated_pairs"], "unequal_shift": shift}
+    found = {"agreement": gate["agreement"], "pairs": gate["non_mated_pairs"], "tail_shift": shift}
     return FloatParent(sha256=manifest.sha256, **found)
 
 

@@ -12,7 +12,8 @@ from calibration.crops import Crops
 from edge.inference.manifest import LEAST_AGREEMENT, LEAST_PAIRS
 from edge.inference.onnx_runtime import open_session
 from edge.records import Symbols
-from edge.template.hashing import hash_logits
+from edge.template import compare
+from edge.template.hashing import costs_of, hash_logits
 from edge.template.tail import NonMatedTail
 
 BATCH = 16
@@ -31,6 +32,14 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Hashed:
+    """Faces as references, symbols (n, m), and as probes, costs (n, m, q)."""
+
+    symbols: Symbols
+    costs: Symbols
+
+
+@dataclass(frozen=True, eq=False)
 class HashJudge:
     """Equal symbols. reference: the float network. q: values of a symbol. least: the gate."""
 
@@ -40,23 +49,23 @@ class HashJudge:
     least: float = LEAST_AGREEMENT
 
     @cached_property
-    def true(self) -> Symbols:
-        """The float network's symbols, N x m."""
-        return self.symbols(self.reference)
+    def true(self) -> Hashed:
+        """What the float network makes of the crops."""
+        return self.hashed(self.reference)
 
-    def symbols(self, network: bytes) -> Symbols:
-        """A network's symbols of the crops, N x m."""
+    def hashed(self, network: bytes) -> Hashed:
+        """What a network makes of the crops."""
         session = open_session(network, 1, "the network at the gate")
         pixels = self.crops.pixels
         parts = [session.run(["logits"], {"crops": pixels[row : row + BATCH]})[0] for row in range(0, len(pixels), BATCH)]
-        return np.concatenate([hash_logits(part, self.q) for part in parts])
+        return Hashed(*(np.concatenate([made(part, self.q) for part in parts]) for made in (hash_logits, costs_of)))
 
     def score(self, network: bytes) -> float:
-        return float((self.symbols(network) == self.true).mean())
+        return float((self.hashed(network).symbols == self.true.symbols).mean())
 
     def figures(self, network: bytes) -> Figures:
-        found = self.symbols(network)
-        equal = found == self.true
+        found = self.hashed(network)
+        equal = found.symbols == self.true.symbols
         agreement, each = float(equal.mean()), equal.mean(axis=1)
         return {
             "crops": len(each),
@@ -68,11 +77,12 @@ class HashJudge:
         }
 
 
-def distances(true: Symbols, found: Symbols, people: npt.NDArray[np.int64]) -> Figures:
-    """Unequal symbols of non-mated pairs (mean, and where the lowest 1 % end) and of mated ones (mean), of three kinds of comparison.
+def distances(true: Hashed, found: Hashed, people: npt.NDArray[np.int64]) -> Figures:
+    """Dissimilarity in symbols of non-mated pairs (mean, and where the lowest 1 % end) and of mated ones (mean), of three comparisons.
 
-    float_float, int8_int8, and float_int8: a float reference against an INT8 probe. true, found: (n, m). people: (n,), -1 unknown. Where
-    too few pairs are of people known to be different, pairs of any two crops stand for them, and "people_known" says so.
+    float_float, int8_int8, and float_int8: a float reference against an INT8 probe. Of every two crops the first is the reference.
+    people: (n,), -1 unknown. Where too few pairs are of people known to be different, pairs of any two crops stand for them, and
+    "people_known" says so.
     """
     first, second = np.triu_indices(len(people), 1)
     known = (people[first] >= 0) & (people[second] >= 0)
@@ -83,19 +93,13 @@ def distances(true: Symbols, found: Symbols, people: npt.NDArray[np.int64]) -> F
         different = ~mated
     told: Figures = {"people_known": people_known, "non_mated_pairs": int(different.sum()), "mated_pairs": int(mated.sum())}
     for name, a, b in (("float_float", true, true), ("int8_int8", found, found), ("float_int8", true, found)):
-        unequal = _unequal(a, b)
+        unlike = compare.dissimilarity_matrix(a.symbols, b.costs).T[first, second]
         told[name] = {
-            "non_mated_mean": float(unequal[different].mean()) if different.any() else None,
-            "non_mated_low": int(np.percentile(unequal[different], 1, method="lower")) if different.any() else None,
-            "mated_mean": float(unequal[mated].mean()) if mated.any() else None,
+            "non_mated_mean": float(unlike[different].mean()) if different.any() else None,
+            "non_mated_low": int(np.percentile(unlike[different], 1, method="lower")) if different.any() else None,
+            "mated_mean": float(unlike[mated].mean()) if mated.any() else None,
         }
     return told
-
-
-def _unequal(a: Symbols, b: Symbols) -> Counts:
-    """Of every a before every later b, in the order of ``numpy.triu_indices(n, 1)``."""
-    parts = [(a[row] != b[row + 1 :]).sum(axis=1) for row in range(len(a) - 1)]
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def moved_tail(tail: NonMatedTail | None, figures: Figures) -> tuple[NonMatedTail | None, int | None]:

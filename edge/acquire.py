@@ -13,7 +13,7 @@ from edge.face.detect import decode, fit
 from edge.face.quality import Limits, Quality, assess
 from edge.records import CROP_SIZE, Code, Face, Features, Pixels, Reason
 from edge.stages import Stages
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
 
 BACKGROUND = 0.5  # share of the largest face's size below which another face is not taken for a second person
 MOST_CROPS = 32  # of one batch: bounds the memory that a crowd can take
@@ -94,8 +94,8 @@ class Acquirer:
         return made
 
     def code(self, features: Features) -> Code:
-        """The rank hash of (fused) features."""
-        return Code(hash_logits(features.logits, self._q), self._q)
+        """The rank hash of (fused) features, with its costs."""
+        return Code(hash_logits(features.logits, self._q), self._q, costs_of(features.logits, self._q))
 
     def only_face(self, image: Pixels) -> tuple[Sample | None, tuple[Reason, ...]]:
         """The one usable face of an enrolment picture, or why there is none. Faces of less than half its size are background."""

@@ -103,7 +103,7 @@ def consistent(features: list[Features], acquirer: Capturer, limit: float) -> li
 
 def duplicate(candidates: list[Candidate], threshold: int) -> Candidate | None:
     """The enrolled subject that this session's person already is, if any."""
-    return next((candidate for candidate in candidates if candidate.unequal <= threshold), None)
+    return next((candidate for candidate in candidates if candidate.dissimilarity <= threshold), None)
 
 
 ADVICE = {

@@ -47,7 +47,7 @@ class Sampler(Protocol):
 class Identifier:
     """Follows every approach to its one outcome.
 
-    threshold: gallery size (references) -> largest number of unequal symbols that is still the person (``template.decide``). expiry:
+    threshold: gallery size (references) -> largest dissimilarity in symbols that is still the person's (``template.decide``). expiry:
     seconds from capture after which an outcome is dropped. consistency: share of unequal symbols 0..1 between a sample and those before
     it from which it is of somebody else. attention: whose approach counts; who walks past is not sampled, and nothing is decided of him.
     None: everybody's does.

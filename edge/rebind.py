@@ -11,7 +11,7 @@ import numpy as np
 from edge.acquire import Acquirer, Infer, Sample
 from edge.errors import AcquisitionError, GalleryError
 from edge.records import Candidate, Code, Features, Frame, Outcome, Sighting
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
 from edge.words import counted
 
 Threshold = Callable[[int], int]
@@ -66,10 +66,12 @@ class TwinAcquirer:
         return [Features(np.concatenate([now.logits, logits]), now.log_variance) for now, logits in pairs]
 
     def code(self, features: Features) -> Code:
-        """Both rank hashes, one after the other."""
-        width = self._m * self._q
-        now, before = (hash_logits(part, q) for part, q in ((features.logits[:width], self._q), (features.logits[width:], self._former_q)))
-        return Code(np.concatenate([now, before]), max(self._q, self._former_q))
+        """Both rank hashes, one after the other, with the costs of both; values that only the other network has cost most."""
+        width, q = self._m * self._q, max(self._q, self._former_q)
+        parts = ((features.logits[:width], self._q), (features.logits[width:], self._former_q))
+        symbols = np.concatenate([hash_logits(part, own) for part, own in parts])
+        costs = [np.pad(costs_of(part, own), ((0, 0), (0, q - own)), constant_values=255) for part, own in parts]
+        return Code(symbols, q, np.concatenate(costs))
 
     def parted(self, code: Code) -> tuple[Code, Code]:
         """A code of both networks as that of the new one and that of the former one."""
@@ -77,12 +79,13 @@ class TwinAcquirer:
 
 
 def _parted(code: Code, m: int, q: int, former_q: int) -> tuple[Code, Code]:
-    return Code(code.symbols[:m], q), Code(code.symbols[m:], former_q)
+    now, before = (None, None) if code.costs is None else (code.costs[:m, :q], code.costs[m:, :former_q])
+    return Code(code.symbols[:m], q, now), Code(code.symbols[m:], former_q, before)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """By which thresholds somebody is known: gallery size -> unequal symbols.
+    """By which thresholds somebody is known: gallery size -> dissimilarity in symbols.
 
     now, before: for references of the new and of the former network, each at half the FPIR, since both are searched. sure: for the former
     ones, at which a person is also renewed.
@@ -118,9 +121,11 @@ class RebindGallery:
         found = self._gallery.search(now, limit=limit, within=within)
         reach = None if within is None else max(within - shift, sure)
         former = [] if self._late else self._gallery.search_former(before, limit=limit, within=reach)
-        if former and former[0].unequal <= sure:
+        if former and former[0].dissimilarity <= sure:
             self._known[former[0].subject] = now, before
-        merged = sorted([*found, *(replace(each, unequal=each.unequal + shift) for each in former)], key=lambda each: each.unequal)
+        merged = sorted(
+            [*found, *(replace(each, dissimilarity=each.dissimilarity + shift) for each in former)], key=lambda each: each.dissimilarity
+        )
         return merged[:limit]
 
     def refresh(self) -> bool:
@@ -168,7 +173,7 @@ class RebindGallery:
         """
         limits = (self._rules.now(len(self._gallery)), self._rules.before(len(self._gallery.former or ())))
         found = (self._gallery.search(now, limit=2), self._gallery.search_former(before, limit=2))
-        if any(each.unequal <= limit and each.subject != subject for side, limit in zip(found, limits, strict=True) for each in side):
+        if any(each.dissimilarity <= limit and each.subject != subject for side, limit in zip(found, limits, strict=True) for each in side):
             raise AcquisitionError(
                 "somebody who passed was not renewed: the person also looks like somebody else who is enrolled; `edge calibrate` names the "
                 "closest two, `edge renew NAME PICTURES` renews one by hand"

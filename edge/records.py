@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.float32]
 Symbols = npt.NDArray[np.uint8]
 
 LANDMARKS = 5
+FREE, WHOLE = 75, 75
+"""In ``Code.costs``: what costs nothing, and how much more a symbol is. So a value costs between -1 and 2.4 symbols."""
 CROP_SIZE = 112
 
 
@@ -89,12 +91,19 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """A rank hash: m symbols, each in 0..q-1 (uint8)."""
+    """A rank hash: m symbols, each in 0..q-1 (uint8).
+
+    costs: of a probe, what it costs that a reference has this value at this position, (m, q) uint8, in parts of ``WHOLE`` above
+    ``FREE`` (``template.hashing.costs_of``); None: every value but the symbol costs a symbol. Costs are never stored.
+    """
 
     symbols: Symbols
     q: int
+    costs: Symbols | None = None
 
     def __post_init__(self) -> None:
+        if self.costs is not None and (self.costs.shape != (self.symbols.size, self.q) or self.costs.dtype != np.uint8):
+            raise ValueError(f"code: {self.symbols.size} symbols of {self.q} have as many uint8 costs, got {self.costs.shape}")
         if self.symbols.ndim != 1 or self.symbols.dtype != np.uint8:
             raise ValueError(f"code: expected a uint8 vector, got {self.symbols.shape} {self.symbols.dtype}")
         if not (2 <= self.q <= 64 and int(self.symbols.max(initial=0)) < self.q):
@@ -103,11 +112,11 @@ class Code:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of a candidate list: a subject and its dissimilarity (unequal symbols, 0..m; smaller is more alike)."""
+    """One line of a candidate list: a subject and its dissimilarity in symbols (0..m; smaller is more alike)."""
 
     subject: str
     reference: str
-    unequal: int
+    dissimilarity: int
 
 
 class Phase(str, Enum):

@@ -26,6 +26,7 @@ import numpy as np
 from rich.progress import track
 
 from edge.assembly import build
+from edge.errors import NetworkError
 from edge.settings import load_settings
 from edge.template import compare
 from evaluation import contenders, keeping
@@ -74,19 +75,24 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     }
 
 
-def door_limit(rows: int) -> int:
-    """Unequal symbols beyond which a door of the delivered settings and network asks for nobody: its threshold and margin at that size."""
+def limit_of(rows: int) -> int:
+    """Unequal symbols up to which two references would be one person's by the delivered settings and network at that size, and margin.
+
+    Raises NetworkError where the network does not say.
+    """
     settings = load_settings(environment={})
-    decision, tail = settings.decision, build.own_tail(settings, build.hash_manifest(settings))
+    decision, manifest = settings.decision, build.hash_manifest(settings)
+    if manifest.references is None:
+        raise NetworkError(f"{manifest.name}: its manifest says nothing of two references; `python -m training.tail --write` measures that")
     looks = build.policy(settings, decision.min_samples, decision.max_samples).looks
-    return build.threshold(tail, decision.fpir, looks)(rows) + decision.margin
+    return build.threshold(manifest.references, decision.fpir, looks)(rows) + decision.margin
 
 
 def compared(rows: int, rounds: int) -> dict[str, Any]:
     """All contenders on a gallery of so many rows. EdgeError if one of them gives a wrong answer."""
     gallery, probes = contenders.random_gallery(rows)
     settled = compare.settle(gallery, BITS, time.thread_time)
-    limit = door_limit(rows)
+    limit = limit_of(rows)
     lined_up = contenders.line_up(gallery, probes, limit)
     times = measure(lined_up, rounds, max(1, SHORTEST_BYTES // gallery.nbytes))
     yardstick = min((each.name for each in lined_up if each.yardstick), key=lambda name: statistics.median(busy for busy, _ in times[name]))

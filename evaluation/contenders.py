@@ -20,6 +20,7 @@ from edge.template import compare
 SYMBOLS, Q, PROBES, SEED = 512, 8, 8, 2022
 BITS = compare.bits_of(Q)
 OURS, OURS_TWO, OURS_BATCH = "edge, all counts", "edge, all counts, 2 threads", f"edge, batch of {PROBES}"
+DOOR = "edge, as a door searches"
 WITHIN, WITHIN_TWO = "edge, within the limit", "edge, within the limit, 2 threads"
 FAISS, FAISS_BATCH = "faiss", f"faiss, batch of {PROBES}"
 SUM_TWO = "read-only sum, 2 threads"
@@ -66,7 +67,7 @@ def versions() -> dict[str, str]:
 
 def line_up(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> list[Contender]:
     """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy. limit: unequal symbols
-    up to which a door wants to know of anybody."""
+    up to which anybody is asked for."""
     _require_equal_kernels(gallery, probes, limit)
     return [*_sums(gallery), *_ours(gallery, probes, limit), *_numpy(gallery, probes), *_peers(gallery, probes)]
 
@@ -86,8 +87,9 @@ def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
 
 
 def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator[Contender]:
-    """All counts, then the nearest row; what a door does, the counts up to its limit, then the nearest row; then the counts alone by
-    every kernel in its plain form."""
+    """All counts, then the nearest row; as a door does, then the nearest by costs of those with the lowest counts; the counts up to a
+    limit, then the nearest row; then the counts alone by every kernel in its plain form."""
+    costs = np.random.default_rng(SEED).integers(0, 256, (SYMBOLS, Q), np.uint8)
 
     def nearest(threads: int, most: int | None = None) -> int:
         return next(compare.nearest_first(compare.unequal(gallery, probes[0], BITS, threads=threads, most=most)))
@@ -95,7 +97,12 @@ def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator
     def batch() -> list[int]:
         return [next(compare.nearest_first(counts)) for counts in compare.unequal(gallery, probes, BITS)]
 
+    def door() -> int:
+        near = compare.shortlist(compare.unequal(gallery, probes[0], BITS), compare.SHORTLIST)
+        return int(near[compare.graded(gallery[near], costs).argmin()])
+
     yield Contender(OURS, partial(nearest, 1))
+    yield Contender(DOOR, door)
     yield Contender(OURS_TWO, partial(nearest, 2), threads=2)
     yield Contender(WITHIN, partial(nearest, 1, limit))
     yield Contender(WITHIN_TWO, partial(nearest, 2, limit), threads=2)

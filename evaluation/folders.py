@@ -164,9 +164,9 @@ def _frames(tree: Tree, keys: Sequence[str], refused: Counter[str]) -> Iterator[
 
 
 def _searched(verdict: Verdict, right: bool, candidates: Sequence[Candidate], mate: str | None) -> Search:
-    own = next((candidate.unequal for candidate in candidates if candidate.subject == mate), None)
-    rank = math.inf if own is None else float(sum(candidate.unequal <= own for candidate in candidates))
-    best = min((candidate.unequal for candidate in candidates), default=math.inf)
+    own = next((candidate.dissimilarity for candidate in candidates if candidate.subject == mate), None)
+    rank = math.inf if own is None else float(sum(candidate.dissimilarity <= own for candidate in candidates))
+    best = min((candidate.dissimilarity for candidate in candidates), default=math.inf)
     return Search(verdict, right, -best, -math.inf if own is None else -float(own), rank)
 
 
@@ -253,7 +253,7 @@ def _run(trial: Trial, tree: Tree, strange: Tree, split: Draw) -> dict[str, Any]
         "failure_to_enrol": dict(trial.not_enrolled.most_common()),
         "failure_to_acquire": {who: dict(why.most_common()) for who, why in trial.not_acquired.items()},
         "fpir": settings.decision.fpir,
-        "threshold_unequal": build.threshold(tail, settings.decision.fpir, 1)(len(trial.gallery)),
+        "threshold": build.threshold(tail, settings.decision.fpir, 1)(len(trial.gallery)),
         "symbols": tail.m,
         **rates(mated, strangers),
         "stage_ms": {name: round(spent, 3) for name, spent in trial.appliance.stages.medians().items()},
@@ -270,7 +270,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
             "non-mated searches, acquired of all",
             f"{facts['strangers_acquired']} of {facts['stranger_searches']}{_reasons(failed['strangers'])}",
         ),
-        (f"door's threshold at FPIR {facts['fpir']:g}", f"{facts['threshold_unequal']} of {facts['symbols']} symbols unequal"),
+        (f"door's threshold at FPIR {facts['fpir']:g}", f"{facts['threshold']} of {facts['symbols']} symbols unequal"),
         ("FNIR at it (DIR)", f"{_with_interval(facts, 'fnir')} (DIR {percent(facts['dir'])})"),
         ("FNIR at it, of those acquired", percent(facts["fnir_of_acquired"])),
         ("enrolled people named as another", str(facts["named_wrongly"])),

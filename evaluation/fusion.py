@@ -150,7 +150,8 @@ def templates(references: Samples, probes: Samples) -> list[Template]:
     made: list[Template] = []
     if references.embeddings is not None and probes.embeddings is not None:
         made.append(Cosine(np.concatenate([references.embeddings, probes.embeddings])))
-    return [*made, protected(np.concatenate([references.codes, probes.codes]), references.q)]
+    codes, costs = np.concatenate([references.codes, probes.codes]), np.concatenate([references.costs, probes.costs])
+    return [*made, protected(codes, costs, references.q)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +228,7 @@ def chosen(samples: Samples, names: Sequence[str]) -> Samples:
     rows = samples.rows(names)
     embeddings = None if samples.embeddings is None else samples.embeddings[rows]
     place = {name: row for row, name in enumerate(names)}
-    return Samples(place, samples.q, samples.codes[rows], samples.log_variances[rows], embeddings)
+    return Samples(place, samples.q, samples.codes[rows], samples.costs[rows], samples.log_variances[rows], embeddings)
 
 
 def at_length(made: Fused, drawn: Drawn, length: int, fpir: float, seed: int) -> dict[str, Any] | None:

@@ -147,14 +147,11 @@ def facts_of(samples: Samples, split: Draw) -> dict[str, Any]:
     if not one or not split.mated:
         raise SourceError(f"open set: {len(one)} people enrolled, {len(split.mated)} mated searches; people with more pictures are needed")
     facts: dict[str, Any] = {"people": {"known": len(split.enrolled), "enrolled": len(one), "unknown": len(dict(split.strangers))}}
-    second = "protected, second choice"
     for how, gallery in (("fused", one), (f"best of {most}", each)):
         found = {template.name: _searches(template, joined, gallery, split) for template in templates_of(joined)}
         facts.setdefault("references", {})[how] = {name: facts_of_searches(searches) for name, searches in found.items()}
         plain = next(iter(found))  # the unprotected embedding, where the network gives one
         facts.setdefault("protected_minus", {})[how] = {name: difference(found["protected"], found[name]) for name in (plain, "rank hash")}
-        if second in found:
-            facts.setdefault("second_choice_minus", {})[how] = {plain: difference(found[second], found[plain])}
     return facts
 
 

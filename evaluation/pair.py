@@ -1,10 +1,11 @@
-"""Are these two pictures of one person? The number of unequal symbols, and what the door would say.
+"""Are these two pictures of one person? By how many symbols they are unlike, and what the door would say.
 
     python -m evaluation.pair A.jpg B.jpg [--fpir F] [--config FILE]
 
-Each picture is acquired as for enrolment: one usable face, detected, aligned, assessed and hashed as at the door. Printed are the unequal
-symbols of the rank hash, the same number counted on transformed codes (it must be the same: the transform is a bijection), the threshold of
-the door for a gallery of this one reference and a single look, the verdict, and the cosine of the unprotected embeddings. The last line of
+Each picture is acquired as for enrolment: one usable face, detected, aligned, assessed and hashed as at the door; A is the reference, B
+the probe. Printed are the unequal symbols of the two rank hashes, the dissimilarity that the door goes by, the same of transformed codes
+(it must be the same: the transform is a bijection), the threshold of the door for a gallery of this one reference and a single look, the
+verdict, and the cosine of the unprotected embeddings. The last line of
 output is JSON. Nothing is stored.
 """
 
@@ -20,13 +21,14 @@ from edge.acquire import Acquirer
 from edge.assembly import build
 from edge.camera import read_image
 from edge.errors import AcquisitionError, EdgeError
-from edge.records import Pixels
+from edge.records import Code, Pixels
 from edge.settings import load_settings
 from edge.stages import Stages
 from edge.template import compare
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
+from edge.template.protect import Transform
 from evaluation.pictures import Answer, answer, two_columns
-from evaluation.templates import KEYS, transformed
+from evaluation.templates import KEYS
 
 
 def acquire(path: Path, acquirer: Acquirer, most: int) -> Pixels:
@@ -40,20 +42,19 @@ def acquire(path: Path, acquirer: Acquirer, most: int) -> Pixels:
 
 
 def compared(outputs: Mapping[str, Any], q: int) -> dict[str, Any]:
-    """Unequal symbols of the two rows, plain and transformed, the share of equal ones, and the cosine where there are embeddings.
+    """How unlike the second row is as a probe to the first as a reference, plain and transformed; unequal symbols; the cosine, if any.
 
-    outputs: logits (2, m*q), perhaps embedding (2, d). Raises EdgeError when plain and transformed codes differ in number.
+    outputs: logits (2, m*q), perhaps embedding (2, d). Raises EdgeError when plain and transformed codes differ.
     """
-    codes = hash_logits(outputs["logits"], q)
-    counts = []
-    for symbols in (codes, transformed(codes, q, KEYS[0])):
-        planes = compare.pack(symbols, q)
-        counts.append(int(compare.unequal(planes[:1], planes[1], compare.bits_of(q))[0]))
-    if counts[0] != counts[1]:
-        raise EdgeError(f"{counts[0]} symbols are unequal in plain codes but {counts[1]} in transformed ones; run `make test`")
-    m = codes.shape[1]
+    codes, costs = hash_logits(outputs["logits"], q), costs_of(outputs["logits"][1], q)
+    plain = int(compare.dissimilarities(codes[:1], Code(codes[1], q, costs))[0])
+    transform = Transform(KEYS[0], codes.shape[1], q)
+    hidden = int(compare.graded(compare.pack(transform.apply(codes[:1]), q), transform.costs(costs))[0])
+    if plain != hidden:
+        raise EdgeError(f"plain codes are unlike by {plain} symbols but transformed ones by {hidden}; run `make test`")
+    unequal, m = int((codes[0] != codes[1]).sum()), codes.shape[1]
     cosine = float(outputs["embedding"][0] @ outputs["embedding"][1]) if "embedding" in outputs else None
-    return {"symbols": m, "unequal": counts[0], "unequal_protected": counts[1], "share_equal": 1 - counts[0] / m, "cosine": cosine}
+    return {"symbols": m, "dissimilarity": plain, "dissimilarity_protected": hidden, "unequal": unequal, "cosine": cosine}
 
 
 def measure(options: argparse.Namespace) -> Answer:
@@ -71,8 +72,8 @@ def measure(options: argparse.Namespace) -> Answer:
         "b": str(options.b),
         "log_variances": [round(float(value), 3) for value in outputs["log_variance"].ravel()],
         "fpir": settings.decision.fpir,
-        "threshold_unequal": threshold,
-        "same_person": facts["unequal"] <= threshold,
+        "threshold": threshold,
+        "same_person": facts["dissimilarity"] <= threshold,
     }
     return [_table(facts)], facts
 
@@ -83,9 +84,10 @@ def _table(facts: Mapping[str, Any]) -> Any:
         f"{facts['a']} against {facts['b']}",
         [
             ("unequal symbols", f"{facts['unequal']} of {facts['symbols']}"),
-            (f"threshold at FPIR {facts['fpir']:g}, one reference, one look", str(facts["threshold_unequal"])),
+            ("dissimilarity, in symbols", str(facts["dissimilarity"])),
+            (f"threshold at FPIR {facts['fpir']:g}, one reference, one look", str(facts["threshold"])),
             ("verdict", "one person" if facts["same_person"] else "not taken for one person"),
-            ("unequal symbols of the protected templates", str(facts["unequal_protected"])),
+            ("dissimilarity of the protected templates", str(facts["dissimilarity_protected"])),
             ("cosine of the unprotected embeddings", cosine),
             ("uncertainty (logarithm of the variance)", " / ".join(f"{value:.2f}" for value in facts["log_variances"])),
         ],

@@ -159,7 +159,7 @@ def threshold(facts: Facts, path: Path) -> Path:
     figure, grid = _figure(5.4, 3.6)
     axis = grid[0, 0]
     for place, (name, tail) in enumerate(facts["tails"].items()):
-        counts = [row["unequal"] for row in tail["curve"]]
+        counts = [row["dissimilarity"] for row in tail["curve"]]
         axis.plot(
             counts, [row["predicted"] for row in tail["curve"]], color=COLOURS[place], linestyle=("-", "--")[place], label=f"tail {name}"
         )
@@ -167,7 +167,7 @@ def threshold(facts: Facts, path: Path) -> Path:
             low, high = zip(*(row["predicted_interval"] for row in tail["curve"]), strict=True)
             axis.fill_between(counts, low, high, color=COLOURS[place], alpha=0.15, linewidth=0)
         seen = [row for row in tail["curve"] if row["matches"]]
-        axis.plot([row["unequal"] for row in seen], [row["measured"] for row in seen], MARKERS[place], color=GREY, mfc="none")
+        axis.plot([row["dissimilarity"] for row in seen], [row["measured"] for row in seen], MARKERS[place], color=GREY, mfc="none")
     axis.plot([], [], "o", color=GREY, mfc="none", label="measured on the people held out")
     axis.set_yscale("log")
     axis.set_ylim(bottom=0.3 / facts["held_comparisons"])

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from edge.records import Code, Symbols
+from edge.records import Symbols
 from edge.settings import load_settings
 from edge.template import compare
 from evaluation import metrics, unlinkability
@@ -32,6 +32,7 @@ from evaluation.attacks.faces import Faces
 from evaluation.attacks.linkers import Linker, best_assignment, hamming
 from evaluation.pictures import Answer, answer, two_columns
 from evaluation.schemes import LAYERS, Make, Whole, stolen
+from evaluation.templates import Graded, Template, protected, two_keys
 
 KEY_PAIRS = 4
 """Pairs of databases, each with keys of its own, whose scores are pooled."""
@@ -80,14 +81,14 @@ def lattice(scores: Numbers, m: int) -> Numbers:
 
 
 def revocability(faces: Faces, rule: Rule) -> dict[str, Any]:
-    """Old against new epoch of the same code: how many pass at the door's threshold, and whether they differ from impostors.
+    """Old against new epoch of the same face: how many pass at the door's threshold, and whether they differ from impostors.
 
-    The transforms alone, without pads: what a door compares after a rotation if somebody shows it an old template.
+    The transforms alone, without pads: references after a rotation, and the probe of the face enrolled as the door before would have it.
     """
-    first, _ = faces.codes
-    m, q = first.shape[1], faces.projection.q
-    old, new = Whole(m, q).transform(first), Whole(m, q).transform(first)
-    mated, non_mated = linking_scores(hamming, old, new)
+    first, m = faces.codes[0], faces.codes[0].shape[1]
+    compared = two_keys(first, faces.projection.costs(faces.first), faces.projection.q)
+    mated, *others = (_of_others(compared, len(first), shift) for shift in range(SHIFTS + 1))
+    non_mated = np.concatenate(others)
     accepted = int((mated >= 1 - rule.threshold(len(first)) / m).sum())
     return {
         "accepted": accepted,
@@ -98,6 +99,11 @@ def revocability(faces: Faces, rule: Rule) -> dict[str, Any]:
         "mean_impostors": float(non_mated.mean()),
         **asdict(unlinkability.measured(mated, non_mated)),
     }
+
+
+def _of_others(compared: Template, people: int, shift: int) -> Numbers:
+    """Everybody's reference with the probe of the person so many places further on."""
+    return compared.pairs(np.arange(people), np.roll(np.arange(people), -shift))
 
 
 def balanced_tables(m: int, q: int, values: int, seed: int = 0) -> Symbols:
@@ -135,27 +141,32 @@ def costs(faces: Faces) -> list[dict[str, Any]]:
     """Accuracy and bytes before and after hashing and protection, and with compression by many-to-one tables."""
     first, second = faces.codes
     n, m = first.shape
-    q = faces.projection.q
-    door = Whole(m, q)
-    ours, theirs = door.transform(first), door.transform(second)
+    q, asked, places = faces.projection.q, faces.projection.costs(faces.second), np.arange(n)
+    door, size = protected(first, asked, q), len(Whole(m, q).seal(first[0], "s", "r"))
     rows = [
         {"template": "embedding, cosine", "bytes": 4 * faces.first.shape[1], **accuracy(lambda to: _cosine(faces, to), n)},
         {"template": "rank hash", "bytes": compare.row_bytes(m, q), **accuracy(lambda to: hamming(first, second[to]), n)},
-        {"template": "protected", "bytes": len(door.seal(first[0], "s", "r")), **accuracy(lambda to: hamming(ours, theirs[to]), n)},
+        {"template": "protected", "bytes": size, **accuracy(lambda to: door.pairs(places, to), n)},
     ]
     for values in VALUES:
-        tables, places = balanced_tables(m, q, values), np.arange(m)
-        few, other = tables[places, first], tables[places, second]
+        tables = balanced_tables(m, q, values)
+        few = tables[np.arange(m), first]
+        fewer = Graded(few, merged(asked, tables, values), "merged")
         bits = (values - 1).bit_length()
         rows.append(
             {
                 "template": f"{bits} bit{'s' * (bits > 1)} a symbol" if values < q else f"{bits} bits a symbol (as shipped)",
                 "bytes": m * bits // 8,
-                **accuracy(lambda to, few=few, other=other: hamming(few, other[to]), n),  # type: ignore[misc]
+                **accuracy(lambda to, fewer=fewer: fewer.pairs(places, to), n),  # type: ignore[misc]
                 "pre_image_cosine": pre_image(few[:50], tables, faces),
             }
         )
     return rows
+
+
+def merged(asked: Symbols, tables: Symbols, values: int) -> Symbols:
+    """Costs (n, m, values) of what symbols become by tables (m, q): the least of the symbols that share a value. asked: (n, m, q)."""
+    return np.stack([np.where(tables == value, asked, np.uint8(255)).min(axis=2) for value in range(values)], axis=2)
 
 
 def _cosine(faces: Faces, to: npt.NDArray[np.int64]) -> Numbers:
@@ -188,15 +199,15 @@ def entropy(codes: Symbols, q: int) -> dict[str, float]:
 
 def times(faces: Faces, rule: Rule) -> dict[str, float]:
     """Milliseconds of one enrolment, renewal and search (medians), of a rotation a reference, and bytes of the file a reference."""
-    first, second = faces.codes
-    enrolled, q = first[:ENROLLED], faces.projection.q
+    first, second = faces.codes[0], faces.probes[1]
+    enrolled = first[:ENROLLED]
     with TemporaryDirectory(prefix="edge-protection-") as folder:
         door = Door(Path(folder), rule, enrolled)
         with door.opened() as gallery:
             spent = {
-                "enrol": _median(lambda place: gallery.enrol(f"late {place}", [Code(second[place], q)])),
+                "enrol": _median(lambda place: gallery.enrol(f"late {place}", [second[place]])),
                 "renew": _median(lambda place: gallery.renew(door.ids[place], None)),
-                "search": _median(lambda place: gallery.search(Code(second[place], q), limit=2)),
+                "search": _median(lambda place: gallery.search(second[place], limit=2)),
             }
             size = len(gallery)
             begun = time.perf_counter()

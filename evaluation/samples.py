@@ -19,7 +19,7 @@ from edge.records import LANDMARKS, Face, Features, Floats, Pixels, Symbols
 from edge.settings import load_settings
 from edge.stages import Stages
 from edge.template.fuse import fuse
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
 from evaluation.pictures import CONSOLE, Tree, central
 
 Locate = Callable[[str, Pixels], Face | None]
@@ -35,17 +35,17 @@ PART = 20_000
 class Samples:
     """What the network says of the n pictures in which a face was found.
 
-    place: picture -> row. codes: (n, m) uint8, symbols 0..q-1. log_variances: (n,), natural logarithm. embeddings: (n, d) of length 1, or
-    None where the network gives none. logits: (n, m*q), where they were asked for. seconds: (n, m), the symbols that came second.
+    place: picture -> row. codes: (n, m) uint8, symbols 0..q-1. costs: (n, m, q) uint8, of the same as probes. log_variances: (n,), natural
+    logarithm. embeddings: (n, d) of length 1, or None where the network gives none. logits: (n, m*q), where they were asked for.
     """
 
     place: dict[str, int]
     q: int
     codes: Symbols
+    costs: Symbols
     log_variances: Floats
     embeddings: Floats | None
     logits: Floats | None = None
-    seconds: Symbols | None = None
 
     def rows(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """The rows of pictures; -1 where no face was found."""
@@ -58,8 +58,8 @@ class Samples:
         place = self.place | {name: row + len(self.codes) for name, row in other.place.items()}
         embeddings = None if self.embeddings is None or other.embeddings is None else np.concatenate([self.embeddings, other.embeddings])
         variances = np.concatenate([self.log_variances, other.log_variances])
-        seconds = None if self.seconds is None or other.seconds is None else np.concatenate([self.seconds, other.seconds])
-        return Samples(place, self.q, np.concatenate([self.codes, other.codes]), variances, embeddings, seconds=seconds)
+        codes, costs = np.concatenate([self.codes, other.codes]), np.concatenate([self.costs, other.costs])
+        return Samples(place, self.q, codes, costs, variances, embeddings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,17 +151,9 @@ def fused(samples: Samples, templates: Mapping[str, Media], how: str) -> Samples
         embeddings = plain / np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-12)
     log_variances = np.array([features.log_variance for features in made], np.float32)
     places = {name: row for row, name in enumerate(rows)}
-    nothing = np.empty((0, samples.codes.shape[1]), np.uint8)
-    codes, seconds = (choose(stacked, samples.q) if made else nothing for choose in (hash_logits, second_symbols))
-    return Samples(places, samples.q, codes, log_variances, embeddings, seconds=seconds)
-
-
-def second_symbols(logits: Floats, q: int) -> Symbols:
-    """(n, m*q) -> (n, m): of every block of ``q`` the symbol that would be the arg-max if the first were not there."""
-    others = logits.reshape(len(logits), -1, q).copy()
-    np.put_along_axis(others, others.argmax(axis=2, keepdims=True), -np.inf, axis=2)
-    seconds: Symbols = others.argmax(axis=2).astype(np.uint8)
-    return seconds
+    m, q = samples.codes.shape[1], samples.q
+    codes, costs = (hash_logits(stacked, q), costs_of(stacked, q)) if made else (np.empty((0, m), np.uint8), np.empty((0, m, q), np.uint8))
+    return Samples(places, q, codes, costs, log_variances, embeddings)
 
 
 def _media_rows(samples: Samples, media: Media) -> list[npt.NDArray[np.int64]]:
@@ -201,12 +193,12 @@ def compute(crops: Iterable[tuple[str, Pixels]], hasher: Network, q: int, keep_l
     """What the network says of named aligned crops, 112 x 112 x 3 uint8 BGR, 32 a batch; None if there is none."""
     wanted = ["logits", "log_variance"] + ["embedding"] * any(tensor.name == "embedding" for tensor in hasher.manifest.outputs)
     place: dict[str, int] = {}
-    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*wanted, "codes", "seconds")}
+    found: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*wanted, "codes", "costs")}
     for batch in _batches(crops):
         computed = hasher.infer(np.stack([crop for _, crop in batch]), wanted)
         place |= {key: len(place) + row for row, (key, _) in enumerate(batch)}
         found["codes"].append(hash_logits(computed["logits"], q))
-        found["seconds"].append(second_symbols(computed["logits"], q))
+        found["costs"].append(costs_of(computed["logits"], q))
         for name in wanted:
             if name != "logits" or keep_logits:
                 found[name].append(computed[name])
@@ -214,7 +206,7 @@ def compute(crops: Iterable[tuple[str, Pixels]], hasher: Network, q: int, keep_l
         return None
     parts = {name: np.concatenate(values) for name, values in found.items() if values}
     variances = parts["log_variance"].ravel()
-    return Samples(place, q, parts["codes"], variances, parts.get("embedding"), parts.get("logits"), parts["seconds"])
+    return Samples(place, q, parts["codes"], parts["costs"], variances, parts.get("embedding"), parts.get("logits"))
 
 
 def _batches(crops: Iterable[tuple[str, Pixels]]) -> Iterator[list[tuple[str, Pixels]]]:

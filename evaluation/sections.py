@@ -72,14 +72,14 @@ def per_cent(share: float, digits: int = 2) -> str:
 
 def _cost(facts: Facts) -> str:
     found = facts["templates"]
-    names = ("embedding, cosine", "protected", "protected, second choice", "protected, two keys")
-    plain, hashed, second, two = (found[name] for name in names)
-    lost, less = (100 * (plain["accuracy"] - each["accuracy"]) for each in (hashed, second))
+    plain, counted, hashed, two = (found[name] for name in ("embedding, cosine", "rank hash", "protected", "protected, two keys"))
+    lost, counting = (100 * (plain["accuracy"] - each["accuracy"]) for each in (hashed, counted))
     return (
-        "Protection costs nothing beyond hashing: the keyed transform is bijective, so protected scores *are* those of the rank hash.\n"
-        f"Hashing costs {lost:.2f} points of accuracy, and {less:.2f} where the probe's second choice of a symbol counts half, for which\n"
-        "nothing more would be stored: **the door does not compare so**. Two keys make one person's templates as unlike as two people's\n"
-        f"(accuracy {per_cent(two['accuracy'])}, near chance): that is what revocation rests on."
+        f"A protected reference costs {lost:.2f} points of accuracy. Counting unequal symbols, as the rank hash alone is compared, would\n"
+        f"cost {counting:.2f}: the door asks instead how far the probe, of which nothing is stored, is from having the reference's\n"
+        "symbols. The keyed transform costs nothing: it is bijective, so protected scores *are* those of plain codes. Two keys make one\n"
+        f"person's templates as unlike as two people's (accuracy {per_cent(two['accuracy'])}, near chance): that is what revocation\n"
+        "rests on."
     )
 
 
@@ -106,9 +106,8 @@ def _promises(facts: Facts) -> str:
 
 
 def _open_set(facts: Facts) -> str:
-    parts, seconds = ("; ".join(_gaps(facts["open_set"].get(name, {}))) for name in ("protected_minus", "second_choice_minus"))
-    more = f"; with the probe's second choice: {seconds}" if seconds else ""
-    return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {parts}{more}."
+    gaps = "; ".join(_gaps(facts["open_set"].get("protected_minus", {})))
+    return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {gaps}."
 
 
 def _gaps(differences: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -1,11 +1,12 @@
-"""The table over code sizes on LFW, View 2: m symbols of q values, random and trained projections, three ways of comparing codes.
+"""The table over code sizes on LFW, View 2: m symbols of q values, random and trained projections, four ways of comparing codes.
 
     python -m evaluation.sizes LFW --heads FOLDER [--pairs PAIRS] [--landmarks landmarks.csv.gz] [--config FILE] [--limit PAIRS]
 
 FOLDER holds what ``training.heads`` wrote from features of the very backbone that the configured network has; each head is applied to the
 network's embedding. The shape is that of the authors' draft table (``deep rank hashing``, Dong et al., Pattern Recognition 2022): the
-unprotected cosine; then per size, random and trained, the share of equal symbols, the binary Hamming distance of the symbols' numbers and
-Euclid's distance of the numbers. Pictures, folds and pairs without a sample as in ``evaluation.lfw``. The last line of output is JSON.
+unprotected cosine; then per size, random and trained, the probe's costs (as at the door), the share of equal symbols, the binary Hamming
+distance of the symbols' numbers and Euclid's distance of the numbers. Pictures, folds and pairs without a sample as in
+``evaluation.lfw``. The last line of output is JSON.
 """
 
 import argparse
@@ -25,13 +26,14 @@ from edge.errors import NetworkError
 from edge.records import Floats, Symbols
 from edge.settings import load_settings
 from edge.stages import Stages
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
 from evaluation.lfw import Pair, facts_of, few, pairs_of, pictures_of
 from evaluation.pictures import CONSOLE, Answer, Tree, answer, count, percent
 from evaluation.samples import Samples, extract, locator, read_references
-from evaluation.templates import BinaryHamming, Cosine, IndexDistance, Shares, Template
+from evaluation.templates import BinaryHamming, Cosine, Graded, IndexDistance, Shares, Template
 
 BLOCK = 512  # embeddings hashed at a time
+DOOR, COUNTED = "the probe's costs", "equal symbols"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +47,11 @@ class Head:
     bias: Floats
     backbone: str
 
-    def codes(self, embeddings: Floats) -> Symbols:
-        """(n, d) of length 1 -> (n, m) symbols."""
-        parts = (embeddings[start : start + BLOCK] @ self.weight.T + self.bias for start in range(0, len(embeddings), BLOCK))
-        return np.concatenate([hash_logits(part, self.q) for part in parts])
+    def hashed(self, embeddings: Floats) -> tuple[Symbols, Symbols]:
+        """(n, d) of length 1 -> (n, m) symbols, and (n, m, q) costs."""
+        parts = [embeddings[start : start + BLOCK] @ self.weight.T + self.bias for start in range(0, len(embeddings), BLOCK)]
+        codes, costs = (np.concatenate([made(part, self.q) for part in parts]) for made in (hash_logits, costs_of))
+        return codes, costs
 
 
 def read_head(path: Path) -> Head:
@@ -80,9 +83,9 @@ def read_heads(folder: Path, width: int, backbone: str) -> list[Head]:
     return sorted(heads.values(), key=lambda head: (head.m, head.q, head.kind))
 
 
-def comparisons(codes: Symbols, q: int) -> list[Template]:
-    """The three ways of comparing codes; at q = 2 they all give one order."""
-    return [Shares(codes, q, "equal symbols"), BinaryHamming(codes, q), IndexDistance(codes)]
+def comparisons(codes: Symbols, costs: Symbols, q: int) -> list[Template]:
+    """By the probe's costs, as at the door; and the three ways of comparing two codes, which at q = 2 give one order."""
+    return [Graded(codes, costs, DOOR), Shares(codes, q, COUNTED), BinaryHamming(codes, q), IndexDistance(codes)]
 
 
 def score(pairs: Sequence[Pair], samples: Samples, template: Template) -> dict[str, float]:
@@ -100,16 +103,15 @@ def lines(pairs: Sequence[Pair], samples: Samples, heads: Sequence[Head]) -> lis
     assert samples.embeddings is not None
     made: list[dict[str, Any]] = [{"projection": "none", "comparison": "cosine", **score(pairs, samples, Cosine(samples.embeddings))}]
     for head in track(heads, "hashing", console=CONSOLE, transient=True):
-        codes = head.codes(samples.embeddings)
-        for template in comparisons(codes, head.q):
+        for template in comparisons(*head.hashed(samples.embeddings), head.q):
             line = {"m": head.m, "q": head.q, "projection": head.kind, "comparison": template.name}
             made.append({**line, **score(pairs, samples, template)})
     return made
 
 
-def gains(table: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """By how much training lowers the EER of the share of equal symbols, as a share of the random projection's: "64x8" -> 0.25."""
-    errors = {(line["m"], line["q"], line["projection"]): line["eer"] for line in table if line["comparison"] == "equal symbols"}
+def gains(table: Sequence[Mapping[str, Any]], comparison: str) -> dict[str, float]:
+    """By how much training lowers the EER of one comparison, as a share of the random projection's: "64x8" -> 0.25."""
+    errors = {(line["m"], line["q"], line["projection"]): line["eer"] for line in table if line["comparison"] == comparison}
     return {
         f"{m}x{q}": round(1 - errors[m, q, "trained"] / rate, 4)
         for (m, q, kind), rate in errors.items()
@@ -137,13 +139,17 @@ def measure(options: argparse.Namespace) -> Answer:
         "network": manifest.name,
         "pairs": len(pairs),
         "table": table,
-        "eer_lowered_by_training": gains(table),
+        "eer_lowered_by_training": {comparison: gains(table, comparison) for comparison in (DOOR, COUNTED)},
     }
     return [_table(facts)], facts
 
 
 def _table(facts: Mapping[str, Any]) -> Table:
-    caption = "EER lowered by training: " + ", ".join(f"{size} {percent(gain)}" for size, gain in facts["eer_lowered_by_training"].items())
+    lowered = (
+        f"{comparison}: " + ", ".join(f"{size} {percent(gain)}" for size, gain in sizes.items())
+        for comparison, sizes in facts["eer_lowered_by_training"].items()
+    )
+    caption = "EER lowered by training, by " + "; by ".join(lowered)
     table = Table(title=f"LFW, {facts['pairs']} pairs, landmarks of the {facts['landmarks']}, {facts['network']}", caption=caption)
     for heading in ("m x q", "projection", "comparison"):
         table.add_column(heading)

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge.records import Floats, Symbols
+from edge.records import Code, Floats, Symbols
 from edge.template import compare
 from edge.template.protect import KEY_BYTES, Transform
 from evaluation.samples import Samples
@@ -14,8 +14,6 @@ from evaluation.samples import Samples
 Numbers = npt.NDArray[np.float64]
 Rows = Sequence[int] | npt.NDArray[np.integer]
 
-SECOND = 0.5
-"""What the probe's second choice counts; chosen on people held out of training."""
 KEYS = (bytes([1]) * KEY_BYTES, bytes([2]) * KEY_BYTES)  # any two: nothing is kept
 
 
@@ -116,22 +114,29 @@ class IndexDistance:
         return distances
 
 
-class SecondChoice:
-    """Equal symbols, and half of those of a reference that are what the probe would have said second. Only the probe has its second choice.
+class Graded:
+    """How alike reference and probe are as the door compares them: 1 less the dissimilarity in symbols over m; only the probe has costs.
 
-    first, second: by the one and by the other.
+    codes: (n, m), what is held of each face as a reference. costs: (n, m, q) uint8, of each face as a probe. Every reference is compared,
+    while the door compares those in which the fewest symbols are unequal (``evaluation.shortlist`` tells what that loses).
     """
 
     lowest = 0.0
 
-    def __init__(self, first: Shares, second: Shares, name: str) -> None:
-        self.name, self._first, self._second = name, first, second
+    def __init__(self, codes: Symbols, costs: Symbols, name: str) -> None:
+        self.name, self._codes, self._costs = name, codes, costs
 
     def pairs(self, first: Rows, second: Rows) -> Numbers:
-        return self._first.pairs(first, second) + SECOND * self._second.pairs(first, second)
+        counts = [self._between(self._codes[one][None], other)[0] for one, other in zip(first, second, strict=True)]
+        shares: Numbers = 1 - np.array(counts, np.float64) / self._codes.shape[1]
+        return shares
 
     def matrix(self, probes: Rows, references: Rows) -> Numbers:
-        return self._first.matrix(probes, references) + SECOND * self._second.matrix(probes, references)
+        shares: Numbers = 1 - compare.dissimilarity_matrix(self._codes[references], self._costs[probes]) / self._codes.shape[1]
+        return shares
+
+    def _between(self, codes: Symbols, probe: int | np.integer) -> compare.Counts:
+        return compare.dissimilarities(codes, Code(codes[0], self._costs.shape[2], self._costs[probe]))
 
 
 def transformed(codes: Symbols, q: int, key: bytes) -> Symbols:
@@ -139,27 +144,20 @@ def transformed(codes: Symbols, q: int, key: bytes) -> Symbols:
     return Transform(key, codes.shape[1], q).apply(codes)
 
 
-def protected(codes: Symbols, q: int) -> Shares:
-    """Transformed and packed codes under one key."""
-    return Shares(transformed(codes, q, KEYS[0]), q, "protected")
+def protected(codes: Symbols, costs: Symbols, q: int) -> Graded:
+    """References transformed under one key, and the probes' costs with them."""
+    m = codes.shape[1]
+    transform = Transform(KEYS[0], m, q)
+    return Graded(transform.apply(codes), np.stack([transform.costs(each) for each in costs]), "protected")
 
 
-def two_keys(codes: Symbols, q: int) -> Shares:
+def two_keys(codes: Symbols, costs: Symbols, q: int) -> Graded:
     """References under one key, probes under another: a revoked template against a new one. It must look like different people."""
-    ours, theirs = (transformed(codes, q, key) for key in KEYS)
-    return Shares(ours, q, "protected, two keys", probes=theirs)
-
-
-def second_choice(codes: Symbols, seconds: Symbols, q: int) -> SecondChoice:
-    """Under one key, with the probe's second choice."""
-    ours, theirs = (transformed(each, q, KEYS[0]) for each in (codes, seconds))
-    return SecondChoice(Shares(ours, q), Shares(ours, q, probes=theirs), "protected, second choice")
+    ours, theirs = (Transform(key, codes.shape[1], q) for key in KEYS)
+    return Graded(ours.apply(codes), np.stack([theirs.costs(each) for each in costs]), "protected, two keys")
 
 
 def templates_of(samples: Samples) -> list[Template]:
-    """Unprotected, plain, protected, protected with the probe's second choice, and protected under two keys."""
+    """Unprotected; the plain rank hash, of which equal symbols are counted; protected as at the door; and that under two keys."""
     made: list[Template] = [] if samples.embeddings is None else [Cosine(samples.embeddings)]
-    made += [Shares(samples.codes, samples.q), protected(samples.codes, samples.q)]
-    if samples.seconds is not None:
-        made.append(second_choice(samples.codes, samples.seconds, samples.q))
-    return [*made, two_keys(samples.codes, samples.q)]
+    return [*made, Shares(samples.codes, samples.q), *(of(samples.codes, samples.costs, samples.q) for of in (protected, two_keys))]

@@ -14,6 +14,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,27 @@ LEAST = 300  # people: the half that is fitted needs a tail
 Counts = npt.NDArray[np.int64]
 
 
-def all_pairs(codes: Symbols, q: int) -> tuple[Counts, Counts]:
-    """Unequal symbols of everybody with everybody, (n (n-1) / 2,), and who was compared, (n (n-1) / 2, 2)."""
-    planes = compare.pack(codes, q)
-    first, second = np.triu_indices(len(codes), 1)
-    return compare.unequal(planes, planes, compare.bits_of(q))[first, second].astype(np.int64), np.column_stack([first, second])
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """People, one sample of each: its code (n, m), as a reference, and its costs (n, m, q), as a probe."""
+
+    codes: Symbols
+    costs: Symbols
+
+    def part(self, places: npt.NDArray[np.int64]) -> "Faces":
+        """Those at these places."""
+        return Faces(self.codes[places], self.costs[places])
+
+
+def between(references: Faces, probes: Faces) -> Counts:
+    """Dissimilarity of every probe to every reference: (probes, references)."""
+    return compare.dissimilarity_matrix(references.codes, probes.costs).astype(np.int64)
+
+
+def all_pairs(faces: Faces) -> tuple[Counts, Counts]:
+    """Dissimilarity of everybody to everybody later, (n (n-1) / 2,), and who was compared, (n (n-1) / 2, 2)."""
+    first, second = np.triu_indices(len(faces.codes), 1)
+    return between(faces, faces)[first, second], np.column_stack([first, second])
 
 
 def curve(tail: NonMatedTail, held: Counts) -> list[dict[str, Any]]:
@@ -55,7 +72,7 @@ def curve(tail: NonMatedTail, held: Counts) -> list[dict[str, Any]]:
             matches = int(np.searchsorted(counts, unequal, "right"))
             found.append(
                 {
-                    "unequal": unequal,
+                    "dissimilarity": unequal,
                     "predicted": rates[unequal],
                     "predicted_interval": tail.interval(unequal),
                     "measured": matches / counts.size,
@@ -65,19 +82,19 @@ def curve(tail: NonMatedTail, held: Counts) -> list[dict[str, Any]]:
     return found
 
 
-def nearest(gallery: Symbols, strangers: Symbols, q: int, size: int) -> Counts:
-    """Unequal symbols of each stranger with the nearest reference of his gallery of ``size`` people; galleries, disjoint, take turns."""
-    counts = compare.unequal(compare.pack(gallery, q), compare.pack(strangers, q), compare.bits_of(q)).astype(np.int64)
-    galleries = len(gallery) // size
-    turns = np.arange(len(strangers)) % galleries
-    blocks: Counts = counts[:, : galleries * size].reshape(len(strangers), galleries, size)[np.arange(len(strangers)), turns].min(axis=1)
+def nearest(gallery: Faces, strangers: Faces, size: int) -> Counts:
+    """Dissimilarity of each stranger to the nearest reference of his gallery of ``size`` people; galleries, disjoint, take turns."""
+    counts = between(gallery, strangers)
+    galleries = len(gallery.codes) // size
+    turns = np.arange(len(strangers.codes)) % galleries
+    blocks: Counts = counts[:, : galleries * size].reshape(len(counts), galleries, size)[np.arange(len(counts)), turns].min(axis=1)
     return blocks
 
 
-def searches(tail: NonMatedTail, gallery: Symbols, strangers: Symbols, q: int) -> Iterator[dict[str, Any]]:
+def searches(tail: NonMatedTail, gallery: Faces, strangers: Faces) -> Iterator[dict[str, Any]]:
     """For each size that the gallery allows and each stated FPIR that the code can keep: what is promised and what is measured."""
-    for size in (size for size in SIZES if size <= len(gallery)):
-        best = nearest(gallery, strangers, q, size)
+    for size in (size for size in SIZES if size <= len(gallery.codes)):
+        best = nearest(gallery, strangers, size)
         for fpir in STATED:
             try:
                 promise = tail.promise(fpir, size, 1)
@@ -89,7 +106,7 @@ def searches(tail: NonMatedTail, gallery: Symbols, strangers: Symbols, q: int) -
             yield {
                 "references": size,
                 "fpir": fpir,
-                "threshold_unequal": promise.threshold,
+                "threshold": promise.threshold,
                 "expected": promise.expected,
                 "expected_interval": promise.interval,
                 "named": named,
@@ -100,23 +117,25 @@ def searches(tail: NonMatedTail, gallery: Symbols, strangers: Symbols, q: int) -
             }
 
 
-def facts_of(codes: Symbols, q: int, own: NonMatedTail, seed: int) -> dict[str, Any]:
-    """codes: (people, m), one of each. own: the tail in force at the door."""
-    codes = codes[np.random.default_rng(seed).permutation(len(codes))]
-    half, three = len(codes) // 2, 3 * len(codes) // 4
-    measured, people = all_pairs(codes[:half], q)
-    held, _ = all_pairs(codes[half:], q)
-    tails = {"of the other half": fit_tail(measured, codes.shape[1], people=people, seed=seed), "in force": own}
+def facts_of(faces: Faces, own: NonMatedTail, seed: int) -> dict[str, Any]:
+    """faces: one of each person. own: the tail in force at the door."""
+    total = len(faces.codes)
+    faces = faces.part(np.random.default_rng(seed).permutation(total))
+    half, three = total // 2, 3 * total // 4
+    places = np.arange(total)
+    measured, people = all_pairs(faces.part(places[:half]))
+    held, _ = all_pairs(faces.part(places[half:]))
+    tails = {"of the other half": fit_tail(measured, faces.codes.shape[1], people=people, seed=seed), "in force": own}
     found = {
         name: {
             "people": tail.people,
             "comparisons": tail.pairs,
             "curve": curve(tail, held),
-            "searches": list(searches(tail, codes[half:three], codes[three:], q)),
+            "searches": list(searches(tail, faces.part(places[half:three]), faces.part(places[three:]))),
         }
         for name, tail in tails.items()
     }
-    return {"people": len(codes), "held_people": len(codes) - half, "held_comparisons": int(held.size), "tails": found}
+    return {"people": total, "held_people": total - half, "held_comparisons": int(held.size), "tails": found}
 
 
 def measure(options: argparse.Namespace) -> Answer:
@@ -131,7 +150,12 @@ def measure(options: argparse.Namespace) -> Answer:
     manifest = build.hash_manifest(settings)
     calibration = build.calibration(settings, manifest)
     own = calibration.non_mated if calibration else build.single_tail(settings, manifest)
-    facts = {"tree": str(options.tree), "seed": options.seed, "network": manifest.name, **facts_of(samples.codes, eye.q, own, options.seed)}
+    facts = {
+        "tree": str(options.tree),
+        "seed": options.seed,
+        "network": manifest.name,
+        **facts_of(Faces(samples.codes, samples.costs), own, options.seed),
+    }
     if options.out:
         from evaluation import plots  # a table needs no matplotlib
 
@@ -141,12 +165,12 @@ def measure(options: argparse.Namespace) -> Answer:
 
 def _rates(facts: Mapping[str, Any]) -> Table:
     table = Table(title=f"false match rate of {facts['held_comparisons']} comparisons of {facts['held_people']} people held out")
-    for heading in ("tail", "unequal symbols, at most", "predicted", "measured", "matches"):
+    for heading in ("tail", "dissimilarity, at most", "predicted", "measured", "matches"):
         table.add_column(heading, justify="left" if heading == "tail" else "right")
     for name, tail in facts["tails"].items():
         for row in tail["curve"]:
             predicted = f"{row['predicted']:.1e}{_interval(row['predicted_interval'], '{:.1e}')}"
-            table.add_row(name, str(row["unequal"]), predicted, f"{row['measured']:.1e}", str(row["matches"]))
+            table.add_row(name, str(row["dissimilarity"]), predicted, f"{row['measured']:.1e}", str(row["matches"]))
     return table
 
 
@@ -159,7 +183,7 @@ def _searches(facts: Mapping[str, Any]) -> Table:
             expected = f"{100 * row['expected']:.2f}{_interval(row['expected_interval'], '{:.2f}', 100)}"
             found = f"{100 * row['measured']:.2f}{_interval(row['measured_interval'], '{:.2f}', 100)}"
             holds = "-" if row["holds"] is None else "yes" if row["holds"] else "no"
-            table.add_row(name, str(row["references"]), f"{100 * row['fpir']:g}", str(row["threshold_unequal"]), expected, found, holds)
+            table.add_row(name, str(row["references"]), f"{100 * row['fpir']:g}", str(row["threshold"]), expected, found, holds)
     return table
 
 

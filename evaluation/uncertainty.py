@@ -174,7 +174,7 @@ def discards(faces: Faces, plain: Samples, degraded: Samples) -> dict[str, Any]:
     apart = people[:, None] != people[None]
     made: dict[str, Any] = {"discarded": _rounded(DISCARDED), "fmr": FMR, "mated_pairs": len(first)}
     for name, probes in (("as they are", plain), ("degraded", degraded)):
-        scores = protected(np.concatenate([plain.codes, probes.codes]), plain.q)
+        scores = protected(np.concatenate([plain.codes, probes.codes]), np.concatenate([plain.costs, probes.costs]), plain.q)
         count = len(faces.keys)
         matrix = scores.matrix(np.arange(count, 2 * count), np.arange(count))
         threshold = metrics.threshold_at(matrix[apart], FMR)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge.template.hashing import hash_logits
-from evaluation.samples import Samples, second_symbols
+from edge.records import FREE, WHOLE
+from edge.template.hashing import costs_of, hash_logits, unequal_of
+from evaluation.samples import Samples
 
 M, Q, WIDTH = 256, 8, 16
 PROJECTION = np.random.default_rng(3).normal(size=(WIDTH, M * Q)).astype(np.float32)
@@ -18,7 +19,17 @@ def samples(vectors: Mapping[str, Sequence[float] | np.ndarray], log_variances: 
     logits = embeddings @ PROJECTION
     variances = np.zeros(len(rows), np.float32) if log_variances is None else np.array(log_variances, np.float32)
     place = {name: row for row, name in enumerate(vectors)}
-    return Samples(place, Q, hash_logits(logits, Q), variances, embeddings, logits, second_symbols(logits, Q))
+    return Samples(place, Q, hash_logits(logits, Q), costs_of(logits, Q), variances, embeddings, logits)
+
+
+def whole_costs(codes: np.ndarray, q: int) -> np.ndarray:
+    """Costs (..., m, q) of codes (..., m) for which every value but the symbol costs a whole one."""
+    return (FREE + WHOLE * (codes[..., None] != np.arange(q))).astype(np.uint8)
+
+
+def told(unequal: int, m: int, q: int) -> int:
+    """The dissimilarity where so many symbols of such codes are unequal."""
+    return int(unequal_of(m, q)[m * FREE + WHOLE * unequal])
 
 
 def crowd(people: Mapping[str, int], spread: float, seed: int = 0) -> dict[str, np.ndarray]:

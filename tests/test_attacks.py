@@ -48,7 +48,13 @@ class Eye:
         seen = [key for key in keys if bright[key] > 1]
         embeddings = np.array([[bright[key]] for key in seen], np.float32)
         place = {key: row for row, key in enumerate(seen)}
-        return Samples(place, 8, np.zeros((len(seen), 8), np.uint8), np.zeros(len(seen), np.float32), None if self.blind else embeddings)
+        return Samples(
+            place,
+            8,
+            *(np.zeros((len(seen), *size), np.uint8) for size in ((8,), (8, 8))),
+            np.zeros(len(seen), np.float32),
+            None if self.blind else embeddings,
+        )
 
 
 def tree(folder: Path, people: dict[str, list[int]]) -> Tree:

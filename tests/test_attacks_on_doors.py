@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.door.throttle import Limits
 from edge.inference.plan import PlanError
 from edge.inference.plans import POINTER, PlanStore
-from edge.records import ALWAYS, NEVER, Code
+from edge.records import ALWAYS, NEVER
 from edge.template.protect import RowCipher, TemplateError, open_record
 from evaluation import schemes
 from evaluation.attacks import backups, bench, climbing, edits, parsers, strangers, throttled
@@ -40,9 +40,9 @@ def door(tmp_path: Path, rule: Rule, faces: Faces) -> Door:
 
 
 def test_a_door_admits_whom_it_enrolled_and_no_stranger(door: Door, faces: Faces) -> None:
-    codes, strange = faces.codes[0], faces.projection.codes(faces.strangers[:1])[0]
+    probes, strange = faces.probes[0], faces.projection.probes(faces.strangers[:1])[0]
     with door.opened() as gallery:
-        assert door.admits(gallery, codes[2]) == door.ids[2]
+        assert door.admits(gallery, probes[2]) == door.ids[2]
         assert door.admits(gallery, strange) is None
 
 
@@ -68,18 +68,18 @@ def test_every_edit_changes_the_file(edit: str, door: Door, tmp_path: Path, rule
 
 def test_an_edit_that_does_let_somebody_in_is_counted(door: Door, faces: Faces) -> None:
     """The yard-stick of the edits: here the door itself enrols the stranger, and does not revoke."""
-    codes, strange = faces.codes[0], faces.projection.codes(faces.strangers[:1])[0]
+    probes, strange = faces.probes[0], faces.projection.probes(faces.strangers[:1])[0]
     with door.opened() as gallery:
         edits.end(gallery, door)
-    assert not edits.admitted(door, codes[: edits.PEOPLE], strange)
+    assert not edits.admitted(door, probes[: edits.PEOPLE], strange)
     with door.opened() as gallery:
         gallery.limit(door.ids[-2], ALWAYS)
-    assert edits.admitted(door, codes[: edits.PEOPLE], strange)
+    assert edits.admitted(door, probes[: edits.PEOPLE], strange)
     with door.opened() as gallery:
         gallery.limit(door.ids[-2], NEVER)
     with door.opened() as gallery:
-        gallery.enrol("stranger", [Code(strange, 8)])
-    assert edits.admitted(door, codes[: edits.PEOPLE], strange)
+        gallery.enrol("stranger", [strange])
+    assert edits.admitted(door, probes[: edits.PEOPLE], strange)
 
 
 def test_rows_without_a_tag_are_found_broken_and_sealed_ones_are_not(faces: Faces) -> None:
@@ -107,11 +107,11 @@ def test_no_answer_tells_how_near_a_probe_was(faces: Faces, rule: Rule, tmp_path
 
 
 def test_an_answer_that_tells_how_near_a_probe_was_is_found(faces: Faces, rule: Rule, tmp_path: Path) -> None:
-    """A door that says in its outcome's number of frames how many symbols were unequal."""
+    """A door that says in its outcome's number of frames how unlike the probe was."""
 
     class Talking(Rule):
-        def judge(self, gallery, code):  # type: ignore[no-untyped-def]
-            return replace(super().judge(gallery, code), frames=gallery.search(Code(code, 8), limit=1)[0].unequal)
+        def judge(self, gallery, probe):  # type: ignore[no-untyped-def]
+            return replace(super().judge(gallery, probe), frames=gallery.search(probe, limit=1)[0].dissimilarity)
 
     door = Door(tmp_path, Talking(rule.settings, rule.network, rule.threshold), faces.codes[0])
     with door.opened() as gallery:
@@ -125,7 +125,10 @@ def test_climbing_from_a_probe_that_passes_comes_nearer_to_the_face(faces: Faces
     start = climbing._at_cosine(target, faces.strangers[0], 0.75)
     with door.opened() as gallery:
         found = climbing.climb(
-            lambda probe: door.admits(gallery, faces.projection.codes(probe[None])[0]) == door.ids[0], start, np.random.default_rng(0), 1500
+            lambda probe: door.admits(gallery, faces.projection.probes(probe[None])[0]) == door.ids[0],
+            start,
+            np.random.default_rng(0),
+            1500,
         )
     assert list(found) == list(range(climbing.FEELERS, 1501, climbing.FEELERS))
     assert found[1500] @ target > found[100] @ target
@@ -178,9 +181,9 @@ def test_no_edited_or_forged_backup_lets_anybody_in(faces: Faces, rule: Rule) ->
 def test_the_forged_backup_is_a_sound_one_that_an_operator_could_let_in(faces: Faces, rule: Rule, tmp_path: Path) -> None:
     """The yard-stick: said to come from elsewhere, it is restored, and the stranger passes."""
     recipient = backups.new_identity(tmp_path / "identity")
-    stranger = faces.projection.codes(faces.strangers[:1])
-    forged = Door(tmp_path, rule, stranger, "forger").back_up(tmp_path / "forged.age", recipient)
-    assert [backups._lets_in(tmp_path, forged, rule, stranger[0], elsewhere=said) for said in (False, True)] == [False, True]
+    stranger = faces.projection.probes(faces.strangers[:1])[0]
+    forged = Door(tmp_path, rule, stranger.symbols[None], "forger").back_up(tmp_path / "forged.age", recipient)
+    assert [backups._lets_in(tmp_path, forged, rule, stranger, elsewhere=said) for said in (False, True)] == [False, True]
 
 
 COUNTS = np.array([[100, 300, 300], [299, 300, 420], [310, 330, 420]], np.uint16)

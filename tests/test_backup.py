@@ -77,7 +77,7 @@ def test_on_another_device_with_other_keys_everybody_is_there(backup: Path, iden
     with opened(place, OTHER_KEYS, "door-2") as gallery:
         assert gallery.altered is None
         assert [subject.id for subject in gallery.subjects()] == ids
-        assert [gallery.search(each)[0].unequal for each in (ANA, BEN)] == [0, 0]
+        assert [gallery.search(each)[0].dissimilarity for each in (ANA, BEN)] == [0, 0]
         assert gallery.verify().sound
 
 
@@ -113,7 +113,7 @@ def test_who_was_revoked_since_stays_revoked(backup: Path, identity: Path, path:
     assert restored(backup, identity, path, replace=True).revoked == ("Ana",)
     with opened(path) as gallery:
         assert names(gallery) == ["Ben"]
-        assert gallery.search(ANA)[0].unequal > 300
+        assert gallery.search(ANA)[0].dissimilarity > 300
 
 
 def test_where_nobody_can_say_who_was_revoked_since_it_takes_a_word_more(backup: Path, identity: Path, path: Path) -> None:
@@ -250,7 +250,7 @@ def test_not_while_a_door_has_the_gallery_open(backup: Path, identity: Path, pat
         with pytest.raises(BusyGalleryError):
             restored(backup, identity, path, replace=True)
         door.refresh()
-        assert door.search(ANA)[0].unequal == 0
+        assert door.search(ANA)[0].dissimilarity == 0
 
 
 def test_the_backup_holds_no_key_of_the_device_and_nothing_lies_open(backup: Path, identity: Path, path: Path) -> None:

@@ -73,7 +73,7 @@ class Site:
     def ship_int8(self, step: float = 0.02, **parent: Any) -> None:
         """The quantised network and its manifest; parent: what that says of the float network otherwise than it is."""
         onnx.save(quantised(step), self.quantised)
-        measured = {"sha256": read_manifest(self.network).sha256, "agreement": 0.97, "pairs": 20_000, "unequal_shift": -1} | parent
+        measured = {"sha256": read_manifest(self.network).sha256, "agreement": 0.97, "pairs": 20_000, "tail_shift": -1} | parent
         told = describe(
             self.quantised, "hash", code=CodeSize(m=M, q=Q), non_mated=TAIL.moved(-1), float_parent=FloatParent(**measured), facts={}
         )
@@ -160,7 +160,7 @@ def test_a_quantised_network_of_another_float_network_is_not_built(site: Site) -
     site.ship_int8(sha256="cd" * 32)
     plan = site.build()
     assert "does not name tiny" in table(plan)["int8"]
-    assert (plan.precision, plan.unequal_shift) == ("fp16", None)
+    assert (plan.precision, plan.tail_shift) == ("fp16", None)
 
 
 def test_a_quantised_network_without_a_manifest_is_not_built(site: Site) -> None:
@@ -179,7 +179,7 @@ def test_an_int8_plan_moves_the_threshold_of_the_door_to_the_safe_side_and_a_flo
     site.build(precisions=("fp16",))
     assert door.Networks(settings, lambda why: None).tail == TAIL
     site.says(milliseconds={"int8": 0.0, "fp16": 20.0, "mixed": 20.0})
-    assert site.build().unequal_shift == -1
+    assert site.build().tail_shift == -1
     assert door.Networks(settings, lambda why: None).tail == standing(settings, lambda why: None).tail == TAIL.moved(-1)
     on_cpu = settings.model_copy(update={"network": settings.network.model_copy(update={"runtime": "onnxruntime"})})
     assert door.Networks(on_cpu).tail == TAIL
@@ -188,7 +188,7 @@ def test_an_int8_plan_moves_the_threshold_of_the_door_to_the_safe_side_and_a_flo
 def test_an_int8_plan_that_does_not_say_how_far_scores_moved_is_refused(site: Site) -> None:
     site.says(milliseconds={"int8": 0.0, "fp16": 20.0, "mixed": 20.0})
     plan = site.build()
-    found = differences(plan.model_copy(update={"unequal_shift": None}), read_manifest(site.network), plan.board, plan.options)
+    found = differences(plan.model_copy(update={"tail_shift": None}), read_manifest(site.network), plan.board, plan.options)
     assert ["no threshold follows" in reason for reason in found] == [True]
     assert differences(plan, read_manifest(site.network), plan.board, plan.options) == []
 

@@ -1,6 +1,7 @@
 """What the threshold promises, the closest pair in words, and a tail of one's own people. Tiny networks know people by colour."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +10,15 @@ import pytest
 
 from edge.assembly import build
 from edge.assembly.calibration import write_calibration
-from edge.assembly.standing import CONFUSABLE, FAR, NEAR, closest, promised, sentence, standing, verdict_of
+from edge.assembly.standing import CONFUSABLE, FAR, NEAR, UNTOLD, closest, promised, sentence, standing, verdict_of
 from edge.commands.calibrate import Measurement, Person, comparisons, least_people, people_in, sources_of
 from edge.errors import AcquisitionError, SettingsError, SourceError
+from edge.inference import read_manifest, write_manifest
 from edge.records import Code
 from edge.settings import Settings, load_settings
 from edge.template.compare import pack
 from edge.template.tail import Bound, NonMatedTail
-from tests.test_evaluation import config, face, put  # noqa: F401 - config is a fixture
+from tests.test_evaluation import config, face, patchwork, put  # noqa: F401 - config is a fixture
 
 
 def code(*symbols: int) -> Code:
@@ -29,7 +31,7 @@ def test_the_promise_in_words() -> None:
     tail = NonMatedTail(m=512, pairs=100_000, tail_at=400.5, tail_share=0.01, shape=0.0, scale=8.0, people=450, bounds=bounds)
     told = sentence(tail.promise(0.003, 37, 10))
     assert told.startswith(
-        "at FPIR 0.3 % per approach and 37 references: at most 343 of 512 symbols unequal; expected FPIR 0.3 % [0.013, 0.54]"
+        "at FPIR 0.3 % per approach and 37 references: unlike by at most 343 of 512 symbols; expected FPIR 0.3 % [0.013, 0.54]"
     )
     assert told.endswith("; extrapolated by 0.1 decades beyond the measured comparisons")
     assert "interval was not measured" in sentence(replace(tail, bounds=()).promise(0.003, 0, 1))
@@ -91,12 +93,11 @@ def test_a_person_is_a_folder_of_pictures_or_of_videos_or_a_video(tmp_path: Path
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """102 people in as many colours, three pictures each."""
-    folder, random = tmp_path_factory.mktemp("crowd"), np.random.default_rng(4)
+    """102 people, three pictures each in less and less light."""
+    folder = tmp_path_factory.mktemp("crowd")
     for number in range(102):
-        colour = tuple(int(part) for part in random.integers(10, 160, 3))
         for light in range(3):
-            put(folder, f"person{number}/{light}.png", face(colour, 1 - 0.05 * light))  # type: ignore[arg-type]
+            put(folder, f"person{number}/{light}.png", patchwork(number, 1 - 0.05 * light))
     return folder
 
 
@@ -152,6 +153,23 @@ def test_the_closest_enrolled_pair_is_named_without_a_number(tmp_path: Path, cro
     assert found.closest is not None
     assert ({*found.closest[:2]}, found.closest[2]) == ({"Ada", "Bo"}, CONFUSABLE)
     assert set(json.loads(json.dumps(found.facts()))["closest"]) == {"first", "second", "verdict"}
+
+
+def test_a_network_that_says_nothing_of_two_references_gives_no_verdict(tmp_path: Path, config: Path) -> None:  # noqa: F811
+    """References have no costs, so the door's own threshold is none for them."""
+    models = tmp_path / "models"
+    shutil.copytree(config.parent, models)
+    manifest = read_manifest(models / "drh.json")
+    write_manifest(manifest.model_copy(update={"references": None}), models / "drh.json")
+    flags = {"network.models": str(models), "gallery.path": str(tmp_path / "gallery.db"), "keys.file": str(tmp_path / "root.key")}
+    settings = load_settings(config, flags=flags)
+    with build.gallery(settings, build.network_id(settings), print, create=True) as gallery:
+        for name in ("Ada", "Bo"):
+            gallery.enrol(name, [Code(np.zeros(gallery_m := manifest.code.m if manifest.code else 0, np.uint8), 4)])
+    assert gallery_m
+    found = standing(settings, print).closest
+    assert found is not None
+    assert found[2] == UNTOLD
 
 
 def test_a_calibration_that_is_required_and_missing_stops_the_door(tmp_path: Path, config: Path) -> None:  # noqa: F811

@@ -53,7 +53,7 @@ def test_one_measured_under_other_conditions_is_refused_by_the_condition_s_name(
     "change",
     [
         lambda facts: facts.pop("conditions"),
-        lambda facts: facts.update(format=2),
+        lambda facts: facts.update(format=1),
         lambda facts: facts.update(person="Ada"),
         lambda facts: facts["non_mated"].update(scale="4"),
         lambda facts: facts["non_mated"].update(scale=-4.0),

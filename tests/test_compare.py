@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.records import Code
 from edge.template import compare
+from edge.template.hashing import unequal_of
 
 LENGTHS = st.integers(1, 40).map(lambda k: 8 * k) | st.just(512)
 SIZES = st.tuples(st.integers(0, 70), LENGTHS, st.sampled_from([2, 3, 4, 5, 8, 11, 16, 64, 200, 256]))
@@ -410,3 +412,58 @@ def test_nearest_first_gives_every_row_once_by_rising_count_and_equal_counts_by_
     before = counts.copy()
     assert list(compare.nearest_first(counts)) == sorted(range(len(small)), key=lambda row: (small[row], row))
     assert np.array_equal(counts, before)
+
+
+# Costs
+
+
+@st.composite
+def probed(draw: st.DrawFn) -> tuple[np.ndarray, Code]:
+    """Codes (n, m), and a probe with costs of its own."""
+    n, m, q = draw(SIZES.filter(lambda size: size[2] <= 64))
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    costs = random.integers(0, 256, (m, q), np.uint8)
+    return symbols_like(random, n, m, q), Code(costs.argmin(axis=1).astype(np.uint8), q, costs)
+
+
+@given(probed())
+@settings(max_examples=60, deadline=None)
+def test_a_dissimilarity_follows_from_the_sum_of_costs(drawn):
+    """By plain arithmetic; of packed rows, and of many probes at once, the same."""
+    symbols, probe = drawn
+    m = probe.symbols.size
+    sums = [sum(int(probe.costs[place, symbol]) for place, symbol in enumerate(row)) for row in symbols]
+    expected = [int(unequal_of(m, probe.q)[total]) for total in sums]
+    assert compare.dissimilarities(symbols, probe).tolist() == expected
+    assert compare.graded(compare.pack(symbols, probe.q), probe.costs).tolist() == expected
+    assert compare.dissimilarity_matrix(symbols, np.stack([probe.costs] * 2)).tolist() == [expected] * 2
+
+
+@given(probed())
+@settings(max_examples=60, deadline=None)
+def test_of_a_code_without_costs_unequal_symbols_are_counted(drawn):
+    symbols, probe = drawn
+    counted = compare.unequal(compare.pack(symbols, probe.q), compare.pack(probe.symbols, probe.q), compare.bits_of(probe.q)).tolist()
+    assert compare.dissimilarities(symbols, Code(probe.symbols, probe.q)).tolist() == counted
+
+
+def test_thousands_at_once_are_compared_in_parts():
+    random = np.random.default_rng(5)
+    symbols, costs = random.integers(0, 4, (2500, 16), np.uint8), random.integers(0, 256, (1100, 16, 4), np.uint8)
+    found = compare.dissimilarity_matrix(symbols, costs)
+    assert found[::97].tolist() == [compare.graded(compare.pack(symbols, 4), each).tolist() for each in costs[::97]]
+
+
+@given(st.integers(0, 3000), st.integers(1, 80), st.integers(1, 600), st.integers(0, 2**32))
+@settings(max_examples=80, deadline=None)
+def test_a_shortlist_is_the_head_of_the_sorted_rows(rows, k, values, seed):
+    counts = np.random.default_rng(seed).integers(0, values, rows).astype(np.uint16)
+    assert compare.shortlist(counts, k).tolist() == np.argsort(counts, kind="stable")[:k].tolist()
+
+
+def test_a_shortlist_of_a_large_gallery_and_of_nobody():
+    counts = np.random.default_rng(1).integers(300, 512, 200_000).astype(np.uint16)
+    assert compare.shortlist(counts, 64).tolist() == np.argsort(counts, kind="stable")[:64].tolist()
+    assert compare.shortlist(np.full(200_000, 7, np.uint16), 3).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="shortlist of 0 rows"):
+        compare.shortlist(counts, 0)

@@ -45,8 +45,8 @@ def test_she_looks_twice_and_is_named() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(280, 330)), max_size=6))
 def test_whoever_lies_beyond_threshold_and_margin_changes_no_decision(found: list[tuple[str, int]]) -> None:
     """So the door need not ask for anybody beyond."""
-    everybody = sorted((Candidate(subject, "r", unequal) for subject, unequal in found), key=lambda one: one.unequal)
-    near = [one for one in everybody if one.unequal <= THRESHOLD + POLICY.margin]
+    everybody = sorted((Candidate(subject, "r", unequal) for subject, unequal in found), key=lambda one: one.dissimilarity)
+    near = [one for one in everybody if one.dissimilarity <= THRESHOLD + POLICY.margin]
     assert story(near[:2]) == story(everybody[:2])
 
 

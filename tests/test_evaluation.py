@@ -27,6 +27,7 @@ from edge.template.tail import NonMatedTail
 from evaluation import detection, folders, latency, lfw, pictures
 
 M, Q, SIDE = 64, 4, 96
+PART, COLOURS = CROP_SIZE // 4, 3 * 16
 MARK = 5  # the cell of the detector in which the white square lies: its middle is pixel 44
 POINTS = np.array([(-1.5, -1.5), (1.5, -1.5), (0, 0), (-1.2, 1.5), (1.2, 1.5)], np.float32)  # from the middle, in cells of 8 pixels
 REACH = 5  # cells from the middle to each side of the box
@@ -74,18 +75,20 @@ def detector_file(path: Path) -> Path:
 
 
 def hash_file(path: Path) -> Path:
-    """Mean colour -> logits, which depend on its direction only, and an embedding of length 1."""
+    """Mean colours of sixteen parts -> logits, which depend on their direction only, and an embedding of length 1."""
     random, node = np.random.default_rng(5), helper.make_node
     nodes = [
         node("Cast", ["crops"], ["numbers"], to=TensorProto.FLOAT),
-        node("ReduceMean", ["numbers"], ["colour"], axes=[1, 2], keepdims=0),
+        node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
+        node("AveragePool", ["planes"], ["parts"], kernel_shape=[PART, PART], strides=[PART, PART]),
+        node("Flatten", ["parts"], ["colour"]),
         node("MatMul", ["colour", "w"], ["logits"]),
         node("MatMul", ["colour", "v"], ["log_variance"]),
         node("LpNormalization", ["colour"], ["embedding"], axis=1, p=2),
     ]
-    weights = {"w": random.normal(size=(3, M * Q)).astype(np.float32), "v": np.zeros((3, 1), np.float32)}
+    weights = {"w": random.normal(size=(COLOURS, M * Q)).astype(np.float32), "v": np.zeros((COLOURS, 1), np.float32)}
     crops = helper.make_tensor_value_info("crops", TensorProto.UINT8, ["B", CROP_SIZE, CROP_SIZE, 3])
-    return save(path, nodes, [crops], real(logits=["B", M * Q], log_variance=["B", 1], embedding=["B", 3]), weights)
+    return save(path, nodes, [crops], real(logits=["B", M * Q], log_variance=["B", 1], embedding=["B", COLOURS]), weights)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +96,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Settings that name the tiny networks and refuse no sample."""
     folder = tmp_path_factory.mktemp("models")
     write_manifest(describe(detector_file(folder / "detector.onnx"), "detect", size=SIDE, facts={}), folder / "detector.json")
-    tail = NonMatedTail(m=M, pairs=100_000, tail_at=10.5, tail_share=0.01, shape=0.0, scale=1.0)
-    manifest = describe(hash_file(folder / "drh.onnx"), "hash", code=CodeSize(m=M, q=Q), non_mated=tail, facts={})
+    tail = NonMatedTail(m=M, pairs=100_000, tail_at=7.5, tail_share=0.01, shape=0.0, scale=1.0)
+    manifest = describe(hash_file(folder / "drh.onnx"), "hash", code=CodeSize(m=M, q=Q), non_mated=tail, references=tail, facts={})
     write_manifest(manifest, folder / "drh.json")
     (folder / "config.toml").write_text(TOLERANT.replace("MODELS", str(folder)))
     return folder / "config.toml"
@@ -105,6 +108,14 @@ def face(colour: tuple[int, int, int], light: float = 1.0, marks: tuple[tuple[in
     image[:] = (np.array(colour) * light).astype(np.uint8)
     for column, row in marks:
         image[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 255
+    return image
+
+
+def patchwork(seed: int, light: float = 1.0) -> np.ndarray:
+    """The face of somebody who is told from many others: every cell of another colour."""
+    cells = np.random.default_rng(seed).choice((5, 150), (SIDE // 8, SIDE // 8, 3)) * light
+    image = np.kron(cells, np.ones((8, 8, 1))).astype(np.uint8)
+    image[8 * MARK : 8 * MARK + 8, 8 * MARK : 8 * MARK + 8] = 255
     return image
 
 
@@ -217,7 +228,7 @@ def test_people_of_a_folder_are_identified_and_strangers_are_not(tmp_path: Path,
     assert (facts["fnir"], facts["dir"], facts["measured_fpir"], facts["named_wrongly"]) == (0, 1, 0, 0)
     assert facts["rank"]["1"] == 1
     assert facts["measured_fpir_interval"][0] == 0 < facts["measured_fpir_interval"][1] < 0.4
-    assert facts["threshold_unequal"] == 7  # 0.01 exp(7 - 10.5 + 0.5) is 0.0005, within 0.003 / 3; at 8 it is 0.00135
+    assert facts["threshold"] == 4  # 0.01 exp(4 - 7.5 + 0.5) is 0.0005, within 0.003 / 3; at 5 it is 0.00135
     assert {"detect", "align", "quality", "hash", "search"} <= set(facts["stage_ms"])
 
 
@@ -228,7 +239,7 @@ def test_a_stricter_operating_point_lowers_the_threshold(tmp_path: Path, config:
         assert folders.main([tree, "--config", str(config), "--fpir", fpir, "--enrol", "2"]) == 0
         found.append(said(capsys))
     assert found[0]["fpir"] == 0.1
-    assert found[0]["threshold_unequal"] > found[1]["threshold_unequal"]
+    assert found[0]["threshold"] > found[1]["threshold"]
     assert found[0]["mated_searches"] == 3
 
 
@@ -335,10 +346,9 @@ def test_lfw_tells_what_protection_costs(small_lfw: Path, config: Path, capsys: 
     facts = said(capsys)
     templates = facts["templates"]
     assert (facts["pairs"], facts["failures_to_acquire"], facts["landmarks"]) == (8, 0, "detector")
-    assert list(templates) == ["embedding, cosine", "rank hash", "protected", "protected, second choice", "protected, two keys"]
+    assert list(templates) == ["embedding, cosine", "rank hash", "protected", "protected, two keys"]
     for name in ("embedding, cosine", "rank hash", "protected"):
         assert (templates[name]["eer"], templates[name]["auc"], templates[name]["tar_at_far_0.001"]) == (0, 1, 1)
-    assert templates["protected"] == templates["rank hash"]
     assert templates["rank hash"]["mean_mated"] > 0.9
     assert templates["protected, two keys"]["mean_mated"] == pytest.approx(1 / Q, abs=0.2)
 
@@ -436,21 +446,6 @@ def test_every_usable_face_of_every_frame_is_searched_for(tmp_path: Path, config
     assert {"detect", "align", "hash", "search"} <= set(facts["stage_ms"])
     assert 0 < facts["search_share"] < 1
     assert sum(facts["stage_ms"].values()) < 1.5 * facts["frame_ms"]
-
-
-def step(busy: float, faces: int) -> latency.Step:
-    return latency.Step(busy, busy / 10, 2 * busy, {"search": busy}, faces)
-
-
-def test_the_ratio_is_of_medians_per_face() -> None:
-    """Two faces at 20 ms are 10 ms a face; the middle of ours is 10 ms, of the other loop 20 ms."""
-    ours, stock = [step(0.020, 2), step(0.008, 1), step(0.012, 1)], [step(0.040, 2), step(0.016, 1), step(0.024, 1)]
-    found = latency.against(ours, stock)
-    assert (found["ratio"], *found["ratio_quartiles"]) == pytest.approx((0.5, 0.5, 0.5))
-    assert found["met"]
-    assert not latency.against(stock, ours)["met"]
-    assert latency.summary(ours)["busy_ms_per_face"] == pytest.approx(10)
-    assert latency.summary(ours)["search_share"] == pytest.approx(0.1)
 
 
 def stock_file(path: Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.template.hashing import costs_of
 from evaluation import fusion
 from evaluation.fusion import FRAME, Searches, difference, draw, fuse_ways, search, templates
 from evaluation.samples import Samples
@@ -26,7 +27,9 @@ def planted(knows: bool) -> tuple[Samples, dict[str, list[str]], Samples]:
         logits = vectors @ directions
         codes = logits.reshape(len(logits), M, Q).argmax(axis=2).astype(np.uint8)
         logs = 2 * np.log(spreads) if knows else random.normal(size=spreads.size) / 4
-        return Samples({name: row for row, name in enumerate(names)}, Q, codes, logs.astype(np.float32), vectors, logits)
+        return Samples(
+            {name: row for row, name in enumerate(names)}, Q, codes, costs_of(logits, Q), logs.astype(np.float32), vectors, logits
+        )
 
     frames = {f"p{who}": [f"p{who}/{frame}" for frame in range(FRAMES)] for who in range(MATES + STRANGERS)}
     spreads = np.where(random.random((MATES + STRANGERS) * FRAMES) < 0.3, 1.0, 6.0)
@@ -73,7 +76,7 @@ def test_with_one_frame_all_ways_are_one() -> None:
 def test_equal_variances_fuse_to_the_mean_and_hopeless_frames_leave_the_best_one() -> None:
     probes, frames, _ = planted(knows=True)
     for logs, as_way in ((np.zeros(probes.log_variances.size), "mean"), (np.tile([0.0, 800, 800, 800, 800], len(frames)), "best frame")):
-        same = Samples(probes.place, probes.q, probes.codes, logs.astype(np.float32), probes.embeddings, probes.logits)
+        same = Samples(probes.place, probes.q, probes.codes, probes.costs, logs.astype(np.float32), probes.embeddings, probes.logits)
         ways = fuse_ways(same, frames)
         assert (ways["uncertainty"].codes == ways[as_way].codes).all()
 

@@ -73,7 +73,7 @@ def test_an_enrolled_subject_is_found_again(gallery: Gallery) -> None:
     assert ana.created.endswith("Z")
     gallery.enrol("Ben", [code()])
     assert [gallery.search(one)[0].subject for one in (first, second)] == [ana.id, ana.id]
-    assert gallery.search(near(second, 37))[0].unequal == 37
+    assert gallery.search(near(second, 37))[0].dissimilarity == 37
 
 
 def test_everything_is_there_after_reopening(gallery: Gallery, reopen: Callable[[], Gallery]) -> None:
@@ -101,8 +101,8 @@ def test_candidates_are_those_of_the_plain_comparison(
         probe = Code(random.integers(0, q, network.m, dtype=np.uint8), q)
         plain = {subject: int((codes != probe.symbols).sum(axis=1).min()) for subject, codes in people.items()}
         candidates = gallery.search(probe)
-        assert {candidate.subject: candidate.unequal for candidate in candidates} == plain
-        assert [candidate.unequal for candidate in candidates] == sorted(plain.values())
+        assert {candidate.subject: candidate.dissimilarity for candidate in candidates} == plain
+        assert [candidate.dissimilarity for candidate in candidates] == sorted(plain.values())
         assert gallery.search(probe, limit=2) == candidates[:2]
 
 
@@ -276,7 +276,7 @@ def test_renewing_without_the_person_changes_every_byte_and_no_decision(gallery:
     probe, second = code(), code()
     ana = gallery.enrol("Ana", [probe, second])
     gallery.enrol("Ben", [code()])
-    other, before, counts = reopen(), stored(gallery), [c.unequal for c in gallery.search(probe)]
+    other, before, counts = reopen(), stored(gallery), [c.dissimilarity for c in gallery.search(probe)]
     gallery.renew(ana.id, None)
     after = stored(gallery)
     assert len(after) == 3
@@ -284,16 +284,16 @@ def test_renewing_without_the_person_changes_every_byte_and_no_decision(gallery:
     assert not any(before[name][20:60] in disk(gallery) for name in before.keys() - after.keys())
     assert other.refresh()
     for one in (gallery, other, reopen()):
-        assert [c.unequal for c in one.search(probe)] == counts
-        assert one.search(second)[0].unequal == 0
+        assert [c.dissimilarity for c in one.search(probe)] == counts
+        assert one.search(second)[0].dissimilarity == 0
 
 
 def test_renewing_with_new_codes_ends_the_old_ones(gallery: Gallery) -> None:
     old, new = code(), code()
     ana = gallery.enrol("Ana", [old, code(), code()])
     gallery.renew(ana.id, [new])
-    assert gallery.search(new)[0].unequal == 0
-    assert gallery.search(old)[0].unequal > 300
+    assert gallery.search(new)[0].dissimilarity == 0
+    assert gallery.search(old)[0].dissimilarity > 300
     assert gallery.find("Ana").references == 1
     with pytest.raises(ValueError, match="expected at least one"):
         gallery.renew(ana.id, [])
@@ -322,7 +322,7 @@ def test_rotating_changes_every_row_and_no_decision(gallery: Gallery, reopen: Ca
     assert gallery.refresh()
     for one in (gallery, other, reopen()):
         assert [one.search(probe)[0].subject for probe in probes] == [person.id for person in people]
-        assert [one.search(probe)[0].unequal for probe in probes] == [0, 0, 0]
+        assert [one.search(probe)[0].dissimilarity for probe in probes] == [0, 0, 0]
         assert one.find("Late").id == late.id
         assert one.verify().sound
 
@@ -337,7 +337,7 @@ def test_refresh_follows_other_processes_and_nothing_else(gallery: Gallery, reop
     assert other.search(probe)[0].subject == ana.id
     other.renew(ana.id, [code()])
     assert gallery.refresh()
-    assert gallery.search(probe)[0].unequal > 300
+    assert gallery.search(probe)[0].dissimilarity > 300
 
 
 def test_a_change_sees_what_others_did_before_it(gallery: Gallery, reopen: Callable[[], Gallery]) -> None:

@@ -45,7 +45,7 @@ def id_of(path: Path, name: str) -> str:
 
 
 def matches(gallery: Gallery, code: Code) -> bool:
-    return any(candidate.unequal == 0 for candidate in gallery.search(code))
+    return any(candidate.dissimilarity == 0 for candidate in gallery.search(code))
 
 
 def unlock(gallery: Gallery, altered: bool) -> None:

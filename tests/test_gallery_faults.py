@@ -62,7 +62,7 @@ def found(gallery: Gallery) -> list[str]:
     """Whose code still finds him at distance 0."""
     names = {subject.id: subject.label for subject in gallery.subjects()}
     best = {name: gallery.search(CODES[name], limit=1) for name in PEOPLE}
-    return [name for name in PEOPLE if any(one.unequal == 0 and names[one.subject] == name for one in best[name])]
+    return [name for name in PEOPLE if any(one.dissimilarity == 0 and names[one.subject] == name for one in best[name])]
 
 
 def altered(path: Path, sql: str, *values: object) -> None:
@@ -222,7 +222,7 @@ def test_a_damaged_row_is_told_never_matches_and_hides_nobody(path: Path, damage
         assert gallery.damaged[0].reference in {row[0] for row in rows(path, "SELECT id FROM templates")}
         for name in PEOPLE:
             best = gallery.search(CODES[name])[0]
-            assert best.unequal <= 3
+            assert best.dissimilarity <= 3
             assert best.subject == gallery.find(name).id
             assert gallery.damaged[0].reference not in {one.reference for one in gallery.search(CODES[name])}
         report = gallery.verify()

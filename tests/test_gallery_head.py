@@ -143,13 +143,13 @@ def test_once_signed_again_as_it_is_a_gallery_serves_and_the_revoked_stay_out(pa
     put_back_whole_file(path)
     with opened(path) as gallery:
         gallery.accept()
-        assert gallery.search(ANA)[0].unequal == 0
+        assert gallery.search(ANA)[0].dissimilarity == 0
         assert gallery.counter == 4  # counts on from the newest that was seen
     with opened(path) as gallery:
         assert gallery.altered is None
         gallery.revoke(gallery.find("Ana").id)
     with opened(path) as gallery:
-        assert gallery.search(ANA)[0].unequal > 300
+        assert gallery.search(ANA)[0].dissimilarity > 300
 
 
 def test_rows_of_a_revoked_subject_put_back_from_a_copy_do_not_match_even_where_signed_as_they_are(path: Path) -> None:
@@ -164,7 +164,7 @@ def test_rows_of_a_revoked_subject_put_back_from_a_copy_do_not_match_even_where_
         with pytest.raises(AlteredGalleryError, match="added, removed or put back"):
             gallery.search(BEN)
         gallery.accept()
-        assert [gallery.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [gallery.search(each)[0].dissimilarity == 0 for each in (ANA, BEN)] == [False, True]
         assert [one.reference for one in gallery.damaged] == [old[0]]
         assert any(f"subject {old[1]}: is revoked, yet" in problem for problem in gallery.verify().problems)
 
@@ -176,7 +176,7 @@ def test_a_revocation_of_exactly_what_did_not_belong_makes_it_whole(path: Path) 
         gallery.refresh()
         assert gallery.altered is None
         gallery.revoke(gallery.find("Ana").id)
-        assert gallery.search(BEN)[0].unequal == 0
+        assert gallery.search(BEN)[0].dissimilarity == 0
 
 
 def double(path: Path, table: str, row: tuple[str, str, bytes]) -> None:
@@ -318,7 +318,7 @@ def test_whatever_the_file_tells_of_its_changes_they_are_followed_rightly(path: 
         assert door.refresh()
         assert door.altered is None
         assert [subject.label for subject in door.subjects()] == ["Ben", "Cleo"]
-        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN, cleo)] == [False, True, True]
+        assert [door.search(each)[0].dissimilarity == 0 for each in (ANA, BEN, cleo)] == [False, True, True]
         assert len(door) == 3
         assert not door.refresh()
 
@@ -339,7 +339,7 @@ def test_an_event_of_another_process_costs_no_look_at_the_references(path: Path)
             other.record("unknown")
             door.record("unknown")
             assert looks(door) == 0, turn
-            assert (door.altered, door.search(ANA)[0].unequal) == (None, 0)
+            assert (door.altered, door.search(ANA)[0].dissimilarity) == (None, 0)
         other.enrol("Cleo", [code()])
         other.record("unknown")
         door.refresh()
@@ -392,7 +392,7 @@ def test_a_witness_that_cannot_be_written_stops_no_change_and_is_made_up_for(tmp
         folder.rename(tmp_path / "gone")
         gallery.enrol("Ana", [ANA])
         assert gallery.witness_pending
-        assert gallery.search(ANA)[0].unequal == 0
+        assert gallery.search(ANA)[0].dissimilarity == 0
         (tmp_path / "gone").rename(folder)
         until = time.monotonic() + 2 * WITNESS_PAUSE
         while gallery.witness_pending and time.monotonic() < until:
@@ -408,7 +408,7 @@ def test_a_gallery_of_version_1_is_signed_by_its_operator_once(path: Path) -> No
         with pytest.raises(AlteredGalleryError, match="never signed"):
             gallery.search(ANA)
         gallery.accept()
-        assert gallery.search(ANA)[0].unequal == 0
+        assert gallery.search(ANA)[0].dissimilarity == 0
     with opened(path) as gallery:
         assert gallery.altered is None
 

@@ -64,7 +64,7 @@ def put_back(path: Path, table: str, row: Row) -> None:
 
 def matches(gallery: Gallery, face: object) -> bool:
     found = gallery.search_former(face) if gallery.former is not None else gallery.search(face)  # type: ignore[arg-type]
-    return any(each.unequal == 0 for each in found)
+    return any(each.dissimilarity == 0 for each in found)
 
 
 def test_a_former_reference_that_is_put_back_beside_the_index_is_noticed(path: Path) -> None:

@@ -51,7 +51,7 @@ def found(gallery: Gallery) -> list[str]:
     """Whom the gallery finds by the code of each person, nobody else's name twice."""
     names = {subject.id: subject.label for subject in gallery.subjects()}
     best = [gallery.search(code(number), limit=1) for number in range(len(PEOPLE))]
-    return [names[one[0].subject] for one in best if one and one[0].unequal == 0]
+    return [names[one[0].subject] for one in best if one and one[0].dissimilarity == 0]
 
 
 def bytes_in(path: Path) -> bytes:
@@ -150,7 +150,7 @@ def test_each_person_is_known_by_the_old_network_until_renewed_by_the_new_one(pa
         assert gallery.former is not None
         assert (gallery.former.network, len(gallery.former), len(gallery)) == (NETWORK, 19, 0)
         person = gallery.search_former(code(3), limit=1)[0]
-        assert (person.unequal, gallery.find("Person 3").id) == (0, person.subject)
+        assert (person.dissimilarity, gallery.find("Person 3").id) == (0, person.subject)
         assert gallery.rebound(person.subject, code(3, NEW))
         assert not gallery.rebound(person.subject, code(3, NEW))
         assert gallery.search_former(code(3), limit=1)[0].subject != person.subject
@@ -171,12 +171,12 @@ def test_while_people_are_renewed_revoking_and_rotating_reach_both_kinds(path: P
         gallery.rebound(gallery.find("Person 1").id, code(1, NEW))
         old = sealed_rows(path)
         gallery.rotate(transform=True)
-        assert gallery.search_former(code(2), limit=1)[0].unequal == 0
-        assert gallery.search(code(1, NEW), limit=1)[0].unequal == 0
+        assert gallery.search_former(code(2), limit=1)[0].dissimilarity == 0
+        assert gallery.search(code(1, NEW), limit=1)[0].dissimilarity == 0
         assert not set(old) & set(sealed_rows(path))
         gallery.revoke(gallery.find("Person 2").id)
         gallery.revoke(gallery.find("Person 1").id)
-        assert gallery.search_former(code(2), limit=1)[0].unequal > 300
+        assert gallery.search_former(code(2), limit=1)[0].dissimilarity > 300
         assert gallery.search(code(1, NEW)) == []
         with pytest.raises(GalleryError, match="people are being renewed until"):
             gallery.rebind(NETWORK, SOON)
@@ -273,7 +273,11 @@ def everybody(path: Path) -> list[str]:
                 assert gallery.verify().sound
                 names = {subject.id: subject.label for subject in gallery.subjects()}
                 best = [(gallery.search(code(n), limit=1) + gallery.search_former(code(n), limit=1)) for n in range(len(PEOPLE))]
-                return [names[min(one, key=lambda each: each.unequal).subject] for one in best if min(each.unequal for each in one) == 0]
+                return [
+                    names[min(one, key=lambda each: each.dissimilarity).subject]
+                    for one in best
+                    if min(each.dissimilarity for each in one) == 0
+                ]
     raise AssertionError("the gallery opens under none of the keys")
 
 

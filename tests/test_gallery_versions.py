@@ -60,7 +60,7 @@ def test_facts_are_changed_one_by_one_and_name_and_time_of_enrolment_stay(path: 
         assert gallery.counter == 4
     with opened(path) as gallery:
         assert (gallery.find("Ana"), gallery.facts(before.id)) == (before, {"floor": "4"})
-        assert gallery.search(ANA)[0].unequal == 0
+        assert gallery.search(ANA)[0].dissimilarity == 0
         assert gallery.verify().sound
         assert [event.kind for event in gallery.events(2)] == ["amended", "amended"]
 
@@ -251,7 +251,7 @@ def test_a_record_whose_sealed_bytes_change_while_the_door_runs_does_not_count_a
         altered(path, "UPDATE subjects SET sealed = zeroblob(156) WHERE id = ?", ana)
         door.refresh()
         assert [one.subject for one in door.damaged] == [ana]
-        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [door.search(each)[0].dissimilarity == 0 for each in (ANA, BEN)] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_who_is_revoked_or_has_no_sound_record_does_not_come_in_with_another_cha
         door.refresh()
         assert (door.altered, door.facts(ana), door.validity(ana)) == (None, {}, NEVER)
         assert [one.label for one in door.subjects()] == ["Ben"]
-        assert [door.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [door.search(each)[0].dissimilarity == 0 for each in (ANA, BEN)] == [False, True]
         assert [one.subject for one in door.damaged] == [ana]
 
 
@@ -297,7 +297,7 @@ def test_bit_rot_in_a_record_hurts_that_person_alone(path: Path) -> None:
     altered(path, "UPDATE subjects SET sealed = zeroblob(156) WHERE id = ?", ana)
     with opened(path) as gallery:
         assert gallery.altered is None
-        assert [gallery.search(each)[0].unequal == 0 for each in (ANA, BEN)] == [False, True]
+        assert [gallery.search(each)[0].dissimilarity == 0 for each in (ANA, BEN)] == [False, True]
         assert [one.subject for one in gallery.damaged] == [ana]
 
 
@@ -348,7 +348,7 @@ def test_a_file_of_version_2_is_taken_over_whole_and_signed(path: Path) -> None:
     with opened(path, NEW) as gallery:
         assert (gallery.altered, gallery.counter) == (None, counter)
         assert gallery.former is not None
-        assert gallery.search_former(ANA)[0].unequal == 0
+        assert gallery.search_former(ANA)[0].dissimilarity == 0
         gallery.amend(gallery.find("Ana").id, {"floor": "3"})
     with opened(path, NEW) as gallery:
         assert gallery.verify().sound

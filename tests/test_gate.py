@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from calibration.crops import Crops
 from calibration.faces import DetectJudge, Hasher, matched
-from calibration.gate import HashJudge, distances, moved_tail
+from calibration.gate import Hashed, HashJudge, distances, moved_tail
 from edge.records import Face
 from edge.template.tail import Bound, NonMatedTail
+from tests.samples import told as unlike
+from tests.samples import whole_costs
 
 TAIL = NonMatedTail(m=64, pairs=100_000, tail_at=30.5, tail_share=0.01, shape=0.0, scale=1.5)
 
@@ -28,19 +30,25 @@ def low(float_float: int | None, int8_int8: int | None, float_int8: int | None) 
     }
 
 
+def counted(codes: np.ndarray, q: int) -> Hashed:
+    return Hashed(codes, whole_costs(codes, q))
+
+
 def test_distances_tell_mated_from_non_mated_and_reference_from_probe() -> None:
     true = np.array([[0, 0, 0, 0], [0, 0, 0, 1], [1, 1, 1, 1]], np.uint8)
     found = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 0]], np.uint8)
-    told = distances(true, found, np.array([5, 5, 6]))
+    told = distances(counted(true, 2), counted(found, 2), np.array([5, 5, 6]))
     assert (told["mated_pairs"], told["non_mated_pairs"], told["people_known"]) == (1, 2, False)
-    assert [told[kind]["mated_mean"] for kind in ("float_float", "int8_int8", "float_int8")] == [1, 0, 0]
-    assert [told[kind]["non_mated_mean"] for kind in ("float_float", "int8_int8", "float_int8")] == [3.5, 3, 3.5]
+    of = [unlike(unequal, 4, 2) for unequal in range(5)]
+    assert [told[kind]["mated_mean"] for kind in ("float_float", "int8_int8", "float_int8")] == [of[1], of[0], of[0]]
+    means = [(of[4] + of[3]) / 2, of[3], (of[3] + of[4]) / 2]
+    assert [told[kind]["non_mated_mean"] for kind in ("float_float", "int8_int8", "float_int8")] == means
 
 
 def test_where_enough_people_are_known_only_pairs_of_different_ones_count() -> None:
     people = np.array([*range(150), -1, -1])
     codes = np.random.default_rng(0).integers(0, 4, (152, 16)).astype(np.uint8)
-    told = distances(codes, codes, people)
+    told = distances(counted(codes, 4), counted(codes, 4), people)
     assert told["people_known"]
     assert told["non_mated_pairs"] == 150 * 149 // 2
 
@@ -60,7 +68,7 @@ def test_its_interval_moves_along() -> None:
     bounds = (Bound(30, 0.009, 0.013), Bound(20, 1e-6, 1e-4), Bound(1, 0.0, 1e-9))
     tail, _ = moved_tail(replace(TAIL, people=50, bounds=bounds), low(402, 400, 400))
     assert tail is not None
-    assert [(bound.unequal, bound.high) for bound in tail.bounds] == [(28, 0.013), (18, 1e-4)]
+    assert [(bound.dissimilarity, bound.high) for bound in tail.bounds] == [(28, 0.013), (18, 1e-4)]
 
 
 def test_without_a_tail_or_without_pairs_nothing_is_moved() -> None:
@@ -165,10 +173,10 @@ def test_landmarks_too_far_off_fail_also_where_no_symbol_changes(off: bytes, pas
 class Told(HashJudge):
     """A judge that is told every network's symbols."""
 
-    def symbols(self, network: bytes) -> np.ndarray:
+    def hashed(self, network: bytes) -> Hashed:
         codes = np.zeros((20, 100), np.uint8)
         codes[:, : int(network or b"0")] = 1
-        return codes
+        return counted(codes, 2)
 
 
 @pytest.mark.parametrize(("unequal", "passed"), [(b"0", True), (b"5", True), (b"6", False)])

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
+from edge.records import FREE, WHOLE  # noqa: E402
+from edge.template.hashing import costs_of, hash_logits  # noqa: E402
 from training import hash_losses as losses  # noqa: E402
-from training.projection import random_projection, symbols_of  # noqa: E402
+from training.projection import random_projection  # noqa: E402
 
 # two people with two faces each, and a stranger; two symbols of two values, all but decided
 SURE = torch.tensor(
@@ -59,8 +61,8 @@ def test_strangers_share_one_symbol_in_q_the_same_face_all_and_the_share_rises_b
 def test_a_gaussian_projection_gives_the_share_that_the_table_says(q: int) -> None:
     first, second = torch.randn(2, 512, generator=torch.Generator().manual_seed(2))
     pair = torch.nn.functional.normalize(torch.stack([first, 0.8 * first + 0.6 * second]), dim=1)
-    symbols = symbols_of(random_projection(2048, q, 1), pair, q)
-    assert float((symbols[0] == symbols[1]).float().mean()) == pytest.approx(float(losses.share_at(pair[0] @ pair[1], q)), abs=0.035)
+    symbols = hash_logits(random_projection(2048, q, 1)(pair).detach().numpy(), q)
+    assert float((symbols[0] == symbols[1]).mean()) == pytest.approx(float(losses.share_at(pair[0] @ pair[1], q)), abs=0.035)
 
 
 def test_likeness_is_the_expected_share_of_equal_symbols() -> None:
@@ -180,4 +182,33 @@ def test_a_batch_without_mates_teaches_no_identity_and_is_no_error() -> None:
 def test_weights_of_nought_leave_a_term_out() -> None:
     p = losses.probabilities(logits(), 8, 3.0)
     only = losses.Weights(similarity=0, contrast=0, margin=0, quantisation=2, balance=0)
-    assert float(losses.categorical_loss(p, people(), torch.eye(12), only)) == pytest.approx(2 * float(losses.quantisation_loss(p)))
+    assert float(losses.categorical_loss(logits(), p, people(), torch.eye(12), only)) == pytest.approx(
+        2 * float(losses.quantisation_loss(p))
+    )
+
+
+def test_costs_are_those_of_a_probe_at_the_door() -> None:
+    found = losses.costs(logits(), 8).detach().numpy()
+    assert (np.abs(found * WHOLE + FREE - costs_of(logits().detach().numpy(), 8)) <= 0.501).all()
+
+
+def test_a_gaussian_projection_asks_for_what_it_gives() -> None:
+    """At every cosine the dissimilarity of a wide random projection is the one that ``probing_loss`` asks for; another one is punished."""
+    random = np.random.default_rng(1)
+    vectors = random.normal(size=(6, 64)) + 2 * random.normal(size=64)
+    vectors = torch.from_numpy(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).float()
+    projected = vectors @ torch.from_numpy(random.normal(size=(64, 2048 * 8))).float()
+    p, cosine = losses.decided(losses.probabilities(projected, 8, 10.0)), vectors @ vectors.T
+    right, wrong = (float(losses.probing_loss(projected, p, each)) for each in (cosine, cosine - 0.2))
+    assert right < 5e-4 < 5e-3 < wrong
+
+
+def test_asking_punishes_mates_that_are_as_unlike_as_strangers() -> None:
+    given = logits()
+    p = losses.decided(losses.probabilities(given, 8, 10.0))
+    weights = losses.Weights(asking=1.0, similarity=0, contrast=0, balance=0)
+    mixed, same = given, given.view(-1, 3, given.shape[1])[:, :1].expand(-1, 3, -1).reshape(given.shape)
+    shared = losses.decided(losses.probabilities(same, 8, 10.0))
+    four = torch.arange(4).repeat_interleave(3)
+    told = [float(losses.categorical_loss(each, q, four, torch.eye(12), weights)) for each, q in ((mixed, p), (same, shared))]
+    assert told[1] < 0.1 * told[0]

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge.template.hashing import hash_logits
+from edge.records import FREE, WHOLE
+from edge.template.hashing import costs_of, hash_logits, unequal_of
 
 FINITE = st.floats(-100, 100, width=32)
 
@@ -51,3 +52,63 @@ def test_what_has_no_ranks_is_refused(logits: np.ndarray, q: int) -> None:
     """Wrong widths, shapes, sizes of symbols, and numbers that are not finite."""
     with pytest.raises(ValueError, match=r"q =|not finite"):
         hash_logits(logits, q)
+
+
+def test_costs_are_worked_by_hand() -> None:
+    """Two blocks of two, 1 and 2 on either side of their means, so that the largest are 1.5 on the average."""
+    shares = np.array([[-1, 1], [2, -2]]) / 1.5
+    assert costs_of(np.array([1, 3, 2, -2], np.float32), 2).tolist() == np.rint(FREE + WHOLE * 0.5 * (1 - shares)).tolist()
+
+
+@given(hnp.arrays(np.float32, 64, elements=st.floats(-100, 100, width=16)), st.sampled_from([2, 4, 8]), st.sampled_from([0.5, 2.0, 8.0]))
+def test_the_symbol_costs_least_a_lower_value_no_less_and_the_length_does_not_matter(logits: np.ndarray, q: int, factor: float) -> None:
+    costs, blocks = costs_of(logits, q), logits.reshape(-1, q)
+    assert (costs[np.arange(64 // q), hash_logits(logits, q)] == costs.min(axis=1)).all()
+    ordered = np.take_along_axis(costs.astype(int), np.argsort(-blocks, axis=1, kind="stable"), axis=1)
+    assert (np.diff(ordered, axis=1) >= 0).all()
+    assert (np.abs(costs_of(logits * np.float32(factor), q).astype(int) - costs) <= 1).all()
+
+
+def test_what_is_far_off_is_cut_and_without_any_deviation_all_values_cost_the_same() -> None:
+    logits = np.zeros(64, np.float32)
+    logits[0], logits[9] = 10.0, -10.0  # a value far above seven alike, and one far below
+    costs = costs_of(logits, 8)
+    assert (costs[0, 0], costs[1, 1]) == (0, 255)
+    assert len(set(costs_of(np.zeros(64, np.float32), 8).ravel().tolist())) == 1
+
+
+def test_costs_of_many_are_those_of_each() -> None:
+    many = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)
+    assert (costs_of(many, 8) == np.stack([costs_of(each, 8) for each in many])).all()
+
+
+@pytest.mark.parametrize("q", [2, 3, 8, 16, 64])
+def test_own_symbols_cost_nothing_and_those_of_strangers_as_many_as_are_unequal(q: int) -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=8192 * q).astype(np.float32)
+    costs, own, places = (costs_of(logits, q).astype(int) - FREE) / WHOLE, hash_logits(logits, q), np.arange(8192)
+    assert costs[places, own].mean() == pytest.approx(0.0, abs=0.02)
+    assert costs[places, random.integers(0, q, own.size)].mean() == pytest.approx(1 - 1 / q, abs=0.03)
+
+
+@pytest.mark.parametrize("q", [2, 4, 8, 16])
+def test_unequal_symbols_on_the_average_are_those_of_gaussian_projections(q: int) -> None:
+    """Faces at every cosine: the costs say, with less spread, how many symbols of random projections are unequal."""
+    random, m = np.random.default_rng(q), 512
+    for cosine in (0.9, 0.6, 0.3, 0.0, -0.3):
+        first = random.normal(size=(60, m * q)).astype(np.float32)
+        second = (cosine * first + (1 - cosine**2) ** 0.5 * random.normal(size=first.shape)).astype(np.float32)
+        references, probes = hash_logits(first, q), hash_logits(second, q)
+        sums = np.take_along_axis(costs_of(second, q), references[..., None].astype(np.int64), axis=2).sum(axis=(1, 2), dtype=np.int64)
+        counted, told = (references != probes).sum(axis=1), unequal_of(m, q)[sums].astype(int)
+        assert told.mean() == pytest.approx(counted.mean(), abs=0.012 * m)
+        assert told.std() < counted.std()
+
+
+@pytest.mark.parametrize(("m", "q"), [(8, 2), (64, 8), (512, 8), (40, 7)])
+def test_unequal_symbols_rise_with_the_costs_from_none_to_all(m: int, q: int) -> None:
+    table = unequal_of(m, q).astype(int)
+    assert (table[0], table[-1]) == (0, m)
+    assert (np.diff(table) >= 0).all()
+    strangers = m * FREE + WHOLE * m * (1 - 1 / q)
+    assert table[round(strangers)] == pytest.approx(m * (1 - 1 / q), abs=0.51)

@@ -12,7 +12,7 @@ from edge.template.hashing import hash_logits  # noqa: E402
 from evaluation.sizes import read_head  # noqa: E402
 from tests.test_drh import WIDTH, features, save  # noqa: E402
 from training import heads  # noqa: E402
-from training.projection import random_projection, symbols_of  # noqa: E402
+from training.projection import random_projection  # noqa: E402
 
 QUICK = ["--steps", "2", "--people", "10", "--others", "5", "--threads", "1"]
 
@@ -34,8 +34,8 @@ def test_every_size_is_written_random_and_trained_with_its_figures(tmp_path: Pat
 def test_evaluation_reads_from_the_file_the_codes_that_training_meant(tmp_path: Path) -> None:
     made(tmp_path, "--sizes", "32x4")
     embedding = features(60, 3).embedding[:, 0]
-    found = read_head(tmp_path / "heads" / "32x4_random.npz").codes(embedding)
-    meant = symbols_of(random_projection(32, 4, 1, WIDTH), torch.from_numpy(embedding), 4).numpy()
+    found = read_head(tmp_path / "heads" / "32x4_random.npz").hashed(embedding)[0]
+    meant = hash_logits(random_projection(32, 4, 1, WIDTH)(torch.from_numpy(embedding)).detach().numpy(), 4)
     assert (found == meant).mean() > 0.99  # float16 in the file
     assert (found == hash_logits(embedding @ np.load(tmp_path / "heads" / "32x4_random.npz")["weight"].astype(np.float32).T, 4)).all()
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from edge.errors import NetworkError
-from edge.inference import Network, NoTensorRTError, load_network, read_manifest
+from edge.inference import Network, NoTensorRTError, load_network, read_manifest, write_manifest
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
 from edge.inference.tensorrt import find_modules
+from edge.template.tail import Bound
 from tests.plan_kit import PlanKit, twin_of
 from tests.tensorrt_twins import modules
 from tests.tiny_networks import TAIL, M, Q, hash_file, ship_detector, ship_hash
@@ -181,7 +183,7 @@ def test_golden_values_bear_rounding_but_not_error(shipped: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda facts: facts.update(format=2), "format"),
+        (lambda facts: facts.update(format=3), "format"),
         (lambda facts: facts.update(colour="RGB"), "colour"),
         (lambda facts: facts.pop("sha256"), "sha256"),
         (lambda facts: facts.update(sha256="ab"), "sha256"),
@@ -211,6 +213,18 @@ def test_a_wrong_manifest_stops_the_load(shipped: Path, change: Callable[[dict],
     assert str(shipped) in message
     assert told in message
     assert "export them again" in message
+
+
+def test_a_manifest_of_format_1_is_read(shipped: Path) -> None:
+    """People move from a network of an older release while they pass, so its manifest must be read."""
+    bounds = tuple(Bound(dissimilarity, 0.001 * dissimilarity, 0.002 * dissimilarity) for dissimilarity in (4, 3))
+    tail = replace(TAIL, people=20, bounds=bounds)
+    write_manifest(read_manifest(shipped).model_copy(update={"non_mated": tail, "single": tail}), shipped)
+    written = shipped.read_text()
+    older = written.replace('"format": 2', '"format": 1').replace('"dissimilarity"', '"unequal"').replace('  "references": null,\n', "")
+    assert older.count('"unequal"') == 4
+    shipped.write_text(older)
+    assert read_manifest(shipped).model_dump_json(indent=2) + "\n" == written
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"golden": NaN}'])

@@ -83,7 +83,7 @@ def test_who_was_enrolled_by_one_form_is_found_by_the_other(models: Path, tmp_pa
         named = []
         for code in codes(second, crops):
             best = gallery.search(code, limit=1)[0]
-            named.append(gallery.find(best.subject).label if best.unequal <= threshold else None)
+            named.append(gallery.find(best.subject).label if best.dissimilarity <= threshold else None)
     assert named == [*(f"person {number}" for number in range(PEOPLE)), *[None] * PEOPLE]
 
 
@@ -103,7 +103,7 @@ def test_its_own_tail_is_the_parents_moved_to_the_safe_side_and_sets_the_thresho
     assert parent.non_mated is not None
     assert manifest.non_mated is not None
     assert manifest.float_parent is not None
-    assert manifest.non_mated.tail_at == parent.non_mated.tail_at + manifest.float_parent.unequal_shift <= parent.non_mated.tail_at
+    assert manifest.non_mated.tail_at == parent.non_mated.tail_at + manifest.float_parent.tail_shift <= parent.non_mated.tail_at
     ours, theirs = (build.Networks(door(models, tmp_path, name)).tail for name in (form, FLOAT))
     assert (ours, theirs) == (manifest.non_mated, parent.non_mated)
     assert ours.threshold(0.01, 100, 1) <= theirs.threshold(0.01, 100, 1)
@@ -114,10 +114,10 @@ def test_its_own_tail_is_the_parents_moved_to_the_safe_side_and_sets_the_thresho
     [
         (lambda told: told.pop("float_parent"), "states no 'float_parent'"),
         (lambda told: told["float_parent"].pop("agreement"), "float_parent.agreement: Field required"),
-        (lambda told: told["float_parent"].pop("unequal_shift"), "float_parent.unequal_shift: Field required"),
+        (lambda told: told["float_parent"].pop("tail_shift"), "float_parent.tail_shift: Field required"),
         (lambda told: told["float_parent"].update(agreement=0.949), "float_parent.agreement: .* 0.95"),
         (lambda told: told["float_parent"].update(pairs=9_999), "float_parent.pairs: .* 10000"),
-        (lambda told: told["float_parent"].update(unequal_shift=1), "float_parent.unequal_shift: .* 0"),
+        (lambda told: told["float_parent"].update(tail_shift=1), "float_parent.tail_shift: .* 0"),
         (lambda told: told["float_parent"].update(sha256="float"), "float_parent.sha256"),
         (lambda told: told["float_parent"].update(sha256=told["sha256"]), "names another file"),
         (lambda told: told.update(non_mated=None), "with a 'non_mated' tail"),

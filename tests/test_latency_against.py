@@ -14,6 +14,21 @@ def step(busy: float, **work: float) -> latency.Step:
     return latency.Step(busy, 0.0, 9.0, {}, 1, work)
 
 
+def faced(busy: float, faces: int) -> latency.Step:
+    return latency.Step(busy, busy / 10, 2 * busy, {"search": busy}, faces)
+
+
+def test_the_ratio_is_of_medians_per_face() -> None:
+    """Two faces at 20 ms are 10 ms a face; the middle of ours is 10 ms, of the other loop 20 ms."""
+    ours, stock = [faced(0.020, 2), faced(0.008, 1), faced(0.012, 1)], [faced(0.040, 2), faced(0.016, 1), faced(0.024, 1)]
+    found = latency.against(ours, stock)
+    assert (found["ratio"], *found["ratio_quartiles"]) == pytest.approx((0.5, 0.5, 0.5))
+    assert found["met"]
+    assert not latency.against(stock, ours)["met"]
+    assert latency.summary(ours)["busy_ms_per_face"] == pytest.approx(10)
+    assert latency.summary(ours)["search_share"] == pytest.approx(0.1)
+
+
 def test_the_share_is_the_median_of_the_frames_shares_of_processor_time() -> None:
     """The clock (9 s a frame here) plays no part, nor does a stage that some frame lacks."""
     ours = [step(0.010, hash=0.008, fuse=0.001), step(0.020, hash=0.010), step(0.030, hash=0.020)]

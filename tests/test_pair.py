@@ -1,4 +1,4 @@
-"""Two pictures: how many symbols are unequal, and what the door would say. The tiny network knows people by their colour."""
+"""Two pictures: how unlike they are, and what the door would say. The tiny network knows people by their colour."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.template.hashing import costs_of, hash_logits, unequal_of
 from evaluation import pair
 from tests.test_evaluation import PEOPLE, M, Q, config, face, put  # noqa: F401 - config is a fixture
 
@@ -33,19 +34,19 @@ def test_two_pictures_of_one_person_are_and_of_two_are_not(
     other = told(capsys, pictures / "Ada.png", pictures / "Bo.png", "--config", config)
     assert same["same_person"]
     assert not other["same_person"]
-    assert same["unequal"] <= same["threshold_unequal"] < other["unequal"]
+    assert same["dissimilarity"] <= same["threshold"] < other["dissimilarity"]
     assert same["cosine"] > other["cosine"]
     assert same["symbols"] == M
 
 
 def test_protection_does_not_change_the_number(pictures: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     facts = told(capsys, pictures / "Ada.png", pictures / "Bo.png", "--config", config)
-    assert facts["unequal"] == facts["unequal_protected"] > 0
+    assert facts["dissimilarity"] == facts["dissimilarity_protected"] > 0
 
 
 def test_a_stricter_operating_point_asks_for_more_likeness(pictures: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     both = (pictures / "Ada.png", pictures / "Ada_dark.png", "--config", config)
-    strict, loose = (told(capsys, *both, "--fpir", fpir)["threshold_unequal"] for fpir in (0.0001, 0.005))
+    strict, loose = (told(capsys, *both, "--fpir", fpir)["threshold"] for fpir in (0.0001, 0.005))
     assert strict < loose
 
 
@@ -65,3 +66,5 @@ def test_the_number_is_counted_by_hand() -> None:
     logits[1, :Q] = logits[0, :Q]  # the first of eight symbols is equal
     facts = pair.compared({"logits": logits}, Q)
     assert (facts["unequal"], facts["symbols"], facts["cosine"]) == (7, 8, None)
+    costs = costs_of(logits[1], Q)[range(8), hash_logits(logits[0], Q)].astype(int)
+    assert facts["dissimilarity"] == unequal_of(8, Q)[costs.sum()]

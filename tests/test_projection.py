@@ -5,6 +5,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
+from edge.records import Code  # noqa: E402
+from edge.template.compare import dissimilarities  # noqa: E402
+from edge.template.hashing import costs_of, hash_logits  # noqa: E402
 from training import projection  # noqa: E402
 
 
@@ -29,11 +32,14 @@ def test_sizes_outside_what_can_be_packed_are_refused(m: int, q: int, fault: str
 
 
 @pytest.mark.parametrize(("m", "q"), [(32, 2), (32, 64), (2048, 2), (64, 8), (40, 7)])
-def test_unequal_symbols_are_counted_like_a_plain_comparison(m: int, q: int) -> None:
+def test_dissimilarities_are_those_of_the_door(m: int, q: int) -> None:
     projection.check_size(m, q)
-    layer, embedding = projection.random_projection(m, q, 1, 48), torch.randn(5, 48)
-    symbols = projection.symbols_of(layer, embedding, q)
-    assert (projection.unequal_symbols(layer, embedding, q) == (symbols[:, None] != symbols[None]).sum(2).numpy()).all()
+    layer, embedding = projection.random_projection(m, q, 1, 48), np.random.default_rng(0).normal(size=(5, 48)).astype(np.float32)
+    logits = layer(torch.from_numpy(embedding)).detach().numpy()
+    codes = [Code(hash_logits(each, q), q, costs_of(each, q)) for each in logits]
+    symbols = np.stack([code.symbols for code in codes])
+    found = projection.dissimilarities(layer, embedding, q)
+    assert found.T.tolist() == [dissimilarities(symbols, probe).tolist() for probe in codes]
 
 
 def test_a_permutation_in_front_is_the_layer_on_the_permuted_embedding() -> None:

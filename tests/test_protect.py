@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edge.gallery.labels import id_bytes, ids_only, is_id
-from edge.template.compare import bits_of, kernels, pack, unequal, unpack
+from edge.records import Code
+from edge.template.compare import bits_of, dissimilarities, graded, kernels, pack, unequal, unpack
 from edge.template.protect import (
     Binding,
     ProtectedTemplate,
@@ -118,6 +119,24 @@ def test_protection_keeps_the_number_of_unequal_symbols(drawn: tuple[np.ndarray,
     plain = (gallery != probe).sum(axis=1).tolist()
     for kernel in kernels():
         assert unequal(opened, pack(transform.apply(probe), q), bits_of(q), kernel=kernel).tolist() == plain
+
+
+@settings(max_examples=40, deadline=None)
+@given(codes(), st.binary(min_size=32, max_size=32), st.integers(0, 2**32))
+def test_protection_keeps_what_a_probe_is_asked(drawn: tuple[np.ndarray, np.ndarray, int], key: bytes, seed: int) -> None:
+    """Costs that go along with the transform give the same dissimilarities as plain ones."""
+    gallery, probe, q = drawn
+    m = gallery.shape[1]
+    costs = np.random.default_rng(seed).integers(0, 256, (m, q), dtype=np.uint8)
+    transform = Transform(key, m, q)
+    found = graded(pack(transform.apply(gallery), q), transform.costs(costs))
+    assert found.tolist() == dissimilarities(gallery, Code(probe, q, costs)).tolist()
+
+
+@pytest.mark.parametrize("costs", [np.zeros((8, 4), np.uint8), np.zeros((512, 7), np.uint8), np.zeros((512, 8))])
+def test_costs_that_do_not_fit_the_transform_are_refused(costs: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected costs of 512 symbols of 8 values"):
+        keyed(1).costs(costs)
 
 
 @settings(max_examples=40, deadline=None)

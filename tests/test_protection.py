@@ -112,13 +112,13 @@ def test_values_that_do_not_divide_the_symbols_are_refused(values: int) -> None:
         protection.balanced_tables(16, 8, values)
 
 
-def test_protection_costs_no_accuracy_and_compression_gives_a_worse_pre_image(faces: Faces) -> None:
+def test_keys_cost_no_accuracy_and_compression_gives_a_worse_pre_image(faces: Faces) -> None:
     rows = {row["template"]: row for row in protection.costs(faces)}
-    assert rows["protected"]["eer"] == rows["rank hash"]["eer"]
+    assert rows["protected"]["eer"] == rows["3 bits a symbol (as shipped)"]["eer"] <= rows["rank hash"]["eer"]
     assert (rows["rank hash"]["bytes"], rows["protected"]["bytes"]) == (192, 223)
     cosines = [row["pre_image_cosine"] for row in rows.values() if "pre_image_cosine" in row]
     assert cosines == sorted(cosines, reverse=True)
-    assert cosines[0] == pytest.approx(0.84, abs=0.03)
+    assert cosines[0] == pytest.approx(0.87, abs=0.04)
     assert cosines[-1] == pytest.approx(0.50, abs=0.05)
 
 

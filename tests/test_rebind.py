@@ -13,7 +13,7 @@ from edge.errors import GalleryError
 from edge.gallery import Gallery, NetworkId, open_gallery
 from edge.rebind import RebindGallery, Rules, TwinAcquirer
 from edge.records import Code, Features, Outcome, Verdict
-from edge.template.hashing import hash_logits
+from edge.template.hashing import costs_of, hash_logits
 from tests.test_gallery import KEYRING
 from tests.twins import ScriptedAcquirer, frame
 
@@ -52,7 +52,7 @@ def passed(move: RebindGallery, gallery: Gallery, who: int, changes: int = 0) ->
     """Somebody passes: whom the threshold names, after the outcome was told."""
     move.refresh()
     best = move.search(joined(who, changes), limit=2)[0]
-    subject = best.subject if best.unequal <= move.threshold(len(move)) else None
+    subject = best.subject if best.dissimilarity <= move.threshold(len(move)) else None
     verdict = Verdict.IDENTIFIED if subject else Verdict.UNKNOWN
     move.decided(Outcome(verdict, 1, 0.0, 0.0, 6, subject), None)
     return gallery.find(subject).label if subject else None
@@ -206,3 +206,15 @@ def test_a_window_that_is_over_and_cannot_be_closed_ends_no_door_and_names_nobod
             other.execute("ROLLBACK")
             assert move.refresh()
             assert gallery.former is None
+
+
+def test_a_probe_of_both_networks_parts_into_the_probe_of_each() -> None:
+    """Also where the networks differ in q: values that one of them does not have never come back."""
+    random = np.random.default_rng(7)
+    now, before = (random.normal(size=size.m * size.q).astype(np.float32) for size in (NEW, OLD))
+    twin = TwinAcquirer(ScriptedAcquirer({}), None, (NEW.m, NEW.q), OLD.q)  # type: ignore[arg-type]
+    both = twin.code(Features(np.concatenate([now, before]), 0.0))
+    for part, logits, network in zip(twin.parted(both), (now, before), (NEW, OLD), strict=True):
+        assert part.q == network.q
+        assert (part.symbols == hash_logits(logits, network.q)).all()
+        assert (part.costs == costs_of(logits, network.q)).all()

@@ -52,7 +52,7 @@ def test_a_template_without_a_sample_is_left_out() -> None:
 
 def test_fusing_needs_logits_and_a_known_way() -> None:
     found = samples({"a": AXES[0]})
-    bare = source.Samples(found.place, found.q, found.codes, found.log_variances, found.embeddings)
+    bare = source.Samples(found.place, found.q, found.codes, found.costs, found.log_variances, found.embeddings)
     for given, how in ((bare, "mean"), (found, "median")):
         with pytest.raises(ValueError, match="fused"):
             source.fused(given, {"t": [["a"]]}, how)

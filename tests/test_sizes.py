@@ -14,7 +14,8 @@ from evaluation import sizes
 from evaluation.lfw import Pair
 from evaluation.samples import Samples
 from evaluation.templates import BinaryHamming, IndexDistance, Shares
-from tests.test_evaluation import config, said, small_lfw  # noqa: F401  (fixtures)
+from tests.samples import whole_costs
+from tests.test_evaluation import COLOURS, config, said, small_lfw  # noqa: F401  (fixtures)
 
 CODES = np.array([[0, 7, 3], [0, 6, 3], [7, 7, 4], [0, 0, 3]], np.uint8)
 
@@ -61,7 +62,7 @@ def test_other_names_for_the_symbols_leave_the_share_of_equal_ones_alone(drawn: 
     assert (Shares(rows, q).pairs(first, second) == Shares(renamed, q).pairs(first, second)).all()
 
 
-def write(folder: Path, m: int, q: int, kind: str, width: int = 3, **change: Any) -> Path:
+def write(folder: Path, m: int, q: int, kind: str, width: int = COLOURS, **change: Any) -> Path:
     """A random head as training writes it."""
     folder.mkdir(exist_ok=True)
     weight = np.random.default_rng(1 if kind == "random" else 2).standard_normal((m * q, width)).astype(np.float16)
@@ -83,10 +84,10 @@ def test_lfw_becomes_a_table_of_every_head_and_comparison(
     facts = said(capsys)
     lines = [(line.get("m"), line.get("q"), line["projection"], line["comparison"]) for line in facts["table"]]
     assert lines[0] == (None, None, "none", "cosine")
-    ways = ("equal symbols", "binary Hamming", "index distance")
+    ways = ("the probe's costs", "equal symbols", "binary Hamming", "index distance")
     assert lines[1:] == [(m, q, kind, way) for m, q in ((32, 2), (256, 8)) for kind in ("random", "trained") for way in ways]
     assert facts["table"][0]["eer"] == 0
-    assert facts["table"][7]["eer"] == 0
+    assert facts["table"][9]["eer"] == 0
 
 
 def test_by_how_much_training_helped() -> None:
@@ -95,12 +96,12 @@ def test_by_how_much_training_helped() -> None:
 
     table = [{"m": None, "q": None, "projection": "none", "comparison": "cosine", "eer": 0.01}]
     table += [line("random", 0.04), line("trained", 0.03), line("trained", 0.5, way="index distance"), line("random", 0.02, 512)]
-    assert sizes.gains(table) == {"64x8": 0.25}
+    assert sizes.gains(table, sizes.COUNTED) == {"64x8": 0.25}
 
 
 def test_a_pair_without_a_face_is_as_unlike_as_the_most_unlike() -> None:
     pairs = [Pair(f"{name}/1", f"{name}/{other}", same, fold) for fold in (0, 1) for name, other, same in (("a", 2, True), ("b", 3, False))]
-    samples = Samples({"a/1": 0, "a/2": 1}, 8, CODES[:2], np.zeros(2, np.float32), None)
+    samples = Samples({"a/1": 0, "a/2": 1}, 8, CODES[:2], whole_costs(CODES[:2], 8), np.zeros(2, np.float32), None)
     found = sizes.score(pairs, samples, IndexDistance(CODES[:2]))
     assert found["mean_non_mated"] == found["mean_mated"] == -1
 
@@ -116,7 +117,7 @@ def test_a_pair_without_a_face_is_as_unlike_as_the_most_unlike() -> None:
 )
 def test_a_head_that_does_not_fit_is_refused_with_its_file(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
     with pytest.raises(NetworkError, match=rf"32x4_random\.npz: .*{fault}"):
-        sizes.read_heads(write(tmp_path / "heads", 32, 4, "random", **change), 3, "beef")
+        sizes.read_heads(write(tmp_path / "heads", 32, 4, "random", **{"width": 3, **change}), 3, "beef")
 
 
 def test_a_folder_without_heads_says_where_they_come_from(tmp_path: Path) -> None:

@@ -208,11 +208,11 @@ def test_the_interval_holds_the_fitted_rate_and_narrows_never_with_depth() -> No
     """At every count it holds the rate; both ends fall with the count; above the tail it claims nothing, below the last bound little."""
     unequal, people = crowd(200, 6)
     tail = fit_tail(unequal, 512, people=people)
-    within = [tail.interval(count) for count in range(tail.bounds[0].unequal + 1)]
+    within = [tail.interval(count) for count in range(tail.bounds[0].dissimilarity + 1)]
     assert all(low <= tail.false_match_rate(count) * 1.001 for count, (low, _) in enumerate(within))
     assert all(tail.false_match_rate(count) <= high * 1.001 for count, (_, high) in enumerate(within))
     assert all(a[0] <= b[0] * 1.001 and a[1] <= b[1] * 1.001 for a, b in pairwise(within))
-    assert tail.interval(tail.bounds[0].unequal + 1) == (tail.bounds[0].low, 1.0)
+    assert tail.interval(tail.bounds[0].dissimilarity + 1) == (tail.bounds[0].low, 1.0)
     assert tail.interval(0) == (0.0, tail.bounds[-1].high)
 
 

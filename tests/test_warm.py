@@ -18,7 +18,7 @@ from training.detector import Detector  # noqa: E402
 from training.packed import to_network  # noqa: E402
 from training.projection import random_projection  # noqa: E402
 from training.uncertainty import Uncertainty  # noqa: E402
-from training.warm import NORM, projection_of, warm  # noqa: E402
+from training.warm import NORM, head_of, warm  # noqa: E402
 
 
 def lived_in(network: "torch.nn.Module", seed: int) -> "torch.nn.Module":
@@ -80,7 +80,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("facts", "name"), [({"backbone": "feed"}, "feed"), ({}, "")])
-def test_the_projection_of_a_shipped_network_is_taken_with_its_size_and_the_name_of_its_backbone(
+def test_the_head_of_a_shipped_network_is_taken_with_its_size_and_the_name_of_its_backbone(
     tmp_path: Path, facts: dict[str, str], name: str
 ) -> None:
     layer = random_projection(32, 8, 1)
@@ -91,7 +91,7 @@ def test_the_projection_of_a_shipped_network_is_taken_with_its_size_and_the_name
     names = {name: {0: "batch"} for name in ("logits", "log_variance", "embedding")}
     export.write(network, torch.zeros((1, 112, 112, 3), dtype=torch.uint8), path, {"crops": {0: "batch"}}, names)
     write_manifest(describe(path, "hash", facts=facts, code=CodeSize(m=32, q=8)), path.with_suffix(".json"))
-    taken = projection_of(path)
+    taken = head_of(path)
     assert (taken["m"], taken["q"]) == (32, 8)
     assert torch.equal(taken["projection"]["weight"], layer.weight)
     assert torch.equal(taken["projection"]["bias"], layer.bias)

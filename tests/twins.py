@@ -74,8 +74,8 @@ class ListGallery:
 
     def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         found = [Candidate(name, name, int((code.symbols != other.symbols).sum())) for name, other in self.people.items()]
-        found = [candidate for candidate in found if within is None or candidate.unequal <= within]
-        return sorted(found, key=lambda candidate: candidate.unequal)[:limit]
+        found = [candidate for candidate in found if within is None or candidate.dissimilarity <= within]
+        return sorted(found, key=lambda candidate: candidate.dissimilarity)[:limit]
 
     def __len__(self) -> int:
         return len(self.people)

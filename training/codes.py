@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.backbone import Backbone
 from training.hash_losses import similarity_loss
-from training.projection import accepted, pair_scores, unequal_symbols
+from training.projection import accepted, dissimilarities, pair_scores
 
 TEMPERATURE = 8.0  # of the soft arg-max; at the end of ``training.drh`` it is 10
 
@@ -46,5 +46,5 @@ def code_figure(network: Hashed, embeddings: Tensor, identity: Tensor) -> dict[s
     """Share of mated pairs whose codes are nearer than one in a thousand non-mated pairs is."""
     projection = nn.Linear(512, network.projection.out_features)
     projection.load_state_dict(network.projection.state_dict())  # on the CPU, where the pairs are compared
-    mated, non_mated = pair_scores(unequal_symbols(projection, embeddings, network.q), identity.numpy())
+    mated, non_mated = pair_scores(dissimilarities(projection, embeddings.numpy(), network.q), identity.numpy())
     return {"code": round(accepted(mated, non_mated, 1e-3), 4)}

@@ -4,13 +4,14 @@
 
 Deep rank hashing (Dong et al., Pattern Recognition 2022): one linear layer m x q, soft-arg-max in training, arg-max afterwards; the
 losses are in ``training.hash_losses``. Categorical (default): the share of equal symbols tells mates from strangers (--contrast, --margin)
-and follows the cosine of the embedding, or of a teacher where one is given (--similarity). Batches hold --people x --samples labelled
-faces and --others of anybody. The temperature rises from --cold to --hot; with --decided the categorical losses see the symbols
+and follows the cosine of the embedding, or of a teacher where one is given (--similarity). --probing lets the dissimilarity by the probe's
+costs, which is what the door compares, follow that cosine; --asking tells mates from strangers by it. Batches hold --people x --samples
+labelled faces and --others of anybody. The temperature rises from --cold to --hot; with --decided the categorical losses see the symbols
 as the arg-max decides them and the temperature shapes only the gradient. The projection begins at orthogonal directions, or at those of
 --start.
 
 The uncertainty head (``training.uncertainty``) learns on the views that are in the features; on a backbone of ours ``training.pfe --head``
-then exchanges it for one that has seen faces of every quality.
+then exchanges it for one that has seen faces of every quality. --uncertainty takes the one of a head, or of ``training.warm``, instead.
 
 A Gaussian random projection is measured beside it on identities held out; the better one is kept. The last line printed is JSON.
 """
@@ -31,13 +32,13 @@ from training.features import Features, read_features
 from training.hash_losses import Weights, categorical_loss, decided, probabilities, published_loss
 from training.projection import (
     check_size,
+    dissimilarities,
     figures,
     non_mated_people,
     orthogonal_projection,
     pair_scores,
     permuted,
     random_projection,
-    unequal_symbols,
 )
 from training.uncertainty import POOLED, Uncertainty, train_uncertainty
 
@@ -84,14 +85,17 @@ def people_batches(
     return [np.concatenate([random.choice(groups[g], samples, replace=len(groups[g]) < samples) for g in batch]) for batch in chosen]
 
 
-def batch_loss(p: Tensor, embedding: Tensor, teacher: Tensor | None, people: Tensor, recipe: Recipe) -> Tensor:
-    """The loss of one batch. p: B x m x q. embedding: B x d, normalised. teacher: B x D, normalised, or None. people: B, -1: not known."""
+def batch_loss(logits: Tensor, p: Tensor, embedding: Tensor, teacher: Tensor | None, people: Tensor, recipe: Recipe) -> Tensor:
+    """The loss of one batch.
+
+    logits: B x m*q. p: B x m x q. embedding: B x d, normalised. teacher: B x D, normalised, or None. people: B, -1: not known.
+    """
     if recipe.loss == "published":
         return published_loss(p, people)
     cosine = embedding @ embedding.T
     if teacher is not None:
         cosine = recipe.own * cosine + (1 - recipe.own) * (teacher @ teacher.T)
-    return categorical_loss(p, people, cosine, recipe.weights)
+    return categorical_loss(logits, p, people, cosine, recipe.weights)
 
 
 def train_projection(features: Features, teacher: Tensor | None, layer: nn.Linear, q: int, recipe: Recipe) -> nn.Linear:
@@ -107,11 +111,12 @@ def train_projection(features: Features, teacher: Tensor | None, layer: nn.Linea
         optimiser.param_groups[0]["lr"] = recipe.rate * (1 - progress)
         places = learn[np.concatenate([known, random.choice(len(learn), recipe.others)])]
         chosen = embedding[places, random.integers(0, embedding.shape[1], len(places))]
-        p = probabilities(layer(chosen), q, recipe.cold + (recipe.hot - recipe.cold) * progress)
+        logits = layer(chosen)
+        p = probabilities(logits, q, recipe.cold + (recipe.hot - recipe.cold) * progress)
         if recipe.decided and recipe.loss == "categorical":
             p = decided(p)
         people = torch.from_numpy(features.identity[places])
-        loss = batch_loss(p, chosen, None if teacher is None else teacher[places], people, recipe)
+        loss = batch_loss(logits, p, chosen, None if teacher is None else teacher[places], people, recipe)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -145,10 +150,21 @@ def beginning(path: Path | None, m: int, q: int, seed: int, width: int) -> nn.Li
     return layer
 
 
+def read_uncertainty(path: Path) -> Uncertainty:
+    """The uncertainty head of a head's file or of a shipped network's (``training.warm``). Raises SystemExit."""
+    uncertainty = Uncertainty()
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")["uncertainty"]
+        uncertainty.load_state_dict(state | {"layers.0.num_batches_tracked": torch.tensor(0)})
+    except (OSError, KeyError, RuntimeError) as error:
+        raise SystemExit(f"{path}: holds no uncertainty head ({error}); name what training.drh or training.warm wrote") from error
+    return uncertainty
+
+
 def held_out_pairs(layer: nn.Linear, features: Features, q: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unequal symbols of the mated and of the non-mated pairs of the people held out, clean views."""
+    """Dissimilarities of the mated and of the non-mated pairs of the people held out, clean views; the first one is the reference."""
     test = features.validate
-    return pair_scores(unequal_symbols(layer, torch.from_numpy(features.embedding[test, 0]), q), features.identity[test])
+    return pair_scores(dissimilarities(layer, features.embedding[test, 0], q), features.identity[test])
 
 
 def recipe_options(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--m", type=int, default=512)
     parser.add_argument("--q", type=int, default=8)
     parser.add_argument("--start", type=Path, help="begin at the projection of this head, or of the backbone trained with one")
+    parser.add_argument("--uncertainty", type=Path, help="take the uncertainty of this head or shipped network instead of training one")
     parser.add_argument("--permutation", type=int, help="seed of a fixed permutation of the embedding, put in front after training")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     recipe_options(parser)
@@ -204,11 +221,13 @@ def train(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     layers["trained"] = train_projection(features, read_teacher(options.teacher, features), begun, q, recipe)
     pairs = {name: held_out_pairs(layer, features, q) for name, layer in layers.items()}
     found: dict[str, Any] = {name: figures(*scores) for name, scores in pairs.items()}
-    kept = min(found, key=lambda name: (found[name]["EER"], -found[name]["TAR_at_FAR_0.001"]))
+    kept = max(found, key=lambda name: (found[name]["TAR_at_FAR_0.001"], -found[name]["EER"]))
     layer = layers[kept] if options.permutation is None else permuted(layers[kept], options.permutation)
     state: dict[str, Any] = {"projection": layer.state_dict(), "m": m, "q": q, "width": width, "kept": kept}
     state |= {"backbone": features.facts.get("backbone", ""), "recipe": json.dumps(asdict(recipe))}
-    if features.pooled.shape[2] == POOLED:
+    if options.uncertainty is not None:
+        state["uncertainty"] = read_uncertainty(options.uncertainty).state_dict()
+    elif features.pooled.shape[2] == POOLED:
         learn = features.learn
         pooled, embedding = (torch.from_numpy(part[learn]) for part in (features.pooled, features.embedding))
         uncertainty = train_uncertainty(pooled, embedding, features.identity[learn], options.steps, options.seed)

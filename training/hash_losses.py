@@ -12,14 +12,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-ANGLES = 128  # intervals of the table of shares
-NODES = 48  # of each Gauss rule behind it
-Numbers = npt.NDArray[np.float64]
+from edge.records import FREE, WHOLE
+from edge.template.hashing import ANGLES
+from edge.template.hashing import shares as shares_of
+
 NEARLY = 1e-6  # cosines are kept this far from 1, where the angle has no slope
 
 
@@ -45,32 +44,8 @@ def shares(p: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def share_table(q: int) -> Tensor:
-    """The chance that q Gaussian projections of two faces have their largest value in the same place, at angles 0..pi between them.
-
-    At cosine c the q pairs (x, y) are independent and binormal, so the chance is q E[F(x, y)^(q-1)], F their distribution function
-    (index-of-max hashing, Jin et al., IEEE TIFS 2018; the function itself: Frieze and Jerrum, Algorithmica 18, 1997). E by Gauss-Hermite
-    in (x + y) and (x - y); F by Plackett's integral (Biometrika 41, 1954), Gauss-Legendre:
-    F = Phi(x) Phi(y) + 1/(2 pi) int_0^asin(c) exp(-(x^2 + y^2 - 2 x y sin t) / (2 cos^2 t)) dt.
-    At q = 2 it is 1 - angle / pi. Returns ANGLES + 1 shares.
-    """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    inner, inner_weights = np.polynomial.legendre.leggauss(NODES)
-    made = []
-    for angle in np.linspace(0, math.pi, ANGLES + 1)[1:-1]:
-        c = math.cos(angle)
-        s, d = np.meshgrid(nodes * math.sqrt((1 + c) / 2), nodes * math.sqrt((1 - c) / 2), indexing="ij")
-        x, y = (s + d)[..., None], (s - d)[..., None]
-        t = math.asin(c) * (inner + 1) / 2
-        curve = np.exp(-(x**2 + y**2 - 2 * x * y * np.sin(t)) / (2 * np.cos(t) ** 2))
-        plackett = (curve * inner_weights).sum(2) * math.asin(c) / (4 * math.pi)
-        below = _normal(x[..., 0]) * _normal(y[..., 0]) + plackett
-        chance = (np.outer(weights, weights) * below.clip(0, 1) ** (q - 1)).sum() * q / weights.sum() ** 2
-        made.append(min(float(chance), 1.0))
-    return torch.tensor([1.0, *made, 0.0], dtype=torch.float32)
-
-
-def _normal(x: Numbers) -> Numbers:
-    return np.asarray(torch.special.ndtr(torch.from_numpy(x)).numpy(), np.float64)
+    """``edge.template.hashing.shares`` as a tensor."""
+    return torch.from_numpy(shares_of(q)).float()
 
 
 def share_at(cosine: Tensor, q: int) -> Tensor:
@@ -79,6 +54,33 @@ def share_at(cosine: Tensor, q: int) -> Tensor:
     below = place.long().clamp(max=ANGLES - 1)
     table = share_table(q).to(cosine.device)
     return table[below].lerp(table[below + 1], place - below)
+
+
+def costs(logits: Tensor, q: int) -> Tensor:
+    """B x m*q logits -> B x m x q: what every value costs a probe in symbols, as ``edge.template.hashing.costs_of`` but not rounded."""
+    blocks = logits.view(len(logits), -1, q)
+    blocks = blocks - blocks.mean(2, keepdim=True)
+    largest = blocks.amax(2, keepdim=True).mean(1, keepdim=True)
+    return ((1 - 1 / q) * (1 - blocks / largest)).clamp(-FREE / WHOLE, (255 - FREE) / WHOLE)
+
+
+def dissimilarity(logits: Tensor, p: Tensor) -> Tensor:
+    """The mean cost, in symbols, of each face of B as a reference to each one as a probe: B probes x B references.
+
+    logits: B x m*q, of the probes. p: B x m x q, decided symbols of the references (``decided``).
+    """
+    return costs(logits, p.shape[2]).flatten(1) @ p.flatten(1).T / p.shape[1]
+
+
+def probing_loss(logits: Tensor, p: Tensor, cosine: Tensor) -> Tensor:
+    """Squared difference of ``dissimilarity`` to the one that a cosine asks for, mean over the pairs of two faces.
+
+    A Gaussian projection of the probe is, where the reference has its largest value, the cosine times as large as the reference's on the
+    average; so at cosine c the dissimilarity is 1 - c of that of strangers, (q-1)/q. cosine: B x B, as of ``following_loss``.
+    """
+    asked = (1 - cosine) * (1 - 1 / p.shape[2])
+    apart = ~torch.eye(len(p), dtype=torch.bool, device=p.device)
+    return ((dissimilarity(logits, p) - asked).square() * apart).sum() / apart.sum()
 
 
 def same_people(people: Tensor) -> Tensor:
@@ -103,16 +105,20 @@ def similarity_loss(logits: Tensor, vectors: Tensor, q: int, temperature: float)
 
 
 def contrast_loss(p: Tensor, people: Tensor, scale: float) -> Tensor:
-    """Each mated pair against all non-mated ones of the same face: softplus(log sum exp(scale s_non-mated) - scale s_mated), mean.
+    """``told_apart`` by the share of equal symbols. p: B x m x q. people: B, -1 where not known."""
+    return told_apart(scale * shares(p), people)
 
-    The share of equal symbols in the place of the cosine of InfoNCE (van den Oord et al., 2018). p: B x m x q. people: B, -1 where not
+
+def told_apart(scores: Tensor, people: Tensor) -> Tensor:
+    """Each mated pair against all non-mated ones of the same face: softplus(log sum exp(s_non-mated) - s_mated), mean.
+
+    Codes in the place of the cosine of InfoNCE (van den Oord et al., 2018). scores: B x B, more is more alike. people: B, -1 where not
     known; such faces are strangers to all. 0 where the batch has no mated pair.
     """
-    scores = scale * shares(p)
     same = same_people(people)
     if not same.any():
         return scores.sum() * 0
-    strangers = same | torch.eye(len(p), dtype=torch.bool, device=p.device)
+    strangers = same | torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     others = torch.logsumexp(scores.masked_fill(strangers, -math.inf), 1, keepdim=True)
     return nn.functional.softplus(others - scores)[same].mean()
 
@@ -151,8 +157,14 @@ def balance_loss(p: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each categorical term counts. scale: of ``contrast_loss``. edge: margin of ``margin_loss``, radians. 0 leaves a term out."""
+    """How much each categorical term counts; 0 leaves it out.
 
+    probing, asking: ``probing_loss``, and ``told_apart`` by the same dissimilarity. scale: of both contrasts. edge: margin of
+    ``margin_loss``, radians.
+    """
+
+    probing: float = 0.0
+    asking: float = 0.0
     similarity: float = 20.0
     contrast: float = 0.1
     margin: float = 0.0
@@ -162,9 +174,13 @@ class Weights:
     edge: float = 0.1
 
 
-def categorical_loss(p: Tensor, people: Tensor, cosine: Tensor, weights: Weights) -> Tensor:
-    """The weighted sum. p: B x m x q. people: B. cosine: B x B, which the share of equal symbols is to follow."""
+def categorical_loss(logits: Tensor, p: Tensor, people: Tensor, cosine: Tensor, weights: Weights) -> Tensor:
+    """The weighted sum. logits: B x m*q. p: B x m x q. people: B. cosine: B x B, which likeness is to follow."""
     total = p.new_zeros(())
+    if weights.probing:
+        total = total + weights.probing * probing_loss(logits, p, cosine)
+    if weights.asking:
+        total = total + weights.asking * told_apart(-weights.scale * dissimilarity(logits, p), people)
     if weights.similarity:
         total = total + weights.similarity * following_loss(p, cosine)
     if weights.contrast:

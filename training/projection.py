@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from edge.records import Floats
+from edge.template import compare
+from edge.template.hashing import costs_of, hash_logits
 
 Integers = npt.NDArray[np.int64]
 
 SMALLEST, LARGEST = 32, 2048  # symbols
 FARS = (1e-2, 1e-3, 1e-4)
-BLOCK = 1 << 22  # floats of one-hot codes in memory at a time
 
 
 def check_size(m: int, q: int) -> None:
@@ -63,20 +66,10 @@ def permuted(layer: nn.Linear, seed: int) -> nn.Linear:
 
 
 @torch.inference_mode()
-def symbols_of(layer: nn.Linear, embedding: Tensor, q: int) -> Tensor:
-    """N x width -> N x m symbols 0..q-1."""
-    return layer(embedding).view(len(embedding), -1, q).argmax(2)
-
-
-@torch.inference_mode()
-def unequal_symbols(layer: nn.Linear, embedding: Tensor, q: int) -> Integers:
-    """N x N unequal symbols between the codes of N embeddings."""
-    symbols = symbols_of(layer, embedding, q)
-    equal = torch.zeros(len(symbols), len(symbols))
-    for part in symbols.split(max(1, BLOCK // (len(symbols) * q)), 1):
-        one_hot = nn.functional.one_hot(part, q).flatten(1).float()
-        equal += one_hot @ one_hot.T
-    return (symbols.shape[1] - equal).round().numpy().astype(np.int64)
+def dissimilarities(layer: nn.Linear, embedding: Floats, q: int) -> Integers:
+    """N x N, of each face as a reference (row) to each as a probe (column), in symbols, as at the door."""
+    logits = layer(torch.from_numpy(embedding)).numpy()
+    return compare.dissimilarity_matrix(hash_logits(logits, q), costs_of(logits, q)).T.astype(np.int64)
 
 
 def pair_scores(scores: npt.NDArray[Any], identity: Integers) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

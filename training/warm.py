@@ -7,7 +7,8 @@ Export folds every batch normalisation into the convolution before it. This unfo
 scale and shift chosen so that the network computes what it did (checked). Convolutions are scaled to the norm at which training begins;
 behind a normalisation that changes nothing but how far a step goes. OUT.pt serves as ``--start`` of ``training.stage1`` and
 ``training.detector``, and with its projection as ``--codes`` of the former. It is also a backbone for ``training.features``, whose heads
-``evaluation.sizes`` and ``training.export`` take for those of the shipped network. The last line printed is JSON.
+``evaluation.sizes`` and ``training.export`` take for those of the shipped network; its own uncertainty goes on in them by ``--uncertainty``
+of ``training.drh``. The last line printed is JSON.
 """
 
 import argparse
@@ -150,17 +151,24 @@ def warm(network: nn.Module, path: Path, batches: list[Tensor]) -> tuple[nn.Modu
     return network, worst
 
 
-def projection_of(path: Path) -> dict[str, Any]:
-    """Of a shipped network: its rank-hash projection and its size, as ``--codes`` of training.stage1 wants them, and the name that its
-    manifest gives the backbone ("" where it gives none). Raises SystemExit.
+def head_of(path: Path) -> dict[str, Any]:
+    """Of a shipped network: its rank-hash projection and size, as ``--codes`` of training.stage1 wants them, its uncertainty head, and the
+    name that its manifest gives the backbone ("" where it gives none). Raises SystemExit.
     """
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(path)).graph.initializer}
     manifest = read_manifest(path.with_suffix(".json"))
     code = manifest.code
     if code is None or "projection.weight" not in constants:
         raise SystemExit(f"{path}: holds no projection; a hash network exported by training.export is wanted")
-    weights = {name: torch.from_numpy(constants[f"projection.{name}"].copy()) for name in ("weight", "bias")}
-    return {"projection": weights, "m": code.m, "q": code.q, TAKEN_FROM: str(manifest.facts.get("backbone", ""))}
+    parts = {part: _named(constants, part) for part in ("projection", "uncertainty")}
+    return {**parts, "m": code.m, "q": code.q, TAKEN_FROM: str(manifest.facts.get("backbone", ""))}
+
+
+def _named(constants: dict[str, Weights], part: str) -> dict[str, Tensor]:
+    """The state of one part of the network by the names that its weights have in the file."""
+    return {
+        name.removeprefix(f"{part}."): torch.from_numpy(value.copy()) for name, value in constants.items() if name.startswith(f"{part}.")
+    }
 
 
 def main() -> None:
@@ -183,7 +191,7 @@ def main() -> None:
         pictures[:, : images.shape[1], : images.shape[2]] = images[rows]
     batches = [to_network(pictures[start : start + 64]) for start in range(0, len(pictures), 64)]
     network, change = warm(make(arguments.backbone) if arguments.kind == "hash" else Detector(), arguments.network, batches)
-    facts = {"backbone": arguments.backbone, **projection_of(arguments.network)} if arguments.kind == "hash" else {}
+    facts = {"backbone": arguments.backbone, **head_of(arguments.network)} if arguments.kind == "hash" else {}
     torch.save({**facts, "mean": network.state_dict()}, arguments.out)
     print(json.dumps({"kind": arguments.kind, "pictures": len(pictures), "change": change}))
 

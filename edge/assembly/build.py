@@ -126,7 +126,7 @@ def tail_in_force(settings: Settings, manifest: Manifest, calibrated: Calibratio
     with suppress(PlanError):  # a plan that cannot be read is not run either
         for name in store.names():
             with suppress(PlanError):
-                shifts.append(store.read(name).unequal_shift or 0)
+                shifts.append(store.read(name).tail_shift or 0)
     return tail.moved(min(shifts)) if min(shifts) else tail
 
 
@@ -366,7 +366,7 @@ def policy(settings: Settings, min_samples: int, max_samples: int) -> Policy:
 
 
 def threshold(tail: NonMatedTail, fpir: float, looks: int) -> Callable[[int], int]:
-    """Gallery size -> threshold in unequal symbols at this operating point."""
+    """Gallery size -> threshold in symbols at this operating point."""
 
     @lru_cache(maxsize=64)
     def at(size: int) -> int:

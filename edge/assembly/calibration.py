@@ -35,9 +35,9 @@ class Conditions(_Strict):
 
 
 class Calibration(_Strict):
-    """Format 1. measured: the day (YYYY-MM-DD). non_mated: the tail, with its interval."""
+    """Format 2 (in format 1 the tail was of unequal symbols). measured: the day (YYYY-MM-DD). non_mated: the tail, with its interval."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     conditions: Conditions
     measured: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
     non_mated: NonMatedTail

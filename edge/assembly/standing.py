@@ -17,7 +17,7 @@ from edge.template.tail import NonMatedTail, Promise
 from edge.words import counted
 
 AT_ONCE = 8  # probes of one comparison: see ``compare.unequal``
-FAR, NEAR, CONFUSABLE = "far apart", "near", "confusable"
+FAR, NEAR, CONFUSABLE, UNTOLD = "far apart", "near", "confusable", "not told by this network"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def tail_facts(tail: NonMatedTail, promise: Promise) -> dict[str, Any]:
     return {
         "people": tail.people or None,
         "comparisons": tail.pairs,
-        "threshold_unequal": promise.threshold,
+        "threshold": promise.threshold,
         "symbols": promise.m,
         "fpir": promise.fpir,
         "references": promise.size,
@@ -57,7 +57,7 @@ def tail_facts(tail: NonMatedTail, promise: Promise) -> dict[str, Any]:
 
 
 def sentence(promise: Promise) -> str:
-    """The promise in words: "at FPIR 0.3 % per approach and 37 references: at most 341 of 512 symbols unequal; ..."."""
+    """The promise in words: "at FPIR 0.3 % per approach and 37 references: unlike by at most 181 of 512 symbols; ..."."""
 
     def few(share: float) -> str:
         return f"{100 * share:.2g}"
@@ -65,7 +65,7 @@ def sentence(promise: Promise) -> str:
     within = f"[{few(promise.interval[0])}, {few(promise.interval[1])}]" if promise.interval else "(its interval was not measured)"
     stretched = f"extrapolated by {promise.decades:.1f} decades beyond" if promise.decades else "within"
     point = f"at FPIR {few(promise.fpir)} % per approach and {counted(promise.size, 'reference') if promise.size else 'no references'}"
-    rule = f"at most {promise.threshold} of {promise.m} symbols unequal"
+    rule = f"unlike by at most {promise.threshold} of {promise.m} symbols"
     return f"{point}: {rule}; expected FPIR {few(promise.expected)} % {within}; {stretched} the measured comparisons"
 
 
@@ -97,7 +97,9 @@ def standing(settings: Settings, warn: build.Listener) -> Standing:
     if pair is None:
         return Standing(source, tail, promise, None)
     first, second, distance = pair
-    verdict = verdict_of(distance, promise.threshold, settings.decision.margin)
+    # two references have no costs: the threshold of unequal symbols at the same operating point
+    between = promised(settings, manifest.references, promise.size).threshold if manifest.references else None
+    verdict = UNTOLD if between is None else verdict_of(distance, between, settings.decision.margin)
     return Standing(source, tail, promise, (names[first], names[second], verdict))
 
 

@@ -149,8 +149,7 @@ def least_people() -> int:
 
 def comparisons(people: Sequence[Person]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """See ``edge.template.tail.taking_turns``."""
-    looks = [np.stack([look.symbols for look in person.looks]) for person in people]
-    return taking_turns(looks, np.stack([person.reference.symbols for person in people]), people[0].reference.q)
+    return taking_turns([person.looks for person in people], np.stack([person.reference.symbols for person in people]))
 
 
 def people_in(source: Path) -> list[Path]:

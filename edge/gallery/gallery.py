@@ -155,8 +155,9 @@ class Gallery:
     def search(self, code: Code, *, limit: int | None = None, within: int | None = None) -> list[Candidate]:
         """Each subject's nearest reference, the most alike first; at most ``limit`` subjects. AlteredGalleryError: see ``altered``.
 
-        within: only references with at most so many unequal symbols. The answer is as exact; a large gallery is searched in less than half
-        the time where most references are far beyond.
+        within: only references that are unlike by at most so many symbols. Of a code with costs, the references in which the fewest symbols
+        are unequal are compared by them (``compare.SHORTLIST``), without a limit all. Of one without, the answer is as exact; a large
+        gallery is searched in less than half the time where most references are far beyond.
         """
         self._state.require_unaltered()
         return self._state.live.search(code, limit, within)

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -19,7 +19,7 @@ from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer, as_record, of_record
 from edge.records import NEVER, Candidate, Code, Symbols, Validity
-from edge.template.compare import nearest_first, settle, unequal
+from edge.template.compare import SHORTLIST, Counts, graded, nearest_first, settle, shortlist, unequal
 from edge.template.protect import TemplateError
 
 TABLES = ("templates", "former")
@@ -283,15 +283,27 @@ class Live:
         """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects. within: as in ``Gallery``."""
         if not len(self.matrix):
             return []
-        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=within)
+        most = within if code.costs is None else None
+        counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=most)
         best: dict[str, Candidate] = {}
-        for row in nearest_first(counts):
-            if (limit is not None and len(best) >= limit) or (within is not None and counts[row] > within):
+        for row, dissimilarity in self._ranked(code, counts, limit):
+            if (limit is not None and len(best) >= limit) or (within is not None and dissimilarity > within):
                 break
             subject = self.matrix.subjects[row]
             if subject not in best:
-                best[subject] = Candidate(subject, self.matrix.references[row], int(counts[row]))
+                best[subject] = Candidate(subject, self.matrix.references[row], dissimilarity)
         return list(best.values())
+
+    def _ranked(self, code: Code, counts: Counts, limit: int | None) -> Iterator[tuple[int, int]]:
+        """Rows and their dissimilarities, the most alike first. Of a code with costs, where ``limit`` allows it, the shortlist alone."""
+        if code.costs is None:
+            return ((row, int(counts[row])) for row in nearest_first(counts))
+        near = shortlist(counts, len(counts) if limit is None else SHORTLIST)
+        if limit is not None and len({self.matrix.subjects[row] for row in near}) < limit:
+            near = shortlist(counts, len(counts))
+        grades = graded(self.matrix.rows[near], self.sealer.costs(code.costs))
+        order = np.argsort(grades, kind="stable")  # equal ones by unequal symbols, then by row
+        return zip(near[order].tolist(), grades[order].tolist(), strict=True)
 
     def append(self, rows: Iterable[Row]) -> None:
         """Adds rows that were just committed."""

@@ -63,6 +63,10 @@ class Sealer:
             raise ValueError(f"codes: expected at least one, each of {m} symbols of {q}, got {sizes}")
         return pack(self._transform.apply(np.stack([code.symbols for code in codes])), q)
 
+    def costs(self, costs: Symbols) -> Symbols:
+        """A probe's costs (m, q) as they hold for bit planes of this transform. ValueError for another size."""
+        return self._transform.costs(costs)
+
     def recoded(self, planes: Symbols, fresh: "Sealer") -> Symbols:
         """Bit planes (n, width) of this sealer's transform as those of ``fresh``."""
         if fresh._keys is self._keys and fresh.epochs[0] == self.epochs[0]:

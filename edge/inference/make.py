@@ -29,6 +29,7 @@ def describe(
     code: CodeSize | None = None,
     non_mated: NonMatedTail | None = None,
     single: NonMatedTail | None = None,
+    references: NonMatedTail | None = None,
     float_parent: FloatParent | None = None,
     seed: int = 0,
 ) -> Manifest:
@@ -59,6 +60,7 @@ def describe(
             code=code,
             non_mated=non_mated,
             single=single,
+            references=references,
             float_parent=float_parent,
             golden=golden.model_copy(update={"outputs": vectors}),
             facts=dict(facts),

@@ -1,5 +1,6 @@
 """The facts beside a network file: ``<name>.json``, read strictly. Training writes it, the door believes nothing else."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -60,14 +61,14 @@ class FloatParent(Strict):
 
     Its references and the INT8 network's probes are compared with one another, so a gallery made with either serves both. sha256: of the
     float network's file. agreement: share of equal symbols of the same crops. pairs: comparisons of different people, float against float,
-    INT8 against INT8 and float against INT8, from which the shift follows. unequal_shift: unequal symbols by which the parent's non-mated
+    INT8 against INT8 and float against INT8, from which the shift follows. tail_shift: symbols by which the parent's non-mated
     tail was moved for this network; never to the lax side.
     """
 
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     agreement: Annotated[float, Field(ge=LEAST_AGREEMENT, le=1)]
     pairs: Annotated[int, Field(ge=LEAST_PAIRS)]
-    unequal_shift: Annotated[int, Field(le=0)]
+    tail_shift: Annotated[int, Field(le=0)]
 
 
 class GoldenOutput(Strict):
@@ -86,14 +87,18 @@ class Golden(Strict):
 
 
 class Manifest(Strict):
-    """Format 1.
+    """Format 2: the tails are of ``compare.dissimilarities``.
+
+    In format 1 they are of unequal symbols, which is nearly the same: the thresholds of the network shipped with 0.3.0 are two symbols
+    stricter by it than by the costs of its probes.
 
     file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the door's
     threshold follows, of fused samples; null until measured. single: the same of single samples, for pictures that stand alone; null: as
-    non_mated. float_parent: of an INT8 network. facts: where the network came from, free form.
+    non_mated. references: the same of references with one another, which have no costs: of unequal symbols; null: nothing is said of
+    them. float_parent: of an INT8 network. facts: where the network came from, free form.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: Annotated[str, Field(min_length=1)]
     kind: Kind
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
@@ -104,6 +109,7 @@ class Manifest(Strict):
     code: CodeSize | None = None
     non_mated: NonMatedTail | None = None
     single: NonMatedTail | None = None
+    references: NonMatedTail | None = None
     float_parent: FloatParent | None = None
     golden: Golden
     facts: dict[str, JsonValue]
@@ -112,11 +118,12 @@ class Manifest(Strict):
     def _belongs_together(self) -> "Manifest":
         if (self.code is not None) != (self.kind == "hash"):
             raise ValueError("'code' belongs to kind 'hash', and only there")
-        for name, tail in (("non_mated", self.non_mated), ("single", self.single)):
+        for name, tail in (("non_mated", self.non_mated), ("single", self.single), ("references", self.references)):
             if tail and (self.code is None or tail.m != self.code.m):
                 raise ValueError(f"'{name}' was measured with {tail.m} symbols, which are not those of 'code'")
-        if self.single and not self.non_mated:
-            raise ValueError("'single' stands beside 'non_mated', not in its place")
+        for name, tail in (("single", self.single), ("references", self.references)):
+            if tail and not self.non_mated:
+                raise ValueError(f"'{name}' stands beside 'non_mated', not in its place")
         if self.float_parent and (self.non_mated is None or self.float_parent.sha256 == self.sha256):
             raise ValueError("'float_parent' belongs to an INT8 hash network with a 'non_mated' tail, and names another file")
         if self.preprocessing.alignment != {"detect": "letterbox", "hash": "arcface_112"}[self.kind]:
@@ -136,12 +143,33 @@ class Manifest(Strict):
         return self.float_parent.sha256 if self.float_parent else self.sha256
 
 
+_NAMES = {"unequal": "dissimilarity", "unequal_shift": "tail_shift"}
+
+
+def _of_format_2(raw: bytes) -> bytes:
+    """A manifest of format 1 in format 2, anything else as it is: people may still be known by a network that was shipped so."""
+    try:
+        facts = json.loads(raw)
+    except ValueError:
+        return raw
+    if not isinstance(facts, dict) or facts.get("format") != 1:
+        return raw
+    parts = {name: _renamed(facts[name]) for name in ("non_mated", "single", "float_parent") if name in facts}
+    return json.dumps({**facts, **parts, "format": 2}).encode()
+
+
+def _renamed(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_renamed(each) for each in part]
+    return {_NAMES.get(name, name): _renamed(value) for name, value in part.items()} if isinstance(part, dict) else part
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read and check ``<name>.json``. Raises NetworkError that names the file, the key and the way out."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise NetworkError(f"{path}: larger than {MOST_BYTES} bytes, so it is no manifest; give the .json file beside the network")
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(_of_format_2(path.read_bytes()))
     except OSError as error:
         raise NetworkError(f"{path}: the manifest cannot be read ({error.strerror}); check the path in the configuration") from error
     except ValidationError as error:

@@ -63,7 +63,7 @@ class Proof(Strict):
 class PlanManifest(Strict):
     """Format 1. network_sha256: of the float network, whose manifest the plan serves. source_sha256: of the graph that was compiled.
 
-    unequal_shift: of a hash network in INT8, by how many unequal symbols its non-mated scores are nearer to mated than float's
+    tail_shift: of a hash network in INT8, by how many symbols its non-mated scores are nearer to mated than float's
     (``manifest.FloatParent``); the door's threshold moves along. None for a plan in float.
     golden: a run of the plan itself, repeated at every load. candidates: all that was tried. facts: what else was so at the build.
     """
@@ -77,7 +77,7 @@ class PlanManifest(Strict):
     board: Board
     options: Options
     profile: str
-    unequal_shift: Annotated[int, Field(le=0)] | None = None
+    tail_shift: Annotated[int, Field(le=0)] | None = None
     golden: Golden
     proof: Proof
     candidates: tuple[Candidate, ...]
@@ -101,7 +101,7 @@ def differences(plan: PlanManifest, manifest: Manifest, board: Board, options: O
     found = []
     if plan.network_sha256 != manifest.sha256:
         found.append(f"it was built from network {plan.network_sha256[:12]}, the door has {manifest.sha256[:12]}")
-    if manifest.kind == "hash" and plan.unequal_shift is None and plan.precision.startswith(QUANTISED):
+    if manifest.kind == "hash" and plan.tail_shift is None and plan.precision.startswith(QUANTISED):
         found.append("it is INT8 and does not say by how much non-mated scores moved, so no threshold follows")
     words = {"tensorrt": "TensorRT", "cuda": "CUDA", "gpu": "GPU", "sm": "compute capability", "power_mode": "power mode"}
     for key, word in words.items():

@@ -22,11 +22,15 @@ from typing import NamedTuple, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from edge.records import Code, Symbols
+from edge.template.hashing import unequal_of
+
 Bytes = npt.NDArray[np.uint8]
-Symbols = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.uint16]
 Words = npt.NDArray[np.uint64]
 
+SHORTLIST = 64
+"""References in which the fewest symbols are unequal, of which a probe's costs choose the nearest."""
 CACHE_LINE = 64
 LARGEST_Q = 256
 LARGEST_M = 65528
@@ -40,6 +44,8 @@ _TIMINGS = 5
 _GAIN = 0.97  # of the first plan's time: less is no reason to leave it
 _GROWN = 4  # times as large as it was timed on, a gallery may lie in slower memory
 _BLOCK_ROWS = 4096
+_GRADED_AT_ONCE = 1024
+_LEAST_OF = 256
 _BATCH_AHEAD = 16128  # two blocks of the kernel
 _FIRST_AHEAD = 16128  # of one probe, where most rows are settled by their first plane: less to compute, so the memory is asked sooner
 _EXACT = 65535  # no count is above it
@@ -174,6 +180,52 @@ def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None,
     out = np.empty((len(batch), len(rows)), np.uint16)
     _divide(_scan(rows, batch, out, bits, how, bound), rows, threads)
     return out if probes.ndim == 2 else out[0]
+
+
+def dissimilarities(symbols: Symbols, probe: Code) -> Counts:
+    """By how much the probe is unlike each of some codes, in symbols: how many are unequal on the average where theirs cost it as much.
+
+    symbols: uint8 (n, m), below the probe's q, plain as the probe is. Returns uint16 (n,), 0..m. Of a probe without costs: the number
+    of unequal symbols.
+    """
+    if probe.costs is None:
+        return np.asarray((symbols != probe.symbols).sum(axis=1), np.uint16)
+    return _summed(symbols, probe.costs)
+
+
+def dissimilarity_matrix(symbols: Symbols, costs: Symbols) -> Counts:
+    """``dissimilarities`` of many probes at once, by matrix products: for measuring, where every code meets every probe.
+
+    symbols: uint8 (n, m). costs: uint8 (p, m, q). Returns uint16 (p, n).
+    """
+    p, m, q = costs.shape
+    found = np.empty((p, len(symbols)), np.uint16)
+    for start in range(0, len(symbols), _GRADED_AT_ONCE):
+        some = symbols[start : start + _GRADED_AT_ONCE]
+        chosen = (some[..., None] == np.arange(q, dtype=np.uint8)).reshape(len(some), m * q).astype(np.float32)
+        for first in range(0, p, _GRADED_AT_ONCE):  # sums of whole numbers are exact in float32 below 2**24
+            part = costs[first : first + _GRADED_AT_ONCE].reshape(-1, m * q).astype(np.float32)
+            sums = (part @ chosen.T).astype(np.int64)
+            found[first : first + _GRADED_AT_ONCE, start : start + _GRADED_AT_ONCE] = unequal_of(m, q)[sums]
+    return found
+
+
+def graded(rows: Bytes, costs: Symbols) -> Counts:
+    """``dissimilarities`` of packed rows, for a probe's costs (m, q) transformed as the rows are.
+
+    rows: uint8 (n, width), as of ``pack``. Returns uint16 (n,). Takes some microseconds a row, so it is for the few rows of a gallery in
+    which the fewest symbols are unequal. ValueError as ``unpack``.
+    """
+    m, q = costs.shape
+    parts = [_summed(unpack(rows[start : start + _GRADED_AT_ONCE], m, q), costs) for start in range(0, len(rows), _GRADED_AT_ONCE)]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint16)
+
+
+def _summed(symbols: Symbols, costs: Symbols) -> Counts:
+    m, q = costs.shape
+    sums = costs.ravel().take(np.arange(m) * q + symbols).sum(axis=1, dtype=np.int64)
+    counts: Counts = unequal_of(m, q)[sums]
+    return counts
 
 
 def plan(rows: Bytes, bits: int) -> Plan:
@@ -339,6 +391,20 @@ def _ones_by_arithmetic(words: Words) -> Bytes:
 
 
 _ones: Callable[[Words], Bytes] = getattr(np, "bitwise_count", _ones_by_arithmetic)
+
+
+def shortlist(counts: Counts, k: int) -> npt.NDArray[np.int64]:
+    """The rows of the ``k`` lowest counts, lowest first, equal ones by row; all rows where there are no more. ValueError: k below 1.
+
+    One pass: k blocks hold a count as low as the k-th lowest of the blocks' lowest ones, so no higher one is looked at.
+    """
+    if k < 1:
+        raise ValueError(f"shortlist of {k} rows: at least 1")
+    near = np.arange(len(counts))
+    least = np.minimum.reduceat(counts, np.arange(0, len(counts), _LEAST_OF)) if len(counts) else counts
+    if len(least) > k:
+        near = np.flatnonzero(counts <= np.partition(least, k - 1)[k - 1])
+    return near[np.argsort(counts[near], kind="stable")[:k]]
 
 
 def nearest_first(counts: Counts) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """When is a candidate the person? The one decision about one approach.
 
-Dissimilarities are unequal symbols, 0..m; smaller is more alike. The threshold comes from ``edge.template.tail``.
+Dissimilarities are in symbols, 0..m; smaller is more alike. The threshold comes from ``edge.template.tail``.
 """
 
 import math
@@ -131,11 +131,11 @@ class Approach:
         return self._decide(Verdict.UNKNOWN if self._looked else Verdict.NOT_ACQUIRED, now)
 
     def _named(self, candidates: Sequence[Candidate], threshold: int) -> str | None:
-        best = min(candidates, key=lambda candidate: candidate.unequal, default=None)
-        if best is None or best.unequal > threshold:
+        best = min(candidates, key=lambda candidate: candidate.dissimilarity, default=None)
+        if best is None or best.dissimilarity > threshold:
             return None
-        others = (candidate.unequal for candidate in candidates if candidate.subject != best.subject)
-        return best.subject if min(others, default=math.inf) - best.unequal >= self._policy.margin else None
+        others = (candidate.dissimilarity for candidate in candidates if candidate.subject != best.subject)
+        return best.subject if min(others, default=math.inf) - best.dissimilarity >= self._policy.margin else None
 
     def _decide(self, verdict: Verdict, now: float, subject: str | None = None) -> Outcome:
         self.decided = True

@@ -120,6 +120,14 @@ class Transform:
         moved = self._inverse_tables[self._positions, symbols]
         return np.asarray(moved[..., self._inverse_permutation], dtype=np.uint8)
 
+    def costs(self, costs: Symbols) -> Symbols:
+        """Costs (m, q) uint8 of plain codes as those of transformed ones: the value that a symbol becomes costs what the symbol cost."""
+        if costs.shape != (self.m, self.q) or costs.dtype != np.uint8:
+            raise ValueError(f"transform: expected costs of {self.m} symbols of {self.q} values, got {costs.shape} {costs.dtype}")
+        moved = np.empty_like(costs)
+        np.put_along_axis(moved, self._tables.astype(np.int64), costs[self._permutation], axis=1)
+        return moved
+
     def _check(self, symbols: Symbols) -> None:
         if symbols.dtype != np.uint8 or symbols.shape[-1:] != (self.m,) or int(symbols.max(initial=0)) >= self.q:
             raise ValueError(f"transform: expected codes of {self.m} uint8 symbols below {self.q}, got {symbols.shape} {symbols.dtype}")

@@ -1,6 +1,7 @@
 """From non-mated scores to the threshold: the law of their lower tail, how sure it is, and what it promises at an operating point.
 
-Dissimilarities are unequal symbols, 0..m; smaller is more alike. The one threshold rule of the appliance stands here.
+Dissimilarities are in symbols, 0..m, as of ``compare.dissimilarities``; smaller is more alike. The one threshold rule of the appliance
+stands here.
 """
 
 import math
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import SettingsError
-from edge.records import Symbols
+from edge.records import Code, Symbols
 from edge.template import compare
 
 # Probability-weighted moments need a shape below 0.5 (Hosking & Wallis 1987, section 3). At 0 the tail is exponential. Normal-like counts
@@ -29,14 +30,14 @@ DEEPEST = 12  # decades below the tail's share down to which an interval is stor
 
 @dataclass(frozen=True)
 class Bound:
-    """With 95 % confidence the false match rate at ``unequal`` symbols lies in ``low``..``high``, shares of comparisons."""
+    """With 95 % confidence the false match rate at ``dissimilarity`` lies in ``low``..``high``, shares of comparisons."""
 
-    unequal: int
+    dissimilarity: int
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        if self.unequal < 0 or not 0 <= self.low <= self.high <= 1:
+        if self.dissimilarity < 0 or not 0 <= self.low <= self.high <= 1:
             raise ValueError(f"non-mated tail: {self} is no interval of a share; fit it again")
 
 
@@ -44,11 +45,11 @@ class Bound:
 class Promise:
     """What a threshold promises.
 
-    threshold: unequal symbols, of m, that may still be called the person. fpir: stated, per approach of somebody not enrolled. size, looks:
-    references searched, searches an approach. expected: the FPIR that follows from the tail, every look taken as independent. interval: in
-    which it lies with 95 % confidence, as far as the tail's law holds; None where the tail was fitted without telling people apart. Its
-    lower end takes all looks of an approach as one and the same. decades: powers of ten by which the false match rate allowed lies below
-    the smallest one that the comparisons measured could show, 1 / pairs; 0: within what was measured.
+    threshold: dissimilarity in symbols, of m, that may still be called the person. fpir: stated, per approach of somebody not enrolled.
+    size, looks: references searched, searches an approach. expected: the FPIR that follows from the tail, every look taken as independent.
+    interval: in which it lies with 95 % confidence, as far as the tail's law holds; None where the tail was fitted without telling people
+    apart. Its lower end takes all looks of an approach as one and the same. decades: powers of ten by which the false match rate allowed
+    lies below the smallest one that the comparisons measured could show, 1 / pairs; 0: within what was measured.
     """
 
     threshold: int
@@ -81,40 +82,42 @@ class NonMatedTail:
     bounds: tuple[Bound, ...] = ()
 
     def moved(self, shift: int) -> "NonMatedTail":
-        """The same law so many unequal symbols nearer to mated (shift below 0), as far as a tail can begin above 0 symbols."""
+        """The same law so many symbols nearer to mated (shift below 0), as far as a tail can begin above 0 symbols."""
         shift = max(shift, math.ceil(0.5 - self.tail_at))
-        bounds = tuple(replace(bound, unequal=bound.unequal + shift) for bound in self.bounds if bound.unequal + shift >= 0)
+        bounds = tuple(
+            replace(bound, dissimilarity=bound.dissimilarity + shift) for bound in self.bounds if bound.dissimilarity + shift >= 0
+        )
         return replace(self, tail_at=self.tail_at + shift, bounds=bounds)
 
     def __post_init__(self) -> None:
         sound = self.m >= 1 and self.pairs >= 1 and 0 < self.tail_at <= self.m and 0 < self.tail_share < 1 and 0 < self.scale < math.inf
-        falling = all(a.unequal > b.unequal and a.low >= b.low and a.high >= b.high for a, b in pairwise(self.bounds))
+        falling = all(a.dissimilarity > b.dissimilarity and a.low >= b.low and a.high >= b.high for a, b in pairwise(self.bounds))
         if not sound or not SHAPES[0] <= self.shape <= SHAPES[1] or not falling or self.people < 0:
             raise ValueError(f"non-mated tail: {self} is no tail of codes with {self.m} symbols and a shape in {SHAPES}; fit it again")
 
-    def false_match_rate(self, unequal: int) -> float:
-        """The share of non-mated comparisons with at most ``unequal`` unequal symbols. Above the tail nothing is claimed: 1."""
-        excess = self.tail_at - (unequal + 0.5)
+    def false_match_rate(self, dissimilarity: int) -> float:
+        """The share of non-mated comparisons with at most this dissimilarity. Above the tail nothing is claimed: 1."""
+        excess = self.tail_at - (dissimilarity + 0.5)
         return self.tail_share * float(_survival(np.array(self.shape), np.array(self.scale), excess)) if excess >= 0 else 1.0
 
-    def interval(self, unequal: int) -> tuple[float, float] | None:
-        """Where the false match rate at ``unequal`` symbols lies with 95 % confidence; None where it was not measured.
+    def interval(self, dissimilarity: int) -> tuple[float, float] | None:
+        """Where the false match rate at ``dissimilarity`` lies with 95 % confidence; None where it was not measured.
 
         Between two bounds by straight line in the logarithm, which errs upwards for the upper one. Below the last: 0 to its upper end.
         """
         if not self.bounds:
             return None
-        if unequal > self.bounds[0].unequal:
+        if dissimilarity > self.bounds[0].dissimilarity:
             return self.bounds[0].low, 1.0
         for above, below in pairwise(self.bounds):
-            if below.unequal <= unequal:
-                part = (above.unequal - unequal) / (above.unequal - below.unequal)
+            if below.dissimilarity <= dissimilarity:
+                part = (above.dissimilarity - dissimilarity) / (above.dissimilarity - below.dissimilarity)
                 return _between(above.low, below.low, part), _between(above.high, below.high, part)
         last = self.bounds[-1]
-        return (last.low if unequal == last.unequal else 0.0), last.high
+        return (last.low if dissimilarity == last.dissimilarity else 0.0), last.high
 
     def threshold(self, fpir: float, gallery_size: int, looks: int) -> int:
-        """The largest number of unequal symbols that may still be called the person.
+        """The largest dissimilarity in symbols that may still be called the person.
 
         fpir: false positives allowed per approach of somebody not enrolled, 0..1. gallery_size: references searched (an empty gallery
         counts as one). looks: searches per approach, each taken as independent, which errs to the safe side. Solves 1 - (1 -
@@ -123,9 +126,9 @@ class NonMatedTail:
         if not 0 < fpir < 1 or gallery_size < 0 or looks < 1:
             raise ValueError(f"operating point: FPIR {fpir}, {gallery_size} references, {looks} looks; expected 0..1, >= 0, >= 1")
         allowed = -math.expm1(math.log1p(-fpir) / (max(gallery_size, 1) * looks))
-        for unequal in range(math.floor(self.tail_at), -1, -1):
-            if self.false_match_rate(unequal) <= allowed:
-                return unequal
+        for dissimilarity in range(math.floor(self.tail_at), -1, -1):
+            if self.false_match_rate(dissimilarity) <= allowed:
+                return dissimilarity
         raise SettingsError(
             f"FPIR {fpir:g} with {gallery_size} references and {looks} looks an approach asks for a false match rate of {allowed:.1e}, "
             f"which this network's {self.m} symbols never reach; allow a higher FPIR, search fewer references, or look less often"
@@ -149,7 +152,7 @@ def per_approach(rate: float, gallery_size: int, looks: int) -> float:
 
 
 def fit_tail(
-    unequal: npt.NDArray[np.integer],
+    dissimilarity: npt.NDArray[np.integer],
     m: int,
     share: float = SHARE,
     *,
@@ -158,12 +161,12 @@ def fit_tail(
 ) -> NonMatedTail:
     """Fit the tail to measured non-mated dissimilarities by probability-weighted moments (Hosking & Wallis, Technometrics 29(3), 1987).
 
-    unequal: (pairs,) integers 0..m, of codes of different people compared as the appliance compares them. share: about how much of them
-    is tail; all that tie with the last one belong to it. A count k stands for k - 0.5..k + 0.5. The shape is kept within ``SHAPES``;
+    dissimilarity: (pairs,) integers 0..m, of codes of different people compared as the appliance compares them. share: about how much of
+    them is tail; all that tie with the last one belong to it. A count k stands for k - 0.5..k + 0.5. The shape is kept within ``SHAPES``;
     where that binds, the scale follows from the mean. people: (pairs, 2) whole numbers that tell who was compared with whom; with them the
     tail gets its interval. seed: of the draws for it. Raises ValueError for too few pairs, or a tail of a single value.
     """
-    counts = np.asarray(unequal).ravel()
+    counts = np.asarray(dissimilarity).ravel()
     if not 0 < share < 1 or counts.size * share < LEAST_TAIL:
         raise ValueError(f"{counts.size} pairs at a tail share of {share}: the tail needs at least {LEAST_TAIL} pairs; measure more")
     if not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0 or counts.max() > m:
@@ -175,7 +178,7 @@ def fit_tail(
     inside = counts <= last
     depth = (last - counts[inside]).astype(np.int64)  # an excess of depth + 0.5
     if depth.size == counts.size or depth.min() == depth.max():
-        raise ValueError(f"{counts.size} pairs: a tail at {last} unequal symbols holds one value or everything; measure more pairs")
+        raise ValueError(f"{counts.size} pairs: a tail at {last} symbols holds one value or everything; measure more pairs")
     free, mean = (float(number) for number in _moments(np.bincount(depth)))
     shape = float(np.clip(free, *SHAPES))
     tail = NonMatedTail(m, counts.size, last + 0.5, depth.size / counts.size, shape, mean * (1 - shape))
@@ -186,19 +189,20 @@ def fit_tail(
     return replace(tail, people=int(names.size), bounds=tuple(_bounds(tail, *laws.T)))
 
 
-def taking_turns(looks: Sequence[Symbols], references: Symbols, q: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Unequal symbols of one look of each person with each other person's reference, (n (n-1),), and who was compared, (n (n-1), 2).
+def taking_turns(looks: Sequence[Sequence[Code]], references: Symbols) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Dissimilarity of one look of each person to each other person's reference, (n (n-1),), and who was compared, (n (n-1), 2).
 
-    looks: of each person the codes of an approach's searches, (k, m). references: (n, m). Only one look of an approach meets one
+    looks: of each person the codes of an approach's searches. references: (n, m) symbols. Only one look of an approach meets one
     reference, its looks taking turns: looks of an approach are nearly the same, so more of them would count the same comparison several
     times.
     """
-    rows, bits = compare.pack(references, q), compare.bits_of(q)
     counts, who, places = [], [], np.arange(len(looks))
     for place, own in enumerate(looks):
-        found = compare.unequal(rows, compare.pack(own, q), bits)[(place + places) % len(own), places]
+        found, turn = np.empty(len(looks), np.int64), (place + places) % len(own)
+        for number, look in enumerate(own):
+            found[turn == number] = compare.dissimilarities(references[turn == number], look)
         others = places != place
-        counts.append(found[others].astype(np.int64))
+        counts.append(found[others])
         who.append(np.column_stack([np.full(len(looks) - 1, place), places[others]]))
     return np.concatenate(counts), np.concatenate(who)
 
@@ -249,17 +253,17 @@ def _bounds(
     the measured share, in the logarithm, where that is larger (by four times at most).
     """
     edge = math.floor(tail.tail_at)
-    rates = [tail.false_match_rate(unequal) for unequal in range(edge + 1)]
+    rates = [tail.false_match_rate(dissimilarity) for dissimilarity in range(edge + 1)]
     depths = [int(np.searchsorted(rates, tail.tail_share * 10.0**-decade * (1 + 1e-9), "right")) - 1 for decade in range(DEEPEST + 1)]
     below, above = (1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2
     free, bounded = ((kept, mean * (1 - kept)) for kept in (np.clip(shape, *FREE_SHAPES), np.clip(shape, *SHAPES)))
     least, most = (float(number) for number in np.quantile(share, (below, above)))
     skew = max(1.0, tail.tail_share**2 / max(least * most, tail.tail_share**2 / 4))
-    for unequal in sorted({*depths} - {-1}, reverse=True):
-        excess, fitted = tail.tail_at - (unequal + 0.5), rates[unequal]
+    for dissimilarity in sorted({*depths} - {-1}, reverse=True):
+        excess, fitted = tail.tail_at - (dissimilarity + 0.5), rates[dissimilarity]
         low = float(np.quantile(share * _survival(*free, excess), below))
         high = skew * float(np.quantile(share * _survival(*bounded, excess), above))
-        yield Bound(unequal, _short(min(low, fitted)), _short(min(max(high, fitted), 1.0)))
+        yield Bound(dissimilarity, _short(min(low, fitted)), _short(min(max(high, fitted), 1.0)))
 
 
 def _survival(shape: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], excess: float) -> npt.NDArray[np.float64]:

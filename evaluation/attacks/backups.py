@@ -14,7 +14,7 @@ from edge.errors import EdgeError
 from edge.gallery import open_gallery
 from edge.gallery.backup import new_identity, restore
 from edge.keys import Keyring
-from edge.records import Symbols
+from edge.records import Code
 from edge.template.protect import KEY_BYTES
 from evaluation.attacks.bench import NEVER, Knowledge, Result
 from evaluation.attacks.door import Door, Rule
@@ -51,23 +51,23 @@ EDITS: dict[str, Forge] = {"bit flipped in a backup": flipped, "backup cut short
 def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
     """Backups edited, and one forged by whoever knows the recipient."""
     codes, _ = faces.some(slice(0, PEOPLE)).codes
-    stranger = faces.projection.codes(faces.strangers[:1])
+    stranger = faces.projection.probes(faces.strangers[:1])[0]
     with TemporaryDirectory(prefix="edge-attack-") as name:
         folder = Path(name)
         recipient = new_identity(folder / "identity")
         sound = Door(folder, rule, codes, "own").back_up(folder / "own.age", recipient)
-        forged = Door(folder, rule, stranger, "forger").back_up(folder / "forged.age", recipient)
+        forged = Door(folder, rule, stranger.symbols[None], "forger").back_up(folder / "forged.age", recipient)
         results = []
         for what, edit in EDITS.items():
             made = [edit(sound, np.random.default_rng(trial)) for trial in range(trials)]
-            hits = sum(_lets_in(folder, raw, rule, stranger[0], elsewhere=True) for raw in made if raw != sound)
+            hits = sum(_lets_in(folder, raw, rule, stranger, elsewhere=True) for raw in made if raw != sound)
             results.append(Result(what, Knowledge.DATABASE, SUCCESS, trials, hits, NEVER))
         note = "without --from-elsewhere; whoever says that takes what is in the backup"
-        hits = _lets_in(folder, forged, rule, stranger[0], elsewhere=False)
+        hits = _lets_in(folder, forged, rule, stranger, elsewhere=False)
         return [*results, Result("backup forged", Knowledge.BACKUPS, SUCCESS, 1, int(hits), NEVER, note)]
 
 
-def _lets_in(folder: Path, raw: bytes, rule: Rule, stranger: Symbols, *, elsewhere: bool) -> bool:
+def _lets_in(folder: Path, raw: bytes, rule: Rule, stranger: Code, *, elsewhere: bool) -> bool:
     """Whether a device that restores these bytes then identifies the stranger. elsewhere: what the operator says."""
     source, place = folder / "tried.age", folder / "restored"
     source.write_bytes(raw)

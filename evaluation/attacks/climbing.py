@@ -51,8 +51,8 @@ def no_score(door: Door, gallery: Gallery, faces: Faces) -> Result:
     asked = 0
     for start, end in zip(faces.first, faces.second, strict=True):
         for share in (0.0, 0.1, 0.2, 0.3, 1.0):
-            code = faces.projection.codes(_unit((1 - share) * start + share * end)[None])[0]
-            outcome = door.rule.judge(gallery, code)
+            probe = faces.projection.probes(_unit((1 - share) * start + share * end)[None])[0]
+            outcome = door.rule.judge(gallery, probe)
             gallery.record(outcome.verdict.value, outcome.subject)
             told = f"{outcome_facts(outcome, None, 0.0)} {gallery.events(1)[0].kind} {gallery.events(1)[0].subject}"
             answers.setdefault((outcome.verdict, outcome.subject), set()).add(told)
@@ -69,12 +69,11 @@ def blind(door: Door, gallery: Gallery, faces: Faces) -> list[Result]:
     parents = faces.strangers[random.integers(0, len(faces.strangers), (2, DECISIONS))]
     bred = _unit(parents.sum(axis=0) + 0.3 * _unit(random.normal(size=parents[0].shape).astype(np.float32)))
     results = []
-    for name, probes in (("strangers at random", parents[0]), ("genetic search without a score", bred)):
-        codes = faces.projection.codes(probes)
-        hits = sum(door.admits(gallery, code) is not None for code in codes)
+    for name, shown in (("strangers at random", parents[0]), ("genetic search without a score", bred)):
+        hits = sum(door.admits(gallery, probe) is not None for probe in faces.projection.probes(shown))
         due = f"one success is allowed in {1 / chance.level:.0f} decisions: {hours(door.rule, 1 / chance.level)}"
         results.append(
-            Result(f"search by accept or deny, {name}", Knowledge.ORACLE, "a decision is an admission", len(codes), hits, chance, due)
+            Result(f"search by accept or deny, {name}", Knowledge.ORACLE, "a decision is an admission", len(shown), hits, chance, due)
         )
     return results
 
@@ -86,7 +85,7 @@ def climbs(door: Door, gallery: Gallery, faces: Faces) -> list[Result]:
         target, mate = faces.first[place], door.ids[place]
 
         def accepts(embedding: Floats, mate: str = mate) -> bool:
-            return door.admits(gallery, faces.projection.codes(embedding[None])[0]) == mate
+            return door.admits(gallery, faces.projection.probes(embedding[None])[0]) == mate
 
         start = _at_cosine(target, faces.strangers[place % len(faces.strangers)], START)
         guesses = climb(accepts, start, np.random.default_rng(place), max(BUDGETS)) if accepts(start) else {}

@@ -22,18 +22,18 @@ CERTAIN = -10.0
 class Rule:
     """The appliance's decision, at its own settings.
 
-    settings: checked ones. network: what the gallery is bound to. threshold: gallery size -> unequal symbols.
+    settings: checked ones. network: what the gallery is bound to. threshold: gallery size -> dissimilarity in symbols.
     """
 
     settings: Settings
     network: NetworkId
     threshold: Callable[[int], int]
 
-    def judge(self, gallery: Gallery, code: Symbols) -> Outcome:
-        """One approach that shows nothing but this code (m,)."""
+    def judge(self, gallery: Gallery, probe: Code) -> Outcome:
+        """One approach that shows nothing but this probe."""
         approach = Approach(1, build.policy(self.settings, 1, 1), 0.0)
-        approach.add(Features(np.zeros(len(code), np.float32), CERTAIN), 0.0)
-        outcome = approach.judge(gallery.search(Code(code, self.network.q), limit=2), self.threshold(len(gallery)), 0.0)
+        approach.add(Features(np.zeros(probe.symbols.size, np.float32), CERTAIN), 0.0)
+        outcome = approach.judge(gallery.search(probe, limit=2), self.threshold(len(gallery)), 0.0)
         assert outcome is not None  # one sample of one decides
         return outcome
 
@@ -78,9 +78,9 @@ class Door:
             write_backup(gallery, path, keys, self.rule.network, settings.gallery.device, [recipient])
         return path.read_bytes()
 
-    def admits(self, gallery: Gallery, code: Symbols) -> str | None:
-        """The id of the subject that a code (m,) passes for now, or None; outside of that person's dates nobody passes."""
-        subject = self.rule.judge(gallery, code).subject
+    def admits(self, gallery: Gallery, probe: Code) -> str | None:
+        """The id of the subject that a probe passes for now, or None; outside of that person's dates nobody passes."""
+        subject = self.rule.judge(gallery, probe).subject
         return subject if subject is not None and gallery.validity(subject).at(time.time()) is Phase.VALID else None
 
 

@@ -9,7 +9,7 @@ the door stays shut.
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from edge.errors import EdgeError
 from edge.gallery import Gallery
-from edge.records import Symbols, Validity
+from edge.records import Code, Symbols, Validity
 from edge.template.compare import pack
 from edge.template.protect import FORMAT_VERSION, NONCE_BYTES, TAG_BYTES, ProtectedTemplate, TemplateError
 from evaluation.attacks.bench import NEVER, Knowledge, Result
@@ -241,11 +241,12 @@ KINDS = {Knowledge.DATABASE: EDITS, Knowledge.OLD_COPY: REPLAYS, Knowledge.OLD_D
 
 def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
     """Every edit so many times."""
-    codes, _ = faces.some(slice(0, PEOPLE)).codes
-    stranger = faces.projection.codes(faces.strangers[:1])[0]
+    some = faces.some(slice(0, PEOPLE))
+    codes, probes = some.codes[0], some.probes[0]
+    stranger = faces.projection.probes(faces.strangers[:1])[0]
     with TemporaryDirectory(prefix="edge-attack-") as name:
         folder = Path(name)
-        door, foreign = Door(folder, rule, codes, "own"), Door(folder, rule, stranger[None], "foreign")
+        door, foreign = Door(folder, rule, codes, "own"), Door(folder, rule, stranger.symbols[None], "foreign")
         old, clean = (folder / kind for kind in ("old", "clean"))
         restored(door.path.parent, old)
         with door.opened() as gallery:
@@ -257,8 +258,8 @@ def attack(faces: Faces, rule: Rule, trials: int = TRIALS) -> list[Result]:
                 hits = 0
                 for trial in range(trials):
                     restored(clean, door.path.parent)
-                    edit(Scene(door.path, door.ids, stranger, rule.network.q, foreign.path, old, np.random.default_rng(trial)))
-                    hits += admitted(door, codes, stranger)
+                    edit(Scene(door.path, door.ids, stranger.symbols, rule.network.q, foreign.path, old, np.random.default_rng(trial)))
+                    hits += admitted(door, probes, stranger)
                 results.append(Result(what, knowledge, SUCCESS, trials, hits, NEVER))
     return results
 
@@ -278,14 +279,14 @@ def restored(source: Path, target: Path) -> None:
         shutil.copy(file, target / file.name)
 
 
-def admitted(door: Door, codes: Symbols, stranger: Symbols) -> bool:
+def admitted(door: Door, probes: Sequence[Code], stranger: Code) -> bool:
     """Whether the door, as its file now is, lets in the stranger, the attacker under another id or name, or who was revoked or expired."""
     try:
         with door.opened() as gallery:
-            attacker = door.admits(gallery, codes[0])
+            attacker = door.admits(gallery, probes[0])
             named = None if attacker is None else gallery.find(attacker).label
             wrong = attacker not in (None, door.ids[0]) or named not in (None, "person 0")
-            return wrong or any(door.admits(gallery, code) is not None for code in (stranger, codes[-1], codes[-2]))
+            return wrong or any(door.admits(gallery, probe) is not None for probe in (stranger, probes[-1], probes[-2]))
     except EdgeError:
         return False
 

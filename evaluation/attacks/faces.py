@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import SourceError
-from edge.records import Floats, Symbols
+from edge.records import Code, Floats, Symbols
 from evaluation.attacks.weights import Projection
 from evaluation.pictures import Tree
 from evaluation.samples import Extractor
@@ -53,6 +53,11 @@ class Faces:
     def codes(self) -> tuple[Symbols, Symbols]:
         """The rank hashes (n, m) of the first and of the second pictures."""
         return self.projection.codes(self.first), self.projection.codes(self.second)
+
+    @property
+    def probes(self) -> tuple[list[Code], list[Code]]:
+        """The same faces as they are at a door."""
+        return self.projection.probes(self.first), self.projection.probes(self.second)
 
     def some(self, people: slice) -> "Faces":
         """These people, all strangers."""

@@ -37,9 +37,9 @@ def attack(make: Make, faces: Faces, rule: Rule) -> list[Result]:
         for knowledge, rows in seen.items():
             for known in [most] if knowledge.keyless else sorted({min(known, most) for known in KNOWN}):
                 guess = undone(rows[others], *recovered(second[:known], rows[:known], faces.projection.q))
-                made = faces.projection.codes(by_product(guess, faces.projection))
+                made = faces.projection.probes(by_product(guess, faces.projection))
                 with door.opened() as gallery:
-                    hits = sum(door.admits(gallery, code) == mate for code, mate in zip(made, door.ids, strict=True))
+                    hits = sum(door.admits(gallery, probe) == mate for probe, mate in zip(made, door.ids, strict=True))
                 note = f"{100 * (guess == first[others]).mean():.0f} % of the others' symbols are right"
                 name = f"transform from {known} known faces, then pre-images"
                 results.append(Result(name, knowledge, "somebody else is identified", len(guess), hits, NEVER, note))

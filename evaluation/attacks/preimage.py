@@ -5,13 +5,13 @@ symbols come out. What the door is shown is the rank hash of that embedding, as 
 attacks make such pictures; none is made here). A trial is one person; success is being identified as that person.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from edge.records import Floats, Symbols
+from edge.records import Code, Floats, Symbols
 from evaluation.attacks.bench import Chance, Knowledge, Result
 from evaluation.attacks.door import Door, Rule
 from evaluation.attacks.faces import Faces
@@ -53,11 +53,11 @@ METHODS: dict[str, Recover] = {"one matrix product": by_product, "optimisation":
 
 def attack(make: Make, faces: Faces, rule: Rule) -> list[Result]:
     """Codes stolen from a door's database, under each knowledge, shown to that door; with all keys also to other doors."""
-    first, second = faces.codes
+    first, _ = faces.codes
     scheme = make(first.shape[1], faces.projection.q)
     known = {Knowledge.DATABASE: stolen(scheme, first), Knowledge.ROW_KEY: scheme.transform(first), Knowledge.ALL_KEYS: first}
     with TemporaryDirectory(prefix="edge-attack-") as folder:
-        doors = _doors(Path(folder), rule, first, second)
+        doors = _doors(Path(folder), rule, faces)
         results = []
         for where, (door, own) in doors.items():
             asked = known if where == SAME else {Knowledge.ALL_KEYS: first}
@@ -65,7 +65,7 @@ def attack(make: Make, faces: Faces, rule: Rule) -> list[Result]:
             for knowledge, codes in asked.items():
                 for method, recover in METHODS.items():
                     made = recover(codes, faces.projection)
-                    hits = _admitted(door, faces.projection.codes(made))
+                    hits = _admitted(door, faces.projection.probes(made))
                     cosine = abs(float((made * faces.first).sum(axis=1).mean()))
                     passing = f"cosine {cosine:.2f} to the face enrolled; with another picture {own} of {len(first)} pass at that door"
                     note = passing if knowledge is Knowledge.ALL_KEYS else ""
@@ -74,30 +74,32 @@ def attack(make: Make, faces: Faces, rule: Rule) -> list[Result]:
     return results
 
 
-def _doors(folder: Path, rule: Rule, first: Symbols, second: Symbols) -> dict[str, tuple[Door, int]]:
+def _doors(folder: Path, rule: Rule, faces: Faces) -> dict[str, tuple[Door, int]]:
     """Where the pre-images are shown, and how many people pass there with another picture than the one enrolled."""
+    first, second = faces.codes
+    one, another = faces.probes
     same, rotated, other = (Door(folder, rule, codes, site) for codes, site in ((first, "same"), (first, "rotated"), (second, "other")))
     with rotated.opened() as gallery:
         gallery.rotate(transform=True)
     return {
-        SAME: (same, _admitted(same, second)),
-        "same door after rotation": (rotated, _admitted(rotated, second)),
-        "door of other keys and pictures": (other, _admitted(other, first)),
+        SAME: (same, _admitted(same, another)),
+        "same door after rotation": (rotated, _admitted(rotated, another)),
+        "door of other keys and pictures": (other, _admitted(other, one)),
     }
 
 
-def _admitted(door: Door, codes: Symbols) -> int:
-    """How many of the codes (n, m), one for each person enrolled, pass for their person."""
+def _admitted(door: Door, probes: Sequence[Code]) -> int:
+    """How many of the probes, one for each person enrolled, pass for their person."""
     with door.opened() as gallery:
-        return sum(door.admits(gallery, code) == mate for code, mate in zip(codes, door.ids, strict=True))
+        return sum(door.admits(gallery, probe) == mate for probe, mate in zip(probes, door.ids, strict=True))
 
 
 def _strangers(door: Door, faces: Faces) -> Chance:
     """How often a stranger passes for one given person: named at all, over everybody who could have been named."""
-    codes = faces.projection.codes(faces.strangers[:1000])
+    probes = faces.projection.probes(faces.strangers[:1000])
     with door.opened() as gallery:
-        named = sum(door.admits(gallery, code) is not None for code in codes)
-    return Chance.measured(named, len(codes) * len(door.ids))
+        named = sum(door.admits(gallery, probe) is not None for probe in probes)
+    return Chance.measured(named, len(probes) * len(door.ids))
 
 
 def _unit(vectors: Floats) -> Floats:

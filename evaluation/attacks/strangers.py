@@ -7,11 +7,12 @@ attacker knows, half of those there are, and then shown to a door at which only 
 import numpy as np
 import numpy.typing as npt
 
-from edge.records import Symbols
+from edge.records import Floats
 from edge.template import compare
 from evaluation.attacks.bench import Chance, Knowledge, Result
 from evaluation.attacks.door import Rule
 from evaluation.attacks.faces import Faces
+from evaluation.attacks.weights import Projection
 
 GALLERY = 1000
 WOLVES = 0.02
@@ -23,7 +24,7 @@ Counts = npt.NDArray[np.uint16]
 def attack(faces: Faces, rule: Rule) -> list[Result]:
     """Every stranger once; then the wolves among them."""
     enrolled = faces.first[:GALLERY]
-    counts = unequal(faces.projection.codes(faces.strangers), faces.projection.codes(enrolled), rule.network.q)
+    counts = dissimilarities(faces.projection, faces.strangers, enrolled)
     chance = Chance(rule.settings.decision.fpir)
     threshold = rule.threshold(len(enrolled))
     hits = named(counts, threshold, rule.settings.decision.margin)
@@ -39,13 +40,9 @@ def attack(faces: Faces, rule: Rule) -> list[Result]:
     return [*results, Result("wolves, chosen on known people", Knowledge.ORACLE, success, len(wolves), int(hits.sum()), chance, note)]
 
 
-def unequal(probes: Symbols, references: Symbols, q: int) -> Counts:
-    """Unequal symbols (probes, references) of codes, as the door counts them; the transform changes none of them."""
-    rows = compare.pack(references, q)
-    parts = [
-        compare.unequal(rows, compare.pack(probes[start : start + 256], q), compare.bits_of(q)) for start in range(0, len(probes), 256)
-    ]
-    return np.concatenate(parts)
+def dissimilarities(projection: Projection, probes: Floats, references: Floats) -> Counts:
+    """Of embeddings (probes, d) and (references, d) in symbols (probes, references), as the door has them; the transform changes none."""
+    return compare.dissimilarity_matrix(projection.codes(references), projection.costs(probes))
 
 
 def named(counts: Counts, threshold: int, margin: int) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import EdgeError, NetworkError
-from edge.records import Floats, Symbols
-from edge.template.hashing import hash_logits
+from edge.records import Code, Floats, Symbols
+from edge.template.hashing import costs_of, hash_logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,19 @@ class Projection:
 
     def codes(self, embeddings: Floats) -> Symbols:
         """The rank hashes (n, m) of embeddings (n, d): what the network makes of a face with such an embedding."""
-        return hash_logits((embeddings @ self.weight.T + self.bias).astype(np.float32), self.q)
+        return hash_logits(self._logits(embeddings), self.q)
+
+    def probes(self, embeddings: Floats) -> list[Code]:
+        """The same as probes, with their costs: what a door makes of such faces."""
+        pairs = zip(self.codes(embeddings), self.costs(embeddings), strict=True)
+        return [Code(symbols, self.q, costs) for symbols, costs in pairs]
+
+    def costs(self, embeddings: Floats) -> Symbols:
+        """The costs (n, m, q) of such probes."""
+        return costs_of(self._logits(embeddings), self.q)
+
+    def _logits(self, embeddings: Floats) -> Floats:
+        return np.asarray(embeddings @ self.weight.T + self.bias, np.float32)
 
 
 def read_projection(path: Path, q: int) -> Projection:

@@ -315,7 +315,7 @@ def _has(gallery: Gallery, name: str, code: Code) -> bool:
         wanted = gallery.find(name).id
     except EdgeError:
         return False
-    if any(one.unequal == 0 and one.subject == wanted for one in best):
+    if any(one.dissimilarity == 0 and one.subject == wanted for one in best):
         return True
     return name == PERSON and any(one.subject == wanted for one in best)  # renewed by passing: other pictures of her
 

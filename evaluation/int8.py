@@ -61,7 +61,7 @@ def _gates(network: str, forms: Mapping[str, Any]) -> Table:
 
 
 def _pairs(forms: Mapping[str, Any]) -> Table:
-    table = Table(title="unequal symbols", caption="low: where the lowest hundredth of the non-mated pairs ends")
+    table = Table(title="dissimilarity, in symbols", caption="low: where the lowest hundredth of the non-mated pairs ends")
     for heading in ("form", "compared", "mated, mean", "non-mated, mean", "non-mated, low"):
         table.add_column(heading, justify="left" if heading in ("form", "compared") else "right")
     for name, form in forms.items():

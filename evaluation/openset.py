@@ -28,11 +28,12 @@ import numpy.typing as npt
 from rich.table import Table
 
 from edge.errors import SourceError
+from edge.template.compare import SHORTLIST
 from evaluation import metrics
 from evaluation.folders import OPERATING_POINTS, RANKS, Draw
 from evaluation.pictures import Answer, Tree, answer, count, percent
 from evaluation.samples import Extractor, Samples, extractor, fused
-from evaluation.templates import Template, templates_of
+from evaluation.templates import Graded, Shares, Template, templates_of
 
 Numbers = npt.NDArray[np.float64]
 Named = Sequence[tuple[str, int]]
@@ -134,6 +135,32 @@ def difference(one: Searches, other: Searches, fpir: float = BAR) -> dict[str, A
     }
 
 
+def shortlisted(joined: Samples, gallery: Named, mated: Named) -> dict[str, int]:
+    """What a door loses by its shortlist: mated searches in which no reference of the mate is among the first by unequal symbols.
+
+    beyond: how many. lost: of these, how many would have come first by the probe's costs.
+    """
+    names, rows = np.array([name for name, _ in gallery]), np.array([row for _, row in gallery])
+    counted, costs = Shares(joined.codes, joined.q), Graded(joined.codes, joined.costs, "costs")
+    beyond = lost = 0
+    sound = [(name, row) for name, row in mated if row >= 0 and (names == name).any()]
+    for start in range(0, len(sound), BLOCK):
+        part = sound[start : start + BLOCK]
+        probes, own = [row for _, row in part], names[None] == np.array([name for name, _ in part])[:, None]
+        places, first = (_ahead(template.matrix(probes, rows), own) for template in (counted, costs))
+        missed = places >= SHORTLIST
+        beyond += int(missed.sum())
+        lost += int((missed & (first == 0)).sum())
+    return {"references": len(gallery), "searches": len(sound), "beyond": beyond, "lost": lost}
+
+
+def _ahead(scores: Numbers, own: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """How many references of others are at least as alike as the mate's best one. scores: (probes, references)."""
+    best = np.where(own, scores, -math.inf).max(axis=1)
+    ahead: npt.NDArray[np.int64] = ((scores >= best[:, None]) & ~own).sum(axis=1)
+    return ahead
+
+
 def facts_of(samples: Samples, split: Draw) -> dict[str, Any]:
     """Reference ("fused", "best of 3") -> template -> facts; and protected against unprotected. samples: of all pictures, with logits.
 
@@ -147,6 +174,8 @@ def facts_of(samples: Samples, split: Draw) -> dict[str, Any]:
     if not one or not split.mated:
         raise SourceError(f"open set: {len(one)} people enrolled, {len(split.mated)} mated searches; people with more pictures are needed")
     facts: dict[str, Any] = {"people": {"known": len(split.enrolled), "enrolled": len(one), "unknown": len(dict(split.strangers))}}
+    probes = [(name, joined.place.get(key, -1)) for name, key in split.mated]
+    facts["shortlist"] = [shortlisted(joined, gallery, probes) for gallery in (one, each)]
     for how, gallery in (("fused", one), (f"best of {most}", each)):
         found = {template.name: _searches(template, joined, gallery, split) for template in templates_of(joined)}
         facts.setdefault("references", {})[how] = {name: facts_of_searches(searches) for name, searches in found.items()}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.template.compare import SHORTLIST
+
 Facts = Mapping[str, Any]
 Words = Callable[[Facts], str]
 
@@ -107,7 +109,17 @@ def _promises(facts: Facts) -> str:
 
 def _open_set(facts: Facts) -> str:
     gaps = "; ".join(_gaps(facts["open_set"].get("protected_minus", {})))
-    return f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {gaps}."
+    lost = "; ".join(_lost(each) for each in facts["open_set"].get("shortlist", []))
+    return (
+        f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {gaps}.\n\n"
+        f"A door asks a probe's costs of the {SHORTLIST} references in which the fewest symbols are unequal; here all were asked. What\n"
+        f"the door would lose: {lost}."
+    )
+
+
+def _lost(each: Facts) -> str:
+    beyond = f"{each['beyond']} with the mate beyond the shortlist"
+    return f"{each['lost']} of {each['searches']} mated searches among {each['references']} references ({beyond})"
 
 
 def _gaps(differences: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

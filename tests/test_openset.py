@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
+from edge.records import FREE, WHOLE
 from evaluation import openset
 from evaluation.folders import Draw
+from evaluation.samples import Samples
 from evaluation.templates import Shares
 from tests.samples import crowd, samples
 from tests.test_evaluation import PEOPLE, config, face, people, put, said  # noqa: F401
@@ -86,6 +88,7 @@ def test_perfect_faces_are_all_found_and_protection_costs_nothing() -> None:
     sizes = {f"known {n}": 6 for n in range(30)} | {f"unknown {n}": 2 for n in range(60)}
     facts = openset.facts_of(samples(crowd(sizes, 0.0)), openset.split_of(keys(sizes)))
     assert facts["people"] == {"known": 30, "enrolled": 30, "unknown": 60}
+    assert facts["shortlist"] == [{"references": size, "searches": 90, "beyond": 0, "lost": 0} for size in (30, 90)]
     assert list(facts["references"]) == ["fused", "best of 3"]
     for how in facts["references"].values():
         assert list(how) == ["embedding, cosine", "rank hash", "protected", "protected, two keys"]
@@ -162,3 +165,20 @@ def test_the_command_finds_colours_again(tmp_path: Path, config: Path, capsys: p
     assert (found["mated_searches"], found["non_mated_searches"], found["rank"]["1"]) == (8, 4, 7 / 8)
     assert openset.main([str(people(tmp_path / "few", ("Ada",), 2)), "--config", str(config)]) == SourceError.exit_code
     assert "open set" in capsys.readouterr().err
+
+
+def test_a_mate_beyond_the_shortlist_is_counted_and_lost_only_if_it_came_first() -> None:
+    """A hundred references: the mate of one probe has the most unequal symbols but the least costs, that of the other is last by both."""
+    others, mate = np.ones((100, 8), np.uint8), np.full((1, 8), 2, np.uint8)
+    codes = np.concatenate([others, mate, np.zeros((2, 8), np.uint8)])
+    costs = np.full((103, 8, 4), FREE + WHOLE, np.uint8)
+    codes[:100, 0] = 0  # one symbol of all others is the probes', none of the mate is
+    costs[101, :, 2] = FREE
+    found = Samples({}, 4, codes, costs, np.zeros(103, np.float32), None)
+    gallery = [(f"other {place}", place) for place in range(100)] + [("Ada", 100)]
+    assert openset.shortlisted(found, gallery, [("Ada", 101), ("Ada", 102), ("Bo", 102), ("Ada", -1)]) == {
+        "references": 101,
+        "searches": 2,
+        "beyond": 2,
+        "lost": 1,
+    }

@@ -2,9 +2,9 @@
 
     python -m evaluation.int8 [--config FILE]
 
-The recipe is what `python -m calibration.quantise` wrote: of each form the agreement of symbols with float at the gate, and the
-dissimilarity of mated and non-mated pairs, float against float, INT8 against INT8, and a float reference against an INT8 probe. The network for
-TensorRT is made of it, and Polygraphy says what is in it (``evaluation.inside``). The last line of output is JSON.
+The recipe is what `python -m calibration.quantise` wrote: of each form the agreement of symbols with float at the gate, and how unlike
+mated and non-mated pairs are, float against float, INT8 against INT8, and a float reference against an INT8 probe. The network for TensorRT
+is made of it, and Polygraphy says what is in it (``evaluation.inside``). The last line of output is JSON.
 """
 
 import argparse

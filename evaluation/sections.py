@@ -172,7 +172,7 @@ SECTIONS = (
         "three of each are enrolled, everybody else is unknown (the split of Dong et al.).",
         (_cost, _open_set),
         plots=(
-            ("det.png", "FNMR against FMR on the LFW pairs, for each template; plain and protected rank hash lie on each other."),
+            ("det.png", "FNMR against FMR on the LFW pairs, for each template: the rank hash by equal symbols, protected as at the door."),
             ("scores.png", "Scores of mated and non-mated pairs, for each template; under two keys they are the same."),
         ),
     ),
@@ -218,12 +218,12 @@ SECTIONS = (
     ),
     Section(
         "sizes",
-        "Code sizes, random and trained, three ways of comparing",
+        "Code sizes, random and trained, four ways of comparing",
         "sizes",
         (LFW, *PAIRS, "--heads", "DATA/heads"),
         "`DATA/heads` is what [training/runs/sizes.sh](../training/runs/sizes.sh) made from features of the shipped backbone; its recipes\n"
-        "were chosen on people held out of training, and what another seed makes of 64 x 8 stands there. Symbols are categories:\n"
-        "comparing their numbers, as magnitudes or in binary, is measured beside it.",
+        "were chosen on people held out of training. The door compares by the probe's costs. Of two codes equal symbols are counted, for\n"
+        "symbols are categories: comparing their numbers, as magnitudes or in binary, is measured beside it.",
     ),
     Section(
         "fusion",

@@ -20,6 +20,7 @@ from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer, as_record, of_record
 from edge.records import NEVER, Candidate, Code, Symbols, Validity
 from edge.template.compare import SHORTLIST, Counts, graded, nearest_first, settle, shortlist, unequal
+from edge.template.hashing import unequal_of
 from edge.template.protect import TemplateError
 
 TABLES = ("templates", "former")
@@ -99,6 +100,7 @@ class Live:
             if not (signed and self._take_block(db, total, signed)):
                 self._take_all(db.execute(_TEMPLATES[self.table]), signed)
             settle(self.matrix.rows, self.sealer.bits, time.thread_time)
+            unequal_of(self.sealer.network.m, self.sealer.network.q)  # so that the first person does not wait for the table
             return
         stored: dict[str, str] = dict(db.execute(_REFERENCES[self.table]))
         for reference, subject in list(zip(self.matrix.references, self.matrix.subjects, strict=True)):

@@ -301,11 +301,20 @@ class Live:
         if code.costs is None:
             return ((row, int(counts[row])) for row in nearest_first(counts))
         near = shortlist(counts, len(counts) if limit is None else SHORTLIST)
-        if limit is not None and len({self.matrix.subjects[row] for row in near}) < limit:
+        if limit is not None and not self._are_of(near, limit):
             near = shortlist(counts, len(counts))
         grades = graded(self.matrix.rows[near], self.sealer.costs(code.costs))
         order = np.argsort(grades, kind="stable")  # equal ones by unequal symbols, then by row
         return zip(near[order].tolist(), grades[order].tolist(), strict=True)
+
+    def _are_of(self, rows: Iterable[int], subjects: int) -> bool:
+        """Whether rows are of so many different subjects, or more."""
+        seen = set()
+        for row in rows:
+            seen.add(self.matrix.subjects[row])
+            if len(seen) >= subjects:
+                return True
+        return False
 
     def append(self, rows: Iterable[Row]) -> None:
         """Adds rows that were just committed."""

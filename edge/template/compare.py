@@ -223,7 +223,7 @@ def graded(rows: Bytes, costs: Symbols) -> Counts:
 
 def _summed(symbols: Symbols, costs: Symbols) -> Counts:
     m, q = costs.shape
-    sums = costs.ravel().take(np.arange(m) * q + symbols).sum(axis=1, dtype=np.int64)
+    sums = costs.ravel().take(np.arange(m) * q + symbols).sum(axis=1, dtype=np.uint32)
     counts: Counts = unequal_of(m, q)[sums]
     return counts
 

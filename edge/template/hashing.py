@@ -41,10 +41,13 @@ def costs_of(logits: Floats, q: int) -> Symbols:
     255. Where all projections are equal every value costs the same. Raises ValueError as ``hash_logits``.
     """
     blocks = _blocks(logits, q).astype(np.float32)
-    blocks = blocks - blocks.mean(axis=-1, keepdims=True)
-    largest = blocks.max(axis=-1, keepdims=True).mean(axis=-2, keepdims=True)
-    symbols = (1 - 1 / q) * (1 - blocks / np.maximum(largest, np.finfo(np.float32).tiny))
-    costs: Symbols = np.rint((FREE + WHOLE * symbols).clip(0, 255)).astype(np.uint8)
+    blocks = blocks - (blocks @ np.full(q, 1 / q, np.float32))[..., None]
+    rows = blocks.reshape(-1, q)  # to take the largest is several times as fast as numpy's maximum over so few
+    largest = rows[np.arange(len(rows)), rows.argmax(axis=1)].reshape(blocks.shape[:-1]).mean(axis=-1)[..., None, None]
+    unit = np.float32(WHOLE * (1 - 1 / q))
+    blocks *= -unit / np.maximum(largest, np.finfo(np.float32).tiny)
+    blocks += FREE + unit
+    costs: Symbols = np.rint(blocks, out=blocks).clip(0, 255).astype(np.uint8)
     return costs
 
 

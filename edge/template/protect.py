@@ -107,6 +107,7 @@ class Transform:
         self._inverse_tables = np.argsort(self._tables, axis=1).astype(np.uint8)
         self._positions: Integers = np.arange(m)
         self._row_starts: Integers = self._positions * q
+        self._sources: Integers = self._permutation[:, None] * q + self._inverse_tables  # where the costs of each place and value were
 
     def apply(self, symbols: Symbols) -> Symbols:
         """Plain codes (m,) or (n, m) uint8 in, transformed codes of the same shape out."""
@@ -124,8 +125,7 @@ class Transform:
         """Costs (m, q) uint8 of plain codes as those of transformed ones: the value that a symbol becomes costs what the symbol cost."""
         if costs.shape != (self.m, self.q) or costs.dtype != np.uint8:
             raise ValueError(f"transform: expected costs of {self.m} symbols of {self.q} values, got {costs.shape} {costs.dtype}")
-        moved = np.empty_like(costs)
-        np.put_along_axis(moved, self._tables.astype(np.int64), costs[self._permutation], axis=1)
+        moved: Symbols = costs.ravel().take(self._sources)
         return moved
 
     def _check(self, symbols: Symbols) -> None:

@@ -467,3 +467,44 @@ def test_a_shortlist_of_a_large_gallery_and_of_nobody():
     assert compare.shortlist(np.full(200_000, 7, np.uint16), 3).tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match="shortlist of 0 rows"):
         compare.shortlist(counts, 0)
+
+
+@given(probed())
+@settings(max_examples=60, deadline=None)
+def test_the_extension_sums_costs_as_numpy_does(drawn):
+    """Of every number of planes; where q is no power of two the extension is not asked."""
+    symbols, probe = drawn
+    m, q = probe.costs.shape
+    rows, sums = compare.pack(symbols, q), np.empty(len(symbols), np.uint32)
+    wide = np.full((m, 1 << compare.bits_of(q)), 255, np.uint8)
+    wide[:, :q] = probe.costs
+    compiled().cost_sums(rows, wide.reshape(-1), sums, compare.bits_of(q), rows.shape[1])
+    assert sums.tolist() == [int(probe.costs[np.arange(m), row].sum(dtype=np.int64)) for row in symbols]
+
+
+@pytest.mark.parametrize(
+    ("rows", "costs", "sums", "bits", "width", "message"),
+    [
+        (48, 256, 1, 3, 48, "do not fit 3 planes in 48 bytes"),
+        (48, 1024, 1, 3, 47, "47 bytes: expected 1 to 8 planes of equal width"),
+        (47, 1024, 1, 3, 48, "do not fit"),
+        (48, 1024, 2, 3, 48, "do not fit"),
+        (48, 1024, 1, 9, 45, "expected 1 to 8 planes"),
+        (48, 1024, 1, 3, 0, "expected 1 to 8 planes"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_by_the_sums_too(rows, costs, sums, bits, width, message):
+    with pytest.raises(ValueError, match=message):
+        compiled().cost_sums(np.zeros(rows, np.uint8), np.zeros(costs, np.uint8), np.zeros(sums, np.uint32), bits, width)
+
+
+def test_sums_of_another_type_are_refused():
+    with pytest.raises(ValueError, match="out: expected items of 4 bytes"):
+        compiled().cost_sums(np.zeros(48, np.uint8), np.zeros(1024, np.uint8), np.zeros(1, np.uint16), 3, 48)
+
+
+def test_altered_rows_are_refused_where_q_is_no_power_of_two():
+    rows = compare.pack(np.full((2, 8), 4, np.uint8), 5)
+    rows[1] |= 0xFF
+    with pytest.raises(ValueError, match="a symbol of 5 or above"):
+        compare.graded(rows, np.zeros((8, 5), np.uint8))

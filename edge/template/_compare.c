@@ -515,6 +515,63 @@ static PyObject *unequal(PyObject *Py_UNUSED(module), PyObject *args) {
     return result;
 }
 
+/* The bits of four bits, each in a byte of its own, the lowest first. */
+static inline uint32_t spread(uint32_t four) { return four * UINT32_C(0x00204081) & UINT32_C(0x01010101); }
+
+/* What eight symbols cost, whose bits lie in one byte of each plane. costs: of the first of them; 1 << bits for each. */
+static inline uint32_t cost_of_eight(const uint8_t *byte, size_t plane, int bits, const uint8_t *costs) {
+    uint32_t low = 0, high = 0, sum = 0;
+    for (int k = 0; k < bits; k++, byte += plane) {
+        low |= spread(*byte & 15u) << k;
+        high |= spread((uint32_t)*byte >> 4) << k;
+    }
+    for (int i = 0; i < 4; i++) {
+        sum += costs[((size_t)i << bits) + (low >> 8 * i & 255u)];
+        sum += costs[((size_t)(i + 4) << bits) + (high >> 8 * i & 255u)];
+    }
+    return sum;
+}
+
+static PyObject *costed(const Py_buffer *rows, const Py_buffer *costs, const Py_buffer *out, Py_ssize_t bits, Py_ssize_t width) {
+    if (bits < 1 || bits > 8 || width < bits || width % bits != 0 || width / bits > PLANE_LIMIT)
+        return WRONG("%zd planes in %zd bytes: expected 1 to 8 planes of equal width, 1 to %d bytes", bits, width, PLANE_LIMIT), NULL;
+    const size_t plane = (size_t)(width / bits), of_eight = (size_t)8 << bits, total = (size_t)(rows->len / width);
+    if (rows->len % width != 0 || (size_t)costs->len != plane * of_eight || (size_t)out->len != 4 * total)
+        return WRONG("%zd bytes of rows, %zd costs, %zd bytes of sums do not fit %zd planes in %zd bytes", rows->len, costs->len, out->len,
+                     bits, width), NULL;
+    const uint8_t *row = rows->buf, *cost = costs->buf;
+    uint32_t *sums = out->buf;
+    for (size_t r = 0; r < total; r++, row += width) {
+        uint32_t sum = 0;
+        for (size_t j = 0; j < plane; j++) sum += cost_of_eight(row + j, plane, (int)bits, cost + j * of_eight);
+        sums[r] = sum;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(cost_sums_doc,
+             "cost_sums(rows, costs, out, bits, width)\n--\n\n"
+             "Write to out[row] (uint32) the sum of what the symbols of every row cost.\n\n"
+             "rows: contiguous bytes, `width` for each, in `bits` planes. costs: a byte for each of 1 << bits values at every position.\n"
+             "ValueError: a size is wrong.");
+
+static PyObject *cost_sums(PyObject *Py_UNUSED(module), PyObject *args) {
+    PyObject *rows, *costs, *out, *result = NULL;
+    Py_ssize_t bits, width;
+    Py_buffer from, against, to;
+    if (!PyArg_ParseTuple(args, "OOOnn", &rows, &costs, &out, &bits, &width)) return NULL;
+    if (buffer_of(rows, &from, "rows", 1, PyBUF_STRIDED_RO) < 0) return NULL;
+    if (buffer_of(costs, &against, "costs", 1, PyBUF_STRIDED_RO) == 0) {
+        if (buffer_of(out, &to, "out", 4, PyBUF_STRIDED) == 0) {
+            result = costed(&from, &against, &to, bits, width);
+            PyBuffer_Release(&to);
+        }
+        PyBuffer_Release(&against);
+    }
+    PyBuffer_Release(&from);
+    return result;
+}
+
 PyDoc_STRVAR(read_sum_doc,
              "read_sum(rows, kernel)\n--\n\n"
              "The sum of the 64-bit words of contiguous bytes, modulo 2**64: the yardstick that reads each byte once and does no more.");
@@ -549,6 +606,7 @@ static PyObject *kernels(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 
 static PyMethodDef METHODS[] = {
     {"unequal", unequal, METH_VARARGS, unequal_doc},
+    {"cost_sums", cost_sums, METH_VARARGS, cost_sums_doc},
     {"read_sum", read_sum, METH_VARARGS, read_sum_doc},
     {"kernels", kernels, METH_NOARGS, kernels_doc},
     {NULL, NULL, 0, NULL},

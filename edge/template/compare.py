@@ -72,6 +72,8 @@ class _Extension(Protocol):
         /,
     ) -> None: ...
 
+    def cost_sums(self, rows: Bytes, costs: Symbols, out: npt.NDArray[np.uint32], bits: int, width: int, /) -> None: ...
+
     def read_sum(self, rows: Bytes, kernel: str, /) -> int: ...
 
 
@@ -213,10 +215,16 @@ def dissimilarity_matrix(symbols: Symbols, costs: Symbols) -> Counts:
 def graded(rows: Bytes, costs: Symbols) -> Counts:
     """``dissimilarities`` of packed rows, for a probe's costs (m, q) transformed as the rows are.
 
-    rows: uint8 (n, width), as of ``pack``. Returns uint16 (n,). Takes some microseconds a row, so it is for the few rows of a gallery in
-    which the fewest symbols are unequal. ValueError as ``unpack``.
+    rows: uint8 (n, width), as of ``pack``. Returns uint16 (n,). Takes a microsecond a row (where q is no power of two, or without the
+    extension, some), so it is for the few rows of a gallery in which the fewest symbols are unequal. ValueError as ``unpack``.
     """
     m, q = costs.shape
+    bits = bits_of(q)
+    if _compiled is not None and q == 1 << bits and rows.ndim == 2 and rows.shape[1] == row_bytes(m, q):
+        sums = np.empty(len(rows), np.uint32)
+        _compiled.cost_sums(np.ascontiguousarray(rows), np.ascontiguousarray(costs).reshape(-1), sums, bits, rows.shape[1])
+        counts: Counts = unequal_of(m, q)[sums]
+        return counts
     parts = [_summed(unpack(rows[start : start + _GRADED_AT_ONCE], m, q), costs) for start in range(0, len(rows), _GRADED_AT_ONCE)]
     return np.concatenate(parts) if parts else np.empty(0, np.uint16)
 

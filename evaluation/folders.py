@@ -270,7 +270,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
             "non-mated searches, acquired of all",
             f"{facts['strangers_acquired']} of {facts['stranger_searches']}{_reasons(failed['strangers'])}",
         ),
-        (f"door's threshold at FPIR {facts['fpir']:g}", f"{facts['threshold']} of {facts['symbols']} symbols unequal"),
+        (f"door's threshold at FPIR {facts['fpir']:g}", f"unlike by {facts['threshold']} of {facts['symbols']} symbols"),
         ("FNIR at it (DIR)", f"{_with_interval(facts, 'fnir')} (DIR {percent(facts['dir'])})"),
         ("FNIR at it, of those acquired", percent(facts["fnir_of_acquired"])),
         ("enrolled people named as another", str(facts["named_wrongly"])),

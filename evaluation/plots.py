@@ -203,7 +203,7 @@ def scores(curves: Facts, path: Path) -> Path:
         axis.stairs(found["non_mated"], found["edges"], color=ORANGE, fill=True, alpha=0.55, label="two people")
         axis.stairs(found["mated"], found["edges"], color=BLUE, linewidth=1.6, label="one person")
         axis.set_title(name)
-        axis.set_xlabel("cosine" if "cosine" in name else "share of equal symbols")
+        axis.set_xlabel("cosine" if "cosine" in name else "share of equal symbols" if name == "rank hash" else "1 - dissimilarity / m")
         axis.set_ylabel("pairs")
     for axis in grid.ravel()[len(curves) :]:
         axis.axis("off")

@@ -57,7 +57,7 @@ def tail_facts(tail: NonMatedTail, promise: Promise) -> dict[str, Any]:
 
 
 def sentence(promise: Promise) -> str:
-    """The promise in words: "at FPIR 0.3 % per approach and 37 references: unlike by at most 181 of 512 symbols; ..."."""
+    """The promise in words: "at FPIR 0.3 % per approach and 37 references: unlike by at most 341 of 512 symbols; ..."."""
 
     def few(share: float) -> str:
         return f"{100 * share:.2g}"

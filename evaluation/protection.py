@@ -269,8 +269,8 @@ def _revocation_table(facts: dict[str, Any]) -> Table:
     low, high = found["interval"]
     lines = [
         ("old templates accepted after it", f"{found['accepted']} of {found['of']} (0 to {100 * high:.2f} %)"),
-        ("equal symbols, old against new", f"{100 * found['mean_old_against_new']:.2f} %"),
-        ("equal symbols, impostors", f"{100 * found['mean_impostors']:.2f} %"),
+        ("1 - dissimilarity / m, old against new", f"{100 * found['mean_old_against_new']:.2f} %"),
+        ("1 - dissimilarity / m, impostors", f"{100 * found['mean_impostors']:.2f} %"),
         ("EER, old against new as if mated", f"{100 * found['eer']:.1f} % (50 % is chance)"),
         ("D_sys, old against new", f"{found['d_sys']:.3f} (noise floor {found['floor']:.3f} / {found['floor_most']:.3f})"),
     ]

@@ -139,11 +139,6 @@ class Graded:
         return compare.dissimilarities(codes, Code(codes[0], self._costs.shape[2], self._costs[probe]))
 
 
-def transformed(codes: Symbols, q: int, key: bytes) -> Symbols:
-    """Codes (n, m) under one key's permutation and tables: what a gallery holds once its pads are off."""
-    return Transform(key, codes.shape[1], q).apply(codes)
-
-
 def protected(codes: Symbols, costs: Symbols, q: int) -> Graded:
     """References transformed under one key, and the probes' costs with them."""
     m = codes.shape[1]

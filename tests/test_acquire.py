@@ -11,8 +11,9 @@ from edge.acquire import MOST_CROPS, Acquirer, DetectLimits, Sample
 from edge.errors import NetworkError
 from edge.face.detect import anchors
 from edge.face.quality import Limits
-from edge.records import Reason
+from edge.records import Features, Reason
 from edge.stages import Stages
+from edge.template.hashing import costs_of, hash_logits
 
 LIMITS = Limits(10, 20, 0.15, 50, 40, 35, 40, 215, 0.15, 0.0)
 DETECT = DetectLimits(long_side=320, threshold=0.5, overlap=0.45, max_faces=3)
@@ -142,3 +143,13 @@ def test_whoever_listens_hears_of_every_stage_as_it_ends() -> None:
     acquirer.only_face(picture())
     assert [name for name, _ in heard] == ["detect", "align", "quality"]
     assert heard[0][1] == acquirer.stages.seconds["detect"][0]
+
+
+def test_a_code_carries_what_its_values_cost() -> None:
+    """Without them a door would count unequal symbols and hold the counts against a threshold that is not theirs."""
+    acquirer, _ = made((160, 160, 120))
+    logits = np.random.default_rng(0).normal(size=64).astype(np.float32)
+    code = acquirer.code(Features(logits, 0.0))
+    assert code.symbols.tolist() == hash_logits(logits, 8).tolist()
+    assert code.costs is not None
+    assert code.costs.tolist() == costs_of(logits, 8).tolist()

@@ -155,21 +155,28 @@ def test_the_closest_enrolled_pair_is_named_without_a_number(tmp_path: Path, cro
     assert set(json.loads(json.dumps(found.facts()))["closest"]) == {"first", "second", "verdict"}
 
 
-def test_a_network_that_says_nothing_of_two_references_gives_no_verdict(tmp_path: Path, config: Path) -> None:  # noqa: F811
-    """References have no costs, so the door's own threshold is none for them."""
+@pytest.mark.parametrize(("changed", "verdict"), [({"references": None}, UNTOLD), ({"tail_at": 40.5}, CONFUSABLE), ({"tail_at": 7.5}, FAR)])
+def test_two_references_are_judged_by_their_own_tail(
+    tmp_path: Path,
+    config: Path,  # noqa: F811
+    changed: dict[str, float | None],
+    verdict: str,
+) -> None:
+    """They have no costs, so the door's own threshold is none for them: here thirty symbols of 64 are unequal."""
     models = tmp_path / "models"
     shutil.copytree(config.parent, models)
     manifest = read_manifest(models / "drh.json")
-    write_manifest(manifest.model_copy(update={"references": None}), models / "drh.json")
+    assert manifest.references is not None
+    references = replace(manifest.references, tail_at=changed["tail_at"]) if "tail_at" in changed else None
+    write_manifest(manifest.model_copy(update={"references": references}), models / "drh.json")
     flags = {"network.models": str(models), "gallery.path": str(tmp_path / "gallery.db"), "keys.file": str(tmp_path / "root.key")}
     settings = load_settings(config, flags=flags)
     with build.gallery(settings, build.network_id(settings), print, create=True) as gallery:
-        for name in ("Ada", "Bo"):
-            gallery.enrol(name, [Code(np.zeros(gallery_m := manifest.code.m if manifest.code else 0, np.uint8), 4)])
-    assert gallery_m
+        for name, other in (("Ada", 0), ("Bo", 30)):
+            gallery.enrol(name, [Code((np.arange(64) < other).astype(np.uint8), 4)])
     found = standing(settings, print).closest
     assert found is not None
-    assert found[2] == UNTOLD
+    assert found[2] == verdict
 
 
 def test_a_calibration_that_is_required_and_missing_stops_the_door(tmp_path: Path, config: Path) -> None:  # noqa: F811

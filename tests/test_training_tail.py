@@ -13,7 +13,10 @@ pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip insta
 from edge.inference import read_manifest, write_manifest
 from edge.inference.make import describe
 from edge.inference.manifest import CodeSize
-from edge.records import Features
+from edge.records import Code, Features
+from edge.template.compare import dissimilarities
+from edge.template.fuse import fuse
+from edge.template.hashing import costs_of, hash_logits
 from edge.template.tail import fit_tail
 from tests.tiny_networks import save
 from training import tail
@@ -42,6 +45,19 @@ def test_every_two_people_are_compared_once_each_way_by_fused_samples() -> None:
     counts, who = tail.measure(people, Q)
     assert counts.shape == (12,)
     assert sorted(map(tuple, who.tolist())) == [(a, b) for a in range(4) for b in range(4) if a != b]
+
+
+def test_a_search_is_compared_by_its_costs_as_at_the_door_and_two_references_by_unequal_symbols() -> None:
+    people = [person(f"p{seed}", seed, 4) for seed in range(1, 4)]
+    references = np.stack([tail.code(each.samples, Q) for each in people])
+    counts, who = tail.measure(people, Q)
+    for count, (probe, reference) in zip(counts, who, strict=True):
+        looks = [fuse(people[probe].samples[:samples]).logits for samples in (3, 4)]
+        asked = [Code(hash_logits(look, Q), Q, costs_of(look, Q)) for look in looks]
+        assert count in [dissimilarities(references[reference][None], look)[0] for look in asked]
+    counts, who = tail.between(people, Q)
+    assert who.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert counts.tolist() == [np.count_nonzero(references[first] != references[second]) for first, second in who]
 
 
 def test_fusing_brings_strangers_who_have_something_in_common_nearer_than_single_samples_do() -> None:

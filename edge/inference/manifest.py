@@ -89,8 +89,7 @@ class Golden(Strict):
 class Manifest(Strict):
     """Format 2: the tails are of ``compare.dissimilarities``.
 
-    In format 1 they are of unequal symbols, which is nearly the same: the thresholds of the network shipped with 0.3.0 are two symbols
-    stricter by it than by the costs of its probes.
+    In format 1 they are of unequal symbols, which is nearly the same for strangers (``hashing.unequal_of``).
 
     file: the network, in the manifest's folder. sha256: of that file, in hex. non_mated: the measured tail from which the door's
     threshold follows, of fused samples; null until measured. single: the same of single samples, for pictures that stand alone; null: as

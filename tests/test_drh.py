@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/p
 from training import drh  # noqa: E402
 from training.features import Features  # noqa: E402
 from training.hash_losses import Weights  # noqa: E402
-from training.projection import figures, orthogonal_projection  # noqa: E402
+from training.projection import codebook_projection, figures, orthogonal_projection  # noqa: E402
 
 WIDTH, SIGNAL = 48, 12
 
@@ -99,9 +99,17 @@ def test_what_was_trained_along_with_a_backbone_is_where_stage_2_begins(tmp_path
     torch.save({"mean": {"backbone.a": torch.zeros(1), **{f"projection.{k}": v for k, v in layer.state_dict().items()}}}, tmp_path / "b.pt")
     torch.save({"projection": layer.state_dict(), "m": 32, "q": 4}, tmp_path / "h.pt")
     for name in ("b.pt", "h.pt"):
-        assert torch.equal(drh.beginning(tmp_path / name, 32, 4, 1, WIDTH).weight, layer.weight)
+        assert torch.equal(drh.read_projection(tmp_path / name, 32, 4, WIDTH).weight, layer.weight)
     with pytest.raises(SystemExit, match=r"h\.pt: holds no projection of 48 to 64 x 4"):
-        drh.beginning(tmp_path / "h.pt", 64, 4, 1, WIDTH)
+        drh.read_projection(tmp_path / "h.pt", 64, 4, WIDTH)
+
+
+def test_without_a_step_a_projection_is_its_codebooks_made_of_those_who_are_not_held_out() -> None:
+    found, recipe = features(), drh.Recipe(codebooks=True, steps=0, people=8, seed=3)
+    made = codebook_projection(found.embedding[found.learn].reshape(-1, WIDTH), 32, 4, 3).weight
+    assert torch.equal(drh.train_projection(found, None, drh.beginning(found, 32, 4, recipe), 4, recipe).weight, made)
+    found.embedding[found.validate] = 0
+    assert torch.equal(drh.beginning(found, 32, 4, recipe).weight, made)
 
 
 def test_a_teacher_of_another_set_is_refused(tmp_path: Path) -> None:

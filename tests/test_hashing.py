@@ -46,12 +46,14 @@ def test_only_the_order_counts(logits: np.ndarray, factor: int) -> None:
         (np.zeros(8, np.float32), 1),
         (np.zeros(65, np.float32), 65),
         (np.array([1, np.nan], np.float32), 2),
+        (np.array([1, 2e30], np.float32), 2),
     ],
 )
 def test_what_has_no_ranks_is_refused(logits: np.ndarray, q: int) -> None:
-    """Wrong widths, shapes, sizes of symbols, and numbers that are not finite."""
-    with pytest.raises(ValueError, match=r"q =|not finite"):
-        hash_logits(logits, q)
+    """Wrong widths, shapes, sizes of symbols, and numbers that are not finite or so large that their sums are not."""
+    for told in (hash_logits, costs_of):
+        with pytest.raises(ValueError, match=r"q =|not finite"):
+            told(logits, q)
 
 
 def test_costs_are_worked_by_hand() -> None:
@@ -74,7 +76,9 @@ def test_what_is_far_off_is_cut_and_without_any_deviation_all_values_cost_the_sa
     logits[0], logits[9] = 10.0, -10.0  # a value far above seven alike, and one far below
     costs = costs_of(logits, 8)
     assert (costs[0, 0], costs[1, 1]) == (0, 255)
-    assert len(set(costs_of(np.zeros(64, np.float32), 8).ravel().tolist())) == 1
+    nothing = costs_of(np.zeros(64, np.float32), 8)
+    assert set(nothing.ravel().tolist()) == {FREE + round(WHOLE * 7 / 8)}, "what a stranger's symbols cost"
+    assert costs_of(np.full(64, 1e30, np.float32) * np.tile([1, -1], 32).astype(np.float32), 8).max() < 255, "the largest that are taken"
 
 
 def test_costs_of_many_are_those_of_each() -> None:

@@ -23,6 +23,52 @@ def test_the_same_seed_gives_the_same_directions_and_another_others() -> None:
     assert not torch.equal(first, other)
 
 
+def faces(count: int, width: int, spread: np.ndarray) -> np.ndarray:
+    """Normalised vectors, Gaussian with these deviations along the coordinates."""
+    drawn = np.random.default_rng(1).normal(size=(count, width)) * spread
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("q", [2, 7, 8])
+def test_a_symbol_of_a_codebook_is_the_nearest_centre_in_its_plane(q: int) -> None:
+    """Held against distances: the rows of a block, less their mean, are the centres; the bias says how long the centres are."""
+    some = faces(3000, 16, np.ones(16))
+    layer = projection.codebook_projection(some, 24, q, 1)
+    blocks, bias = layer.weight.detach().numpy().reshape(24, q, 16), layer.bias.detach().numpy().reshape(24, q)
+    symbols = hash_logits(layer(torch.from_numpy(some)).detach().numpy(), q)
+    for rows, lengths, found in zip(blocks, bias, symbols.T, strict=True):
+        assert np.linalg.matrix_rank(rows, tol=1e-3) <= 2, "a plane"
+        centres = rows / 4  # 4 = the root of the width
+        assert lengths == pytest.approx(-(centres**2).sum(axis=1) / 2, rel=1e-4)
+        distances = ((4 * some[:, None] - centres) ** 2).sum(axis=2)
+        assert (distances.argmin(axis=1) == found).mean() > 0.999  # but for ties in float32
+        assert np.bincount(found, minlength=q).min() > len(some) / q / 3, "every centre has its share"
+
+
+def test_a_small_code_looks_where_faces_differ_most() -> None:
+    """32 symbols have 32 planes, of the 64 leading directions of 100; three looks of a larger code have all of them."""
+    spread = np.r_[np.full(64, 1.0), np.full(36, 0.05)]
+    small, large = (projection.codebook_projection(faces(4000, 100, spread), m, 4, 1).weight.detach().numpy() for m in (32, 152))
+    inside = [float((weight[:, :64] ** 2).sum() / (weight**2).sum()) for weight in (small, large)]
+    assert inside[0] > 0.99 > 0.98 > inside[1]
+    assert np.linalg.matrix_rank(large, tol=1e-3) == 100
+
+
+def test_codebooks_are_the_same_for_a_seed_and_tell_more_than_random_directions() -> None:
+    """Of an uneven spread, as embeddings have it: dissimilarities follow the cosine more closely."""
+    some = faces(1500, 64, np.linspace(2, 0.2, 64))
+    first, again, other = (projection.codebook_projection(some, 64, 8, seed) for seed in (1, 1, 2))
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
+    pairs = np.triu_indices(200, 1)
+    cosines = (some[:200] @ some[:200].T)[pairs]
+
+    def follows(layer: torch.nn.Linear) -> float:
+        return -float(np.corrcoef(projection.dissimilarities(layer, some[:200], 8)[pairs], cosines)[0, 1])
+
+    assert follows(first) > follows(projection.random_projection(64, 8, 1, 64)) + 0.02
+
+
 @pytest.mark.parametrize(
     ("m", "q", "fault"), [(24, 8, "--m 24"), (2056, 8, "--m 2056"), (36, 8, "--m 36"), (64, 1, "--q 1"), (64, 65, "--q 65")]
 )

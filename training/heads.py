@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.drh import Recipe, held_out_pairs, read_teacher, recipe_of, recipe_options, train_projection
+from training.drh import Recipe, beginning, held_out_pairs, read_teacher, recipe_of, recipe_options, train_projection
 from training.features import Features, read_features
-from training.projection import check_size, figures, orthogonal_projection, random_projection, save_head
+from training.projection import check_size, figures, random_projection, save_head
 
 SIZES = ("64x8", "128x8", "256x8", "512x2", "512x8", "512x16")
 KINDS = ("random", "trained")
@@ -47,10 +47,9 @@ def done(path: Path, facts: dict[str, Any]) -> dict[str, float] | None:
 
 def make(kind: str, features: Features, teacher: Tensor | None, m: int, q: int, recipe: Recipe) -> nn.Linear:
     """One head of the grid."""
-    width = features.embedding.shape[2]
     if kind == "random":
-        return random_projection(m, q, recipe.seed, width)
-    return train_projection(features, teacher, orthogonal_projection(m, q, recipe.seed, width), q, recipe)
+        return random_projection(m, q, recipe.seed, features.embedding.shape[2])
+    return train_projection(features, teacher, beginning(features, m, q, recipe), q, recipe)
 
 
 def main(arguments: list[str] | None = None) -> None:

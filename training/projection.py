@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,6 +22,8 @@ Integers = npt.NDArray[np.int64]
 
 SMALLEST, LARGEST = 32, 2048  # symbols
 FARS = (1e-2, 1e-3, 1e-4)
+FACES = 20_000  # that codebooks are made of
+_ROUNDS = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 1e-4)
 
 
 def check_size(m: int, q: int) -> None:
@@ -48,6 +51,35 @@ def orthogonal_projection(m: int, q: int, seed: int, width: int = 512) -> nn.Lin
         for start in range(0, m * q, width):
             rows = layer.weight[start : start + width]
             rows.copy_(torch.linalg.qr(rows.T)[0].T * width**0.5)
+    return layer
+
+
+def codebook_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Linear:
+    """Every symbol says which of q centres is the nearest to the face in a plane of the embedding.
+
+    <c, x> - |c|^2 / 2 is largest for the nearest centre c, so the arg-max of q such rows is product quantisation (Jegou et al., IEEE TPAMI
+    33(1), 2011) and the costs are its asymmetric distances. The planes are the coordinates, two by two, of random rotations (as in Ge et
+    al., *Optimized product quantization*, CVPR 2013) of the 2 m directions of largest variance, or of all, as often as m symbols need; the
+    centres are those of k-means. embedding: (n, d), normalised. The same for a seed.
+    """
+    random = np.random.default_rng(seed)
+    faces = embedding[random.choice(len(embedding), min(FACES, len(embedding)), replace=False)]
+    width = faces.shape[1]
+    leading = np.linalg.eigh(np.cov(faces.T))[1][:, ::-1][:, : 2 * m]
+    layer = nn.Linear(width, m * q)
+    weight, bias = np.empty((m, q, width), np.float32), np.empty((m, q), np.float32)
+    cv2.setRNGSeed(seed)
+    for place in range(m):
+        part = place % (leading.shape[1] // 2)
+        if part == 0:
+            turned = (leading @ np.linalg.qr(random.standard_normal((leading.shape[1],) * 2))[0]).astype(np.float32)
+        plane = turned[:, 2 * part : 2 * part + 2]
+        points = np.ascontiguousarray(faces @ plane) * np.float32(width**0.5)
+        centres = cv2.kmeans(points, q, None, _ROUNDS, 1, cv2.KMEANS_PP_CENTERS)[2]  # type: ignore[call-overload]
+        weight[place], bias[place] = centres @ plane.T * width**0.5, -(centres**2).sum(axis=1) / 2
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight.reshape(m * q, width)))
+        layer.bias.copy_(torch.from_numpy(bias.ravel()))
     return layer
 
 

@@ -18,6 +18,7 @@ Numbers = npt.NDArray[np.float64]
 
 ANGLES = 128  # intervals of the table of shares
 NODES, INNER = 48, 24  # of the Gauss rules, Hermite's and Legendre's
+NOTHING, TOO_LARGE = 1e-30, 1e30  # projections: all below it are alike; sums of those above it overflow
 
 
 def hash_logits(logits: Floats, q: int) -> Symbols:
@@ -45,7 +46,7 @@ def costs_of(logits: Floats, q: int) -> Symbols:
     rows = blocks.reshape(-1, q)  # to take the largest is several times as fast as numpy's maximum over so few
     largest = rows[np.arange(len(rows)), rows.argmax(axis=1)].reshape(blocks.shape[:-1]).mean(axis=-1)[..., None, None]
     unit = np.float32(WHOLE * (1 - 1 / q))
-    blocks *= -unit / np.maximum(largest, np.finfo(np.float32).tiny)
+    blocks *= -unit / np.maximum(largest, np.float32(NOTHING))
     blocks += FREE + unit
     costs: Symbols = np.rint(blocks, out=blocks).clip(0, 255).astype(np.uint8)
     return costs
@@ -57,8 +58,8 @@ def _blocks(logits: Floats, q: int) -> Floats:
         raise ValueError(f"q = {q}: a symbol has 2 to 64 values")
     if logits.ndim not in (1, 2) or logits.shape[-1] == 0 or logits.shape[-1] % q:
         raise ValueError(f"logits of shape {logits.shape}: expected (m*q,) or (n, m*q) with q = {q}")
-    if not np.isfinite(logits).all():
-        raise ValueError("logits: a number is not finite, so no rank can be told; drop this sample")
+    if not (np.abs(logits) <= TOO_LARGE).all():
+        raise ValueError(f"logits: a number is not finite, or beyond {TOO_LARGE:g}, so no rank can be told; drop this sample")
     return logits.reshape(*logits.shape[:-1], -1, q)
 
 

@@ -87,7 +87,7 @@ def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
 
 
 def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator[Contender]:
-    """All counts, then the nearest row; as a door does, then the nearest by costs of those with the lowest counts; the counts up to a
+    """All counts, then the nearest row; as a door that names the nearest, by costs of those with the lowest counts; the counts up to a
     limit, then the nearest row; then the counts alone by every kernel in its plain form."""
     costs = np.random.default_rng(SEED).integers(0, 256, (SYMBOLS, Q), np.uint8)
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from edge.errors import SourceError
-from edge.template.compare import SHORTLIST
+from edge.template.compare import SHORTLIST, SLACK
 from evaluation import metrics
 from evaluation.folders import OPERATING_POINTS, RANKS, Draw
 from evaluation.pictures import Answer, Tree, answer, count, percent
@@ -136,9 +136,10 @@ def difference(one: Searches, other: Searches, fpir: float = BAR) -> dict[str, A
 
 
 def shortlisted(joined: Samples, gallery: Named, mated: Named) -> dict[str, int]:
-    """What a door loses by its shortlist: mated searches in which no reference of the mate is among the first by unequal symbols.
+    """What a door loses by asking a probe's costs of few references: mated searches in which it does not ask the mate's.
 
-    beyond: how many. lost: of these, how many would have come first by the probe's costs.
+    beyond: how many, because no reference of the mate is among the first by unequal symbols, or the most alike one has so many more than
+    its dissimilarity that a search within a limit may pass it over (``SLACK``). lost: of these, how many would have come first by costs.
     """
     names, rows = np.array([name for name, _ in gallery]), np.array([row for _, row in gallery])
     counted, costs = Shares(joined.codes, joined.q), Graded(joined.codes, joined.costs, "costs")
@@ -147,10 +148,12 @@ def shortlisted(joined: Samples, gallery: Named, mated: Named) -> dict[str, int]
     for start in range(0, len(sound), BLOCK):
         part = sound[start : start + BLOCK]
         probes, own = [row for _, row in part], names[None] == np.array([name for name, _ in part])[:, None]
-        places, first = (_ahead(template.matrix(probes, rows), own) for template in (counted, costs))
-        missed = places >= SHORTLIST
+        equal, alike = counted.matrix(probes, rows), costs.matrix(probes, rows)  # both as shares of m
+        best = np.where(own, alike, -math.inf).argmax(axis=1)[:, None]
+        more = np.take_along_axis(alike - equal, best, axis=1)[:, 0] * joined.codes.shape[1] ** 0.5
+        missed = (_ahead(equal, own) >= SHORTLIST) | (more > SLACK)
         beyond += int(missed.sum())
-        lost += int((missed & (first == 0)).sum())
+        lost += int((missed & (_ahead(alike, own) == 0)).sum())
     return {"references": len(gallery), "searches": len(sound), "beyond": beyond, "lost": lost}
 
 

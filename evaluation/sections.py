@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.template.compare import SHORTLIST
+from edge.template.compare import SHORTLIST, SLACK
 
 Facts = Mapping[str, Any]
 Words = Callable[[Facts], str]
@@ -114,13 +114,13 @@ def _open_set(facts: Facts) -> str:
     lost = "; ".join(_lost(each) for each in facts["open_set"].get("shortlist", []))
     return (
         f"DIR at FPIR 1 %, protected less unprotected, on the same searches: {gaps}.\n\n"
-        f"A door asks a probe's costs of the {SHORTLIST} references in which the fewest symbols are unequal; here all were asked. What\n"
-        f"the door would lose: {lost}."
+        f"A door asks a probe's costs of the {SHORTLIST} references in which the fewest symbols are unequal, and of none that have\n"
+        f"{SLACK:g} roots of m more than a match may; here all were asked. What the door would lose: {lost}."
     )
 
 
 def _lost(each: Facts) -> str:
-    beyond = f"{each['beyond']} with the mate beyond the shortlist"
+    beyond = f"in {each['beyond']} the mate's is not asked"
     return f"{each['lost']} of {each['searches']} mated searches among {each['references']} references ({beyond})"
 
 

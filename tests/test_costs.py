@@ -63,6 +63,16 @@ def test_a_shortlist_of_a_large_gallery_and_of_nobody():
         compare.shortlist(counts, 0)
 
 
+@given(st.integers(0, 400), st.integers(1, 80), st.none() | st.integers(0, 64), st.integers(0, 2**32))
+@settings(max_examples=80, deadline=None)
+def test_costs_are_asked_of_the_shortlist_less_who_is_too_far_for_the_limit(rows, k, within, seed):
+    """64 symbols: three roots of m are 24."""
+    counts = np.random.default_rng(seed).integers(0, 65, rows).astype(np.uint16)
+    listed = compare.shortlist(counts, k).tolist()
+    asked = compare.candidates(counts, k, 64, within).tolist()
+    assert asked == [row for row in listed if within is None or counts[row] <= within + 24]
+
+
 @given(probed())
 @settings(max_examples=60, deadline=None)
 def test_the_extension_sums_costs_as_numpy_does(drawn):

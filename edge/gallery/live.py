@@ -19,7 +19,7 @@ from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer, as_record, of_record
 from edge.records import NEVER, Candidate, Code, Symbols, Validity
-from edge.template.compare import SHORTLIST, Counts, graded, nearest_first, settle, shortlist, unequal
+from edge.template.compare import SHORTLIST, Counts, candidates, graded, nearest_first, settle, unequal
 from edge.template.hashing import unequal_of
 from edge.template.protect import TemplateError
 
@@ -288,7 +288,7 @@ class Live:
         most = within if code.costs is None else None
         counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=most)
         best: dict[str, Candidate] = {}
-        for row, dissimilarity in self._ranked(code, counts, limit):
+        for row, dissimilarity in self._ranked(code, counts, limit, within):
             if (limit is not None and len(best) >= limit) or (within is not None and dissimilarity > within):
                 break
             subject = self.matrix.subjects[row]
@@ -296,13 +296,15 @@ class Live:
                 best[subject] = Candidate(subject, self.matrix.references[row], dissimilarity)
         return list(best.values())
 
-    def _ranked(self, code: Code, counts: Counts, limit: int | None) -> Iterator[tuple[int, int]]:
+    def _ranked(self, code: Code, counts: Counts, limit: int | None, within: int | None) -> Iterator[tuple[int, int]]:
         """Rows and their dissimilarities, the most alike first. Of a code with costs, where ``limit`` allows it, the shortlist alone."""
         if code.costs is None:
             return ((row, int(counts[row])) for row in nearest_first(counts))
-        near = shortlist(counts, len(counts) if limit is None else SHORTLIST)
-        if limit is not None and not self._are_of(near, limit):
-            near = shortlist(counts, len(counts))
+        near = candidates(counts, len(counts) if limit is None else SHORTLIST, len(code.symbols), within)
+        if limit is not None and len(near) == SHORTLIST and not self._are_of(near, limit):
+            near = candidates(counts, len(counts), len(code.symbols), within)
+        if not len(near):
+            return iter(())
         grades = graded(self.matrix.rows[near], self.sealer.costs(code.costs))
         order = np.argsort(grades, kind="stable")  # equal ones by unequal symbols, then by row
         return zip(near[order].tolist(), grades[order].tolist(), strict=True)

@@ -3,11 +3,12 @@
     python -m evaluation.latency [--reference ONNX] [--against NAME [--against-detector NAME]] [--frames N] [--references N] [--config FILE]
 
 The frames are those of the demonstration stream, shown so far apart that each face is an approach of one sample: every usable face is
-aligned, assessed, hashed, searched for and decided upon. Search is among random codes in a gallery of its own. With --reference (a
-MobileFaceNet: one RGB crop 1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the
-shipped one, frame by frame in turn; its embedding is repeated to fill the code, so that nothing is added to its time. With --against (a
-hashing network in the folder of networks, such as drh_int8_cpu) it runs with that one too, in the same turns, and with the detector of
---against-detector if one is named. One process, one thread;
+aligned, assessed, hashed, searched for and decided upon. Search is in a gallery of its own, of random codes and the people of the stream,
+so that most searches find somebody, which costs more than to find nobody. With --reference (a MobileFaceNet: one RGB crop
+1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the shipped one, frame by frame in
+turn; its embedding is repeated to fill the code, so that nothing is added to its time. With --against (a hashing network in the folder of
+networks, such as drh_int8_cpu) it runs with that one too, in the same turns, and with the detector of --against-detector if one is named.
+One process, one thread;
 shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
 """
 
@@ -31,7 +32,7 @@ from rich.table import Table
 
 from edge.acquire import Acquirer, DetectLimits, Infer
 from edge.assembly import build
-from edge.camera.demo import STORY, DemoSource
+from edge.camera.demo import STORY, DemoSource, portraits
 from edge.errors import NetworkError, SourceError
 from edge.face.quality import Limits
 from edge.gallery import Gallery
@@ -151,10 +152,24 @@ class Loop:
 
 def identifier(settings: Settings, networks: build.Networks, detector: Infer, hasher: Infer, gallery: Timed, stages: Stages) -> Identifier:
     """The loop as the appliance builds it, but for its two networks."""
+    acquirer = acquirer_of(settings, networks, detector, hasher, stages)
+    return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks))
+
+
+def acquirer_of(settings: Settings, networks: build.Networks, detector: Infer, hasher: Infer, stages: Stages) -> Acquirer:
+    """The appliance's, around these two networks."""
     detect = settings.detect
     limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
-    acquirer = Acquirer(detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
-    return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks))
+    return Acquirer(detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
+
+
+def enrol_the_stream(gallery: Gallery, acquirer: Acquirer) -> None:
+    """The people of the demonstration stream, by their portraits. SourceError if one of them shows no usable face."""
+    for name, picture in portraits().items():
+        sample, reasons = acquirer.only_face(picture)
+        if sample is None:
+            raise SourceError(f"latency: the portrait of {name} cannot be enrolled ({reasons[0].value}); name other networks in --config")
+        gallery.enrol(name, [acquirer.code(acquirer.features([sample])[0])])
 
 
 def fill(gallery: Gallery, references: int, m: int, q: int) -> None:
@@ -256,6 +271,7 @@ def measure(options: argparse.Namespace) -> Answer:
         networks, network = build.Networks(settings), build.network_id(settings)
         with DemoSource() as stream, build.gallery(settings, network, lambda text: None, create=True) as gallery:
             fill(gallery, options.references, network.m, network.q)
+            enrol_the_stream(gallery, acquirer_of(settings, networks, networks.detector, networks.hasher, Stages()))
             loops = [Loop(settings, networks, networks.hasher, gallery)]
             if options.reference and options.reference.is_file():
                 loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))

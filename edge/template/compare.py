@@ -412,10 +412,10 @@ def shortlist(counts: Counts, k: int) -> npt.NDArray[np.int64]:
     """
     if k < 1:
         raise ValueError(f"shortlist of {k} rows: at least 1")
-    near = np.arange(len(counts))
-    least = np.minimum.reduceat(counts, np.arange(0, len(counts), _LEAST_OF)) if len(counts) else counts
-    if len(least) > k:
-        near = np.flatnonzero(counts <= np.partition(least, k - 1)[k - 1])
+    if len(counts) <= k * _LEAST_OF:
+        return np.argsort(counts, kind="stable")[:k]
+    least = np.minimum.reduceat(counts, np.arange(0, len(counts), _LEAST_OF))
+    near = np.flatnonzero(counts <= np.partition(least, k - 1)[k - 1])
     return near[np.argsort(counts[near], kind="stable")[:k]]
 
 

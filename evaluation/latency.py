@@ -8,8 +8,8 @@ so that most searches find somebody, which costs more than to find nobody. With 
 1 x 3 x 112 x 112, (x - 127.5) / 127.5) the same loop runs with that network in onnxruntime in place of the shipped one, frame by frame in
 turn; its embedding is repeated to fill the code, so that nothing is added to its time. With --against (a hashing network in the folder of
 networks, such as drh_int8_cpu) it runs with that one too, in the same turns, and with the detector of --against-detector if one is named.
-One process, one thread;
-shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last line is JSON.
+One process, one thread; shares and ratios are of the thread's processor time, so that other work on the machine does not count. The last
+line is JSON.
 """
 
 import argparse

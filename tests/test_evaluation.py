@@ -466,7 +466,7 @@ def test_a_stock_network_sees_rgb_from_minus_one_to_one(tmp_path: Path) -> None:
 
 
 def test_latency_measures_the_demonstration_stream(tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With and without a stock network; the brightest spot is a face here, and frames without any end it with a reason."""
+    """With and without a stock network; the brightest spot is a face here; too few frames, or portraits of nobody, end it with a reason."""
     pytest.importorskip("skimage", reason="a portrait of the demonstration is in scikit-image")
     pytest.importorskip("matplotlib", reason="a portrait of the demonstration is in matplotlib")
     bright = config.with_name("bright.toml")
@@ -480,8 +480,10 @@ def test_latency_measures_the_demonstration_stream(tmp_path: Path, config: Path,
     shown = capsys.readouterr().out
     assert "left out" in shown
     assert json.loads(shown.splitlines()[-1])["reference"] is None
+    assert latency.main(["--references", "20", "--frames", "1", "--config", str(bright)]) == SourceError.exit_code
+    assert "no usable face in 1 frames" in capsys.readouterr().err
     assert latency.main([*common, str(config)]) == SourceError.exit_code
-    assert "no usable face" in capsys.readouterr().err
+    assert "the portrait of Eileen Collins cannot be enrolled" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_tiny_detector_is_a_sound_network(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_one_measured_under_other_conditions_is_refused_by_the_condition_s_name(
     "change",
     [
         lambda facts: facts.pop("conditions"),
-        lambda facts: facts.update(format=1),
+        lambda facts: facts.update(format="2"),
         lambda facts: facts.update(person="Ada"),
         lambda facts: facts["non_mated"].update(scale="4"),
         lambda facts: facts["non_mated"].update(scale=-4.0),
@@ -70,6 +70,17 @@ def test_a_damaged_one_is_refused(path: Path, change: object) -> None:
     change(facts)  # type: ignore[operator]
     path.write_text(json.dumps(facts))
     with pytest.raises(SettingsError, match=r"damaged.*edge calibrate"):
+        read_calibration(path, CONDITIONS)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_one_of_another_version_is_told_from_a_damaged_one(path: Path, number: int) -> None:
+    """In format 1, that of 0.3.0, the tail's bounds had another name, too."""
+    facts = json.loads(path.read_text()) | {"format": number}
+    for bound in facts["non_mated"]["bounds"]:
+        bound["unequal"] = bound.pop("dissimilarity")
+    path.write_text(json.dumps(facts))
+    with pytest.raises(SettingsError, match=rf"of format {number}, from another version.*edge calibrate SOURCE --write"):
         read_calibration(path, CONDITIONS)
 
 

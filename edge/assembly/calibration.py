@@ -59,6 +59,9 @@ def read_calibration(path: Path, conditions: Conditions) -> Calibration:
         raise SettingsError(f"calibration {path}: cannot be read ({error.strerror}); {WAY_OUT}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
+        if first["loc"] == ("format",) and isinstance(first["input"], int):
+            told = f"it is of format {first['input']}, from another version of this program; format 2 is read"
+            raise SettingsError(f"calibration {path}: {told}; {WAY_OUT}") from error
         place = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"calibration {path}: damaged: {f'{place}: ' if place else ''}{first['msg']}; {WAY_OUT}") from error
     for name, wanted in conditions.model_dump().items():

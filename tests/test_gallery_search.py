@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.gallery import Gallery
+from edge.gallery import Gallery, live
 from edge.records import FREE, Code
-from edge.template.compare import SHORTLIST, dissimilarities
+from edge.template.compare import SHORTLIST, dissimilarities, graded
 from edge.template.hashing import costs_of, hash_logits
 from tests.test_gallery import NETWORK, code
 from tests.test_gallery_head import opened
@@ -74,6 +74,26 @@ def test_a_probe_with_costs_is_compared_by_them_with_everybody(gallery: Gallery,
         nearest = next(each for each in found.values() if each.subject == subject)
         assert nearest.dissimilarity == min(own.values()) == own[nearest.reference]
     assert len(found) == 40
+
+
+@given(st.integers(0, M), st.sampled_from([1, 2]), st.floats(0, 1), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_a_probe_with_costs_finds_within_a_limit_what_it_finds_without(
+    gallery: Gallery, within: int, limit: int, share: float, seed: int
+) -> None:
+    probe = probes(share, seed)
+    whole = gallery.search(probe, limit=limit)
+    assert gallery.search(probe, limit=limit, within=within) == [each for each in whole if each.dissimilarity <= within]
+
+
+def test_where_nobody_is_near_no_costs_are_asked(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = probes(1.0, 5)
+    asked = []
+    monkeypatch.setattr(live, "graded", lambda rows, costs: asked.append(len(rows)) or graded(rows, costs))
+    assert gallery.search(probe, limit=2, within=M // 4) == []
+    assert asked == []
+    assert gallery.search(probes(0.1, 5), limit=2, within=M // 2)
+    assert asked == [SHORTLIST], "eighty are near, the nearest are asked"
 
 
 def gallery_codes(gallery: Gallery) -> Iterator[tuple[str, tuple[str, np.ndarray]]]:

@@ -225,9 +225,10 @@ SECTIONS = (
         (LFW, *PAIRS, "--heads", "DATA/heads"),
         "`DATA/heads` is what [training/runs/sizes.sh](../training/runs/sizes.sh) made from features of the shipped backbone; its recipes\n"
         "were chosen on people held out of training. The door compares by the probe's costs. Of two codes equal symbols are counted, for\n"
-        "symbols are categories: comparing their numbers, as magnitudes or in binary, is measured beside it. The trained 64 x 8 code begins\n"
-        "at k-means centres, whose neighbours the costs know, and of which equal symbols alone know nothing. What such centres would bring\n"
-        "a code of 512 symbols, and why they are not shipped, stands in [training/runs/codebooks.sh](../training/runs/codebooks.sh).",
+        "symbols are categories: comparing their numbers, as magnitudes or in binary, is measured beside it. The trained 64 x 8 code\n"
+        "begins at k-means centres, whose neighbours the costs know, and of which equal symbols alone know nothing. What such centres\n"
+        "would bring a code of 512 symbols, and why they are not shipped, stands in\n"
+        "[training/runs/codebooks.sh](../training/runs/codebooks.sh).",
     ),
     Section(
         "fusion",

@@ -251,10 +251,14 @@ units() {
     if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then put "$UNITS/edge-door.service.d/30-outputs.conf" 0644 root < <(outputs); fi
     if [ -n "$SCREEN" ]; then put "$UNITS/edge-door.service.d/40-screen.conf" 0644 root < <(screen); fi
     if [ -n "$METRICS" ]; then put "$UNITS/edge-door.service.d/50-metrics.conf" 0644 root < <(metrics); fi
-    if [ -n "$GPIO" ]; then
-        put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="edge", MODE="0660"'
-        if live; then run udevadm trigger --subsystem-match=gpio; fi
-    fi
+    if [ -n "$GPIO" ]; then lines; fi
+}
+
+# The chips of the GPIO lines belong to the door's group: at the next boot by the rule, now by a trigger where the rule is new.
+lines() {
+    local before=$CHANGED
+    put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="edge", MODE="0660"'
+    if live && [ "$CHANGED" -gt "$before" ]; then run udevadm trigger --subsystem-match=gpio; fi
 }
 
 # systemd 250 and newer open a sealed key; 249 hands over a plain one that only root can read.

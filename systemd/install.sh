@@ -254,10 +254,11 @@ units() {
     if [ -n "$GPIO" ]; then lines; fi
 }
 
-# The chips of the GPIO lines belong to the door's group: at the next boot by the rule, now by a trigger where the rule is new.
+# The chips of the GPIO lines belong to the door's group: at the next boot by the rule, now by a trigger where the rule is new. := because
+# Raspberry Pi OS gives them to a group of its own in a later rule (99-com.rules).
 lines() {
     local before=$CHANGED
-    put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="edge", MODE="0660"'
+    put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP:="edge", MODE:="0660"'
     if live && [ "$CHANGED" -gt "$before" ]; then run udevadm trigger --subsystem-match=gpio; fi
 }
 

@@ -70,6 +70,7 @@ furnish() {
     printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' > "$tree/etc/systemd/network/10-trial.network"
     printf 'vivid\n' > "$tree/etc/modules-load.d/trial.conf"
     echo 'options vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0' > "$tree/etc/modprobe.d/trial.conf"
+    echo 'SUBSYSTEM=="gpio", GROUP="dialout", MODE="0660"' > "$tree/etc/udev/rules.d/99-com.rules" # as Raspberry Pi OS has it, for its group
     printf '[Unit]\nBefore=edge-door.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/srv/chip.sh\n[Install]\nWantedBy=multi-user.target\n' \
         > "$tree/etc/systemd/system/chip.service"
     install -m 755 /dev/stdin "$tree/srv/chip.sh" <<- 'END'

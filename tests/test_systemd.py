@@ -220,7 +220,8 @@ def test_only_the_door_gets_the_outputs_and_the_network(tree: Tree) -> None:
     ):
         assert line in outputs.splitlines()
     assert "IPAddressAllow" not in tree.unit("edge-screen.service")
-    assert "gpio" in (tree.root / "etc/udev/rules.d/70-edge-gpio.rules").read_text()
+    rule = (tree.root / "etc/udev/rules.d/70-edge-gpio.rules").read_text()
+    assert rule == 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP:="edge", MODE:="0660"\n', "no later rule takes the chip away"
 
 
 def test_without_outputs_the_door_reaches_this_machine_only_and_listens_nowhere(tree: Tree) -> None:

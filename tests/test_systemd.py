@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.door import guard
+from edge.service.messages import Trouble
+from edge.service.refusal import place_of, refused
 from edge.settings import DEFAULTS, flatten, load_settings
 from tests.test_docs import commands
 
@@ -96,6 +99,21 @@ def test_with_a_screen_the_door_can_tell_users_apart(tree: Tree) -> None:
     assert "PrivateUsers=yes" in tree.unit("edge-door.service")
     tree.install("--no-program", "--board", "pc", "--screen")
     assert "PrivateUsers=no" in tree.unit("edge-door.service.d/40-screen.conf").splitlines()
+
+
+@pytest.mark.parametrize(("ended", "told"), [("243", Trouble.KEY), ("0", None), ("4", None), ("", None)])
+def test_a_root_key_that_does_not_open_is_told_to_the_screen(tree: Tree, ended: str, told: Trouble | None) -> None:
+    """The door's program never begins then; systemd leaves the word where the screen looks, readable for the screen's user."""
+    tree.install("--no-program", "--board", "pc", "--screen")
+    (command,) = re.findall(r"^ExecStopPost=-/bin/sh -c '(.*)'$", tree.unit("edge-door.service.d/40-screen.conf"), re.M)
+    socket = load_settings(tree.root / "etc/edge", {}).screen.socket
+    assert command.count(str(place_of(socket))) == 1
+    mine = tree.root / socket.name
+    command = command.replace("$$", "$").replace(str(place_of(socket)), str(place_of(mine)))
+    done = subprocess.run(["sh", "-c", f"umask 077; {command}"], env={**os.environ, "EXIT_STATUS": ended}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert refused(mine) is told
+    assert told is None or place_of(mine).stat().st_mode & 0o777 == 0o644
 
 
 @needs_analyze
@@ -304,6 +322,13 @@ def test_every_service_runs_a_command_of_the_program_as_a_user_of_its_own(servic
     assert command in commands() | {"screen"}
     (user,) = re.findall(r"^User=(.*)$", unit, re.M)
     assert user == ("edge-screen" if "screen" in service else "edge")
+
+
+def test_the_documented_way_to_let_the_line_go_is_run_by_the_program_s_own_python() -> None:
+    """The machine's Python knows no edge: seen in tests/machine_trial.sh."""
+    (said,) = re.findall(r"`ExecStopPost=(\S+) -m (\S+) /dev/gpiochip0 17 0 --safe`", (ROOT / "docs/outputs.md").read_text())
+    (program,) = re.findall(r"^ExecStart=(\S+)/edge ", (UNITS / "edge-door.service").read_text(), re.M)
+    assert said == (f"{program}/python", guard.__name__)
 
 
 @pytest.mark.parametrize(

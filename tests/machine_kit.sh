@@ -84,6 +84,17 @@ furnish() {
 		ln -sfn "/dev/$(cat edge/bank/chip_name)" /dev/trial-chip
 		ln -sfn "/sys/devices/platform/$(cat edge/dev_name)/$(cat edge/bank/chip_name)" /run/lines
 	END
+    # tpm.py TRIES SECONDS: no failed try is left, so many lock the TPM, and each is forgotten after so many seconds
+    cat > "$tree/srv/tpm.py" <<- 'END'
+		import os, struct, sys
+		def lockout(code, *values):
+		    body = struct.pack(f">IIIHBH{len(values)}I", 0x4000000A, 9, 0x40000009, 0, 0, 0, *values)
+		    device = os.open("/dev/tpmrm0", os.O_RDWR)
+		    os.write(device, struct.pack(">HII", 0x8002, 10 + len(body), code) + body)
+		    assert struct.unpack(">HII", os.read(device, 4096)[:10])[2] == 0
+		lockout(0x139)
+		lockout(0x13A, int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[2]))
+	END
     systemctl --root="$tree" --quiet enable systemd-networkd ssh chip.service
     rm -rf "$tree/srv/edge"
     mkdir "$tree/srv/edge"

@@ -68,6 +68,8 @@ press='press() { echo pull-down > /run/lines/sim_gpio$1/pull; sleep 0.3; echo pu
 
 installed() {
     step "a display, a TPM, a chip, a camera's driver are there" 'ls /dev/fb0 /dev/dri/card0 /dev/tpmrm0 /dev/trial-chip /dev/video0'
+    # a power cut counts as one; the TPM of the emulator is locked by three
+    step "the TPM is locked by 32 failed tries" 'python3 tpm.py 32 600'
     step "installed with the key sealed to the TPM alone" \
         'PIP_NO_INDEX=1 PIP_FIND_LINKS=/srv/wheels bash edge/systemd/install.sh --device trial --metrics 9464 --screen --gpio --key tpm2 --camera /dev/video0'
     step "a second run has nothing to do" 'bash edge/systemd/install.sh --metrics 9464 --screen --gpio | tee /dev/stderr | grep -q "nothing to do"'
@@ -238,6 +240,13 @@ part_key() {
     STATE=tpm
     boot > /dev/null
     step "the first TPM again: the door is there" "$active; edge identify Collins.png | grep 'Eileen Collins'"
+    step "the TPM is locked by one failed try for three minutes" 'python3 tpm.py 1 180; edge list | grep "Eileen Collins"'
+    cut_power
+    layer
+    boot > /dev/null
+    step "after a power cut such a TPM opens nothing, and the operator is told" \
+        'if edge list > said 2>&1; then exit 1; fi; cat said; grep "opens nothing for a while" said; if systemctl is-active edge-door; then exit 1; fi'
+    step "it does so again by itself, and the door is there" "sleep 120; $active; edge identify Collins.png | grep 'Eileen Collins'"
 }
 
 disk

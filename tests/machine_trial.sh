@@ -6,7 +6,8 @@
 #   tests/machine_trial.sh FOLDER power key           # after the installation only these of: service relay camera display watchdog
 #                                                     # timers power key
 #
-# On an emulated processor it takes hours; it was run part by part, and camera, watchdog and timers never (docs/deployment.md).
+# On an emulated processor of one core it takes about half an hour up to `power`, 2 to 4 min for each power cut and 10 min for `key`. What
+# was run with what result: docs/deployment.md. Two machines on one core are too slow for it: the waits here are for one.
 # FOLDER holds the machine's tree, disk, what its display showed and what each step said, and is made if it is not there; TRIAL_* of
 # machine_kit.sh set the rest. The last line says how many steps failed.
 # shellcheck disable=SC2016,SC2317 # what stands in single quotes is for the machine's shell; parts are called by name

@@ -251,10 +251,15 @@ units() {
     if [ -n "$GPIO$SERIAL" ] || [ ${#NETWORK[@]} -gt 0 ]; then put "$UNITS/edge-door.service.d/30-outputs.conf" 0644 root < <(outputs); fi
     if [ -n "$SCREEN" ]; then put "$UNITS/edge-door.service.d/40-screen.conf" 0644 root < <(screen); fi
     if [ -n "$METRICS" ]; then put "$UNITS/edge-door.service.d/50-metrics.conf" 0644 root < <(metrics); fi
-    if [ -n "$GPIO" ]; then
-        put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="edge", MODE="0660"'
-        if live; then run udevadm trigger --subsystem-match=gpio; fi
-    fi
+    if [ -n "$GPIO" ]; then lines; fi
+}
+
+# The chips of the GPIO lines belong to the door's group: at the next boot by the rule, now by a trigger where the rule is new. := because
+# Raspberry Pi OS gives them to a group of its own in a later rule (99-com.rules).
+lines() {
+    local before=$CHANGED
+    put /etc/udev/rules.d/70-edge-gpio.rules 0644 root <<< 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP:="edge", MODE:="0660"'
+    if live && [ "$CHANGED" -gt "$before" ]; then run udevadm trigger --subsystem-match=gpio; fi
 }
 
 # systemd 250 and newer open a sealed key; 249 hands over a plain one that only root can read.
@@ -322,6 +327,8 @@ screen() {
     echo "Environment=EDGE_SCREEN_ENABLED=true EDGE_SCREEN_USER=edge-screen"
     echo "# in a namespace of users every other user is nobody, and the screen's could not be told from the rest"
     echo "PrivateUsers=no"
+    echo "# a root key that does not open ends the door before it begins (243), and nobody but systemd can leave the word for the screen"
+    echo "ExecStopPost=-/bin/sh -c 'test \"\$\$EXIT_STATUS\" != 243 || { umask 022; echo key > /run/edge/screen.sock.refusal; }'"
 }
 
 metrics() {

@@ -70,6 +70,7 @@ furnish() {
     printf '[Match]\nName=eth0\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n' > "$tree/etc/systemd/network/10-trial.network"
     printf 'vivid\n' > "$tree/etc/modules-load.d/trial.conf"
     echo 'options vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0' > "$tree/etc/modprobe.d/trial.conf"
+    echo 'SUBSYSTEM=="gpio", GROUP="dialout", MODE="0660"' > "$tree/etc/udev/rules.d/99-com.rules" # as Raspberry Pi OS has it, for its group
     printf '[Unit]\nBefore=edge-door.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/srv/chip.sh\n[Install]\nWantedBy=multi-user.target\n' \
         > "$tree/etc/systemd/system/chip.service"
     install -m 755 /dev/stdin "$tree/srv/chip.sh" <<- 'END'
@@ -82,6 +83,17 @@ furnish() {
 		echo 1 > edge/live
 		ln -sfn "/dev/$(cat edge/bank/chip_name)" /dev/trial-chip
 		ln -sfn "/sys/devices/platform/$(cat edge/dev_name)/$(cat edge/bank/chip_name)" /run/lines
+	END
+    # tpm.py TRIES SECONDS: no failed try is left, so many lock the TPM, and each is forgotten after so many seconds
+    cat > "$tree/srv/tpm.py" <<- 'END'
+		import os, struct, sys
+		def lockout(code, *values):
+		    body = struct.pack(f">IIIHBH{len(values)}I", 0x4000000A, 9, 0x40000009, 0, 0, 0, *values)
+		    device = os.open("/dev/tpmrm0", os.O_RDWR)
+		    os.write(device, struct.pack(">HII", 0x8002, 10 + len(body), code) + body)
+		    assert struct.unpack(">HII", os.read(device, 4096)[:10])[2] == 0
+		lockout(0x139)
+		lockout(0x13A, int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[2]))
 	END
     systemctl --root="$tree" --quiet enable systemd-networkd ssh chip.service
     rm -rf "$tree/srv/edge"

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.door import guard
+from edge.service.messages import Trouble
+from edge.service.refusal import place_of, refused
 from edge.settings import DEFAULTS, flatten, load_settings
 from tests.test_docs import commands
 
@@ -98,6 +101,21 @@ def test_with_a_screen_the_door_can_tell_users_apart(tree: Tree) -> None:
     assert "PrivateUsers=no" in tree.unit("edge-door.service.d/40-screen.conf").splitlines()
 
 
+@pytest.mark.parametrize(("ended", "told"), [("243", Trouble.KEY), ("0", None), ("4", None), ("", None)])
+def test_a_root_key_that_does_not_open_is_told_to_the_screen(tree: Tree, ended: str, told: Trouble | None) -> None:
+    """The door's program never begins then; systemd leaves the word where the screen looks, readable for the screen's user."""
+    tree.install("--no-program", "--board", "pc", "--screen")
+    (command,) = re.findall(r"^ExecStopPost=-/bin/sh -c '(.*)'$", tree.unit("edge-door.service.d/40-screen.conf"), re.M)
+    socket = load_settings(tree.root / "etc/edge", {}).screen.socket
+    assert command.count(str(place_of(socket))) == 1
+    mine = tree.root / socket.name
+    command = command.replace("$$", "$").replace(str(place_of(socket)), str(place_of(mine)))
+    done = subprocess.run(["sh", "-c", f"umask 077; {command}"], env={**os.environ, "EXIT_STATUS": ended}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert refused(mine) is told
+    assert told is None or place_of(mine).stat().st_mode & 0o777 == 0o644
+
+
 @needs_analyze
 def test_an_unknown_key_would_be_seen(tree: Tree) -> None:
     tree.with_machine().install("--no-program")
@@ -115,6 +133,17 @@ def test_a_second_run_has_nothing_to_do_and_changes_nothing(tree: Tree) -> None:
     assert "opt/edge/config/appliance.toml" in before
     assert "opt/edge/edge/__main__.py" in before
     assert not [name for name in before if "/tests/" in name or name.endswith(".new")]
+
+
+def test_the_chips_are_triggered_when_their_rule_is_new_and_not_again(tmp_path: Path) -> None:
+    """On the machine itself, where a step that is done every time would restart the door every time: seen in tests/machine_trial.sh."""
+    functions = 'eval "$(sed "/^parse /,\\$d" "$0")"; live() { true; }; udevadm() { echo triggered; }; ROOT=$1'
+    script = f"{functions}; lines; lines; echo changed $CHANGED times"
+    done = subprocess.run(["bash", "-c", script, str(UNITS / "install.sh"), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines().count("triggered") == 1
+    assert "changed 2 times" in done.stdout
+    assert (tmp_path / "etc/udev/rules.d/70-edge-gpio.rules").is_file()
 
 
 def test_a_newer_program_replaces_the_older_one_and_nothing_else(tree: Tree) -> None:
@@ -209,7 +238,8 @@ def test_only_the_door_gets_the_outputs_and_the_network(tree: Tree) -> None:
     ):
         assert line in outputs.splitlines()
     assert "IPAddressAllow" not in tree.unit("edge-screen.service")
-    assert "gpio" in (tree.root / "etc/udev/rules.d/70-edge-gpio.rules").read_text()
+    rule = (tree.root / "etc/udev/rules.d/70-edge-gpio.rules").read_text()
+    assert rule == 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP:="edge", MODE:="0660"\n', "no later rule takes the chip away"
 
 
 def test_without_outputs_the_door_reaches_this_machine_only_and_listens_nowhere(tree: Tree) -> None:
@@ -294,16 +324,35 @@ def test_every_service_runs_a_command_of_the_program_as_a_user_of_its_own(servic
     assert user == ("edge-screen" if "screen" in service else "edge")
 
 
+def test_the_documented_way_to_let_the_line_go_is_run_by_the_program_s_own_python() -> None:
+    """The machine's Python knows no edge: seen in tests/machine_trial.sh."""
+    (said,) = re.findall(r"`ExecStopPost=(\S+) -m (\S+) /dev/gpiochip0 17 0 --safe`", (ROOT / "docs/outputs.md").read_text())
+    (program,) = re.findall(r"^ExecStart=(\S+)/edge ", (UNITS / "edge-door.service").read_text(), re.M)
+    assert said == (f"{program}/python", guard.__name__)
+
+
+LOCKED = "TPM2 device is in dictionary attack lockout mode."
+
+
 @pytest.mark.parametrize(
-    ("ended", "code", "said"), [(0, 0, ""), (9, 9, ""), (243, 7, "edge: the root key does not open: it was sealed by another TPM")]
+    ("ended", "written", "code", "said"),
+    [
+        (0, LOCKED, 0, ""),
+        (9, LOCKED, 9, ""),
+        (243, "", 7, "edge: the root key does not open: it was sealed by another TPM"),
+        (243, LOCKED, 7, "edge: the TPM opens nothing for a while"),
+    ],
 )
-def test_a_root_key_that_does_not_open_is_told_to_the_operator(tmp_path: Path, ended: int, code: int, said: str) -> None:
-    """systemd ends with 243 and without a word, as seen in tests/machine_trial.sh with another TPM."""
+def test_a_root_key_that_does_not_open_is_told_to_the_operator(tmp_path: Path, ended: int, written: str, code: int, said: str) -> None:
+    """systemd ends with 243 and without a word, as seen in tests/machine_trial.sh with another TPM and after power cuts."""
     if os.geteuid():
         pytest.skip("the command asks for root")
     fake = tmp_path / "systemd-run"
     fake.write_text(f"#!/bin/sh\nexit {ended}\n")
     fake.chmod(0o755)
+    journal = tmp_path / "journalctl"
+    journal.write_text(f"#!/bin/sh\necho '{written}'\n")
+    journal.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run([str(UNITS / "edge"), "list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
     assert (done.returncode, done.stdout) == (code, "")

@@ -6,7 +6,7 @@
 #   tests/machine_trial.sh FOLDER power key           # after the installation only these of: service relay camera display watchdog
 #                                                     # timers power key
 #
-# On an emulated processor of one core it takes about half an hour up to `power`, 2 to 4 min for each power cut and 10 min for `key`. What
+# On an emulated processor of one core it takes about half an hour up to `power`, 2 to 4 min for each power cut and 12 min for `key`. What
 # was run with what result: docs/deployment.md. Two machines on one core are too slow for it: the waits here are for one.
 # FOLDER holds the machine's tree, disk, what its display showed and what each step said, and is made if it is not there; TRIAL_* of
 # machine_kit.sh set the rest. The last line says how many steps failed.

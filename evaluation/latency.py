@@ -30,11 +30,10 @@ import numpy.typing as npt
 from rich.progress import track
 from rich.table import Table
 
-from edge.acquire import Acquirer, DetectLimits, Infer
+from edge.acquire import Acquirer, Infer
 from edge.assembly import build
 from edge.camera.demo import STORY, DemoSource, portraits
 from edge.errors import NetworkError, SourceError
-from edge.face.quality import Limits
 from edge.gallery import Gallery
 from edge.identify import Identifier
 from edge.inference import Network, load_network
@@ -152,15 +151,8 @@ class Loop:
 
 def identifier(settings: Settings, networks: build.Networks, detector: Infer, hasher: Infer, gallery: Timed, stages: Stages) -> Identifier:
     """The loop as the appliance builds it, but for its two networks."""
-    acquirer = acquirer_of(settings, networks, detector, hasher, stages)
+    acquirer = build.around(settings, detector, hasher, networks.q, stages)
     return build.identifier(settings, build.plainly(settings, acquirer, gallery, networks))
-
-
-def acquirer_of(settings: Settings, networks: build.Networks, detector: Infer, hasher: Infer, stages: Stages) -> Acquirer:
-    """The appliance's, around these two networks."""
-    detect = settings.detect
-    limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
-    return Acquirer(detector, hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
 
 
 def enrol_the_stream(gallery: Gallery, acquirer: Acquirer) -> None:
@@ -271,7 +263,7 @@ def measure(options: argparse.Namespace) -> Answer:
         networks, network = build.Networks(settings), build.network_id(settings)
         with DemoSource() as stream, build.gallery(settings, network, lambda text: None, create=True) as gallery:
             fill(gallery, options.references, network.m, network.q)
-            enrol_the_stream(gallery, acquirer_of(settings, networks, networks.detector, networks.hasher, Stages()))
+            enrol_the_stream(gallery, build.acquirer(settings, networks, Stages()))
             loops = [Loop(settings, networks, networks.hasher, gallery)]
             if options.reference and options.reference.is_file():
                 loops.append(Loop(settings, networks, Stock(options.reference, network.m * network.q), gallery))

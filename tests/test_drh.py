@@ -112,6 +112,12 @@ def test_without_a_step_a_projection_is_its_codebooks_made_of_those_who_are_not_
     assert torch.equal(drh.beginning(found, 32, 4, recipe).weight, made)
 
 
+def test_two_beginnings_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "f.npz", features())
+    with pytest.raises(SystemExit, match=r"--start .*h\.pt and --codebooks are two beginnings; name one"):
+        drh.main([str(path), str(tmp_path / "out.pt"), "--start", str(tmp_path / "h.pt"), "--codebooks", "--threads", "1"])
+
+
 def test_a_teacher_of_another_set_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.zeros((5, 2, 8), np.float16))
     with pytest.raises(SystemExit, match=r"t\.npy: holds \(5, 2, 8\)"):

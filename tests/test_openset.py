@@ -167,6 +167,17 @@ def test_the_command_finds_colours_again(tmp_path: Path, config: Path, capsys: p
     assert "open set" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("equal", "missed"), [(0, 1), (39, 1), (40, 0), (64, 0)])
+def test_a_mate_whose_unequal_symbols_a_search_within_a_limit_passes_over_is_counted(equal: int, missed: int) -> None:
+    """Of 64 symbols all cost the probe nothing, so its dissimilarity is 0; the limit is three roots of 64 unequal ones."""
+    mate = np.r_[np.zeros(equal, np.uint8), np.full(64 - equal, 2, np.uint8)]
+    costs = np.full((3, 64, 4), FREE + WHOLE, np.uint8)
+    costs[2, np.arange(64), mate] = FREE
+    found = Samples({}, 4, np.stack([np.ones(64, np.uint8), mate, np.zeros(64, np.uint8)]), costs, np.zeros(3, np.float32), None)
+    facts = openset.shortlisted(found, [("other", 0), ("Ada", 1)], [("Ada", 2)])
+    assert (facts["beyond"], facts["lost"]) == (missed, missed)
+
+
 def test_a_mate_beyond_the_shortlist_is_counted_and_lost_only_if_it_came_first() -> None:
     """A hundred references: the mate of one probe has the most unequal symbols but the least costs, that of the other is last by both."""
     others, mate = np.ones((100, 8), np.uint8), np.full((1, 8), 2, np.uint8)

@@ -31,7 +31,7 @@ def faces(count: int, width: int, spread: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("q", [2, 7, 8])
 def test_a_symbol_of_a_codebook_is_the_nearest_centre_in_its_plane(q: int) -> None:
-    """Held against distances: the rows of a block, less their mean, are the centres; the bias says how long the centres are."""
+    """Held against distances: the rows of a block are the centres, times the root of the width; the bias says how long they are."""
     some = faces(3000, 16, np.ones(16))
     layer = projection.codebook_projection(some, 24, q, 1)
     blocks, bias = layer.weight.detach().numpy().reshape(24, q, 16), layer.bias.detach().numpy().reshape(24, q)
@@ -43,6 +43,11 @@ def test_a_symbol_of_a_codebook_is_the_nearest_centre_in_its_plane(q: int) -> No
         distances = ((4 * some[:, None] - centres) ** 2).sum(axis=2)
         assert (distances.argmin(axis=1) == found).mean() > 0.999  # but for ties in float32
         assert np.bincount(found, minlength=q).min() > len(some) / q / 3, "every centre has its share"
+
+
+def test_more_centres_than_faces_are_refused() -> None:
+    with pytest.raises(SystemExit, match="--codebooks: 7 faces to make 8 centres of"):
+        projection.codebook_projection(faces(7, 16, np.ones(16)), 32, 8, 1)
 
 
 def test_a_small_code_looks_where_faces_differ_most() -> None:

@@ -228,6 +228,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     features, m, q = read_features(options.features), options.m, options.q
     width = features.embedding.shape[2]
     layers = {"random": random_projection(m, q, options.seed, width)}
+    if options.start is not None and recipe.codebooks:
+        raise SystemExit(f"--start {options.start} and --codebooks are two beginnings; name one")
     begun = beginning(features, m, q, recipe) if options.start is None else read_projection(options.start, m, q, width)
     layers["trained"] = train_projection(features, read_teacher(options.teacher, features), begun, q, recipe)
     pairs = {name: held_out_pairs(layer, features, q) for name, layer in layers.items()}

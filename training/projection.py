@@ -60,8 +60,10 @@ def codebook_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Line
     <c, x> - |c|^2 / 2 is largest for the nearest centre c, so the arg-max of q such rows is product quantisation (Jegou et al., IEEE TPAMI
     33(1), 2011) and the costs are its asymmetric distances. The planes are the coordinates, two by two, of random rotations (as in Ge et
     al., *Optimized product quantization*, CVPR 2013) of the 2 m directions of largest variance, or of all, as often as m symbols need; the
-    centres are those of k-means. embedding: (n, d), normalised. The same for a seed.
+    centres are those of k-means. embedding: (n, d), normalised. The same for a seed. Raises SystemExit for fewer faces than centres.
     """
+    if len(embedding) < q:
+        raise SystemExit(f"--codebooks: {len(embedding)} faces to make {q} centres of; add data or lower --q")
     random = np.random.default_rng(seed)
     faces = embedding[random.choice(len(embedding), min(FACES, len(embedding)), replace=False)]
     width = faces.shape[1]

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.acquire import Acquirer, DetectLimits
+from edge.acquire import Acquirer, DetectLimits, Infer
 from edge.assembly.calibration import Calibration, Conditions, read_calibration
 from edge.camera import Patience, SourceOptions, open_source
 from edge.camera.demo import demo
@@ -177,9 +177,14 @@ def network_id(settings: Settings) -> NetworkId:
 
 
 def acquirer(settings: Settings, networks: Networks, stages: Stages) -> Acquirer:
+    return around(settings, networks.detector, networks.hasher, networks.q, stages)
+
+
+def around(settings: Settings, detector: Infer, hasher: Infer, q: int, stages: Stages) -> Acquirer:
+    """The acquirer of these settings around any two networks."""
     detect = settings.detect
     limits = DetectLimits(detect.long_side, detect.threshold, detect.overlap, detect.max_faces)
-    return Acquirer(networks.detector, networks.hasher, networks.q, limits, Limits(**settings.quality.model_dump()), stages)
+    return Acquirer(detector, hasher, q, limits, Limits(**settings.quality.model_dump()), stages)
 
 
 def source(settings: Settings, on_problem: Listener) -> Source:

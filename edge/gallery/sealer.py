@@ -61,8 +61,7 @@ class Sealer:
         if not codes or any(code.symbols.shape != (m,) or code.q != q for code in codes):
             sizes = sorted({(len(code.symbols), code.q) for code in codes})
             raise ValueError(f"codes: expected at least one, each of {m} symbols of {q}, got {sizes}")
-        symbols = codes[0].symbols[None] if len(codes) == 1 else np.stack([code.symbols for code in codes])
-        return pack(self._transform.apply(symbols), q)
+        return pack(self._transform.apply(np.stack([code.symbols for code in codes])), q)
 
     def costs(self, costs: Symbols) -> Symbols:
         """A probe's costs (m, q) as they hold for bit planes of this transform. ValueError for another size."""

@@ -33,8 +33,8 @@ Words = npt.NDArray[np.uint64]
 SHORTLIST = 64
 """References in which the fewest symbols are unequal, of which a probe's costs choose the nearest."""
 SLACK = 3.0
-"""Roots of m by which a reference's unequal symbols may be more than its dissimilarity: by Hoeffding's bound one of m independent symbols
-in exp(-18) is. On 28,032 pairs of LFW no more than 1.4 (evaluation.openset counts who is missed)."""
+"""Roots of m by which a reference's unequal symbols may be more than its dissimilarity and still be looked at. Of m independent symbols so
+many more than their mean are unequal once in exp(18), by Hoeffding's bound; whom it loses on real faces, ``evaluation.openset`` counts."""
 CACHE_LINE = 64
 LARGEST_Q = 256
 LARGEST_M = 65528
@@ -408,7 +408,8 @@ _ones: Callable[[Words], Bytes] = getattr(np, "bitwise_count", _ones_by_arithmet
 def shortlist(counts: Counts, k: int) -> npt.NDArray[np.int64]:
     """The rows of the ``k`` lowest counts, lowest first, equal ones by row; all rows where there are no more. ValueError: k below 1.
 
-    One pass: k blocks hold a count as low as the k-th lowest of the blocks' lowest ones, so no higher one is looked at.
+    Few rows are sorted. Of many it takes one pass: k blocks hold a count as low as the k-th lowest of the blocks' lowest ones, so no higher
+    one is looked at.
     """
     if k < 1:
         raise ValueError(f"shortlist of {k} rows: at least 1")
@@ -427,7 +428,7 @@ def candidates(counts: Counts, k: int, m: int, within: int | None = None) -> npt
     if within is None:
         return shortlist(counts, k)
     near = np.flatnonzero(counts <= within + math.ceil(SLACK * m**0.5))
-    return near[shortlist(counts[near], k)] if len(near) else near
+    return near[shortlist(counts[near], k)]
 
 
 def nearest_first(counts: Counts) -> Iterator[int]:

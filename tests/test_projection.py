@@ -51,12 +51,14 @@ def test_more_centres_than_faces_are_refused() -> None:
 
 
 def test_a_small_code_looks_where_faces_differ_most() -> None:
-    """32 symbols have 32 planes, of the 64 leading directions of 100; three looks of a larger code have all of them."""
+    """32 symbols have 32 planes, of the 64 leading directions of 100; a larger code has three looks at all of them."""
     spread = np.r_[np.full(64, 1.0), np.full(36, 0.05)]
     small, large = (projection.codebook_projection(faces(4000, 100, spread), m, 4, 1).weight.detach().numpy() for m in (32, 152))
     inside = [float((weight[:, :64] ** 2).sum() / (weight**2).sum()) for weight in (small, large)]
     assert inside[0] > 0.99 > 0.98 > inside[1]
     assert np.linalg.matrix_rank(large, tol=1e-3) == 100
+    looks = large.reshape(152, 4, 100)[[0, 50, 100]]
+    assert np.linalg.matrix_rank(looks.reshape(12, 100), tol=1e-3) == 6, "every look has planes of its own"
 
 
 def test_codebooks_are_the_same_for_a_seed_and_tell_more_than_random_directions() -> None:

@@ -18,8 +18,8 @@ def environment(*folders: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("way", [MODULE, SCRIPT], ids=["python -m edge", "edge"])
 def test_ctrl_c_while_it_loads_ends_it_without_a_word(tmp_path: Path, way: tuple[str, str]) -> None:
-    """A package that takes its time stands in for all of them."""
-    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(20)\n")
+    """A package that takes its time, in many steps, stands in for all of them: a signal just before a long step waits for its end."""
+    (tmp_path / "typer.py").write_text("import time\nprint('loading', flush=True)\nfor _ in range(200):\n    time.sleep(0.1)\n")
     words = [sys.executable, *way, "list"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment(tmp_path))
     assert process.stdout

@@ -156,8 +156,8 @@ class Gallery:
         """Each subject's nearest reference, the most alike first; at most ``limit`` subjects. AlteredGalleryError: see ``altered``.
 
         within: only references that are unlike by at most so many symbols. Of a code with costs, the references in which the fewest symbols
-        are unequal are compared by them (``compare.candidates``), without a limit all that may lie within. Of one without, the answer is as exact; a large
-        gallery is searched in less than half the time where most references are far beyond.
+        are unequal are compared by them (``compare.candidates``), without a limit all that may lie within. Of one without, the answer is as
+        exact; a large gallery is searched in less than half the time where most references are far beyond.
         """
         self._state.require_unaltered()
         return self._state.live.search(code, limit, within)

@@ -172,3 +172,10 @@ def test_in_float16_small_steps_are_taken(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"--device cuda: PyTorch .* finds no GPU"):
         begun(asked(tmp_path / "a.pt", "--device", "cuda"))
+
+
+def test_by_itself_a_cpu_computes_in_bfloat16_only_where_it_can() -> None:
+    """Without AVX-512 bfloat16 is emulated, many times slower than float32."""
+    cpu, able = torch.device("cpu"), torch.backends.cpu.get_cpu_capability() == "AVX512"
+    assert device.precision_of("auto", cpu) == (torch.bfloat16 if able else torch.float32)
+    assert device.precision_of("bfloat16", cpu) == torch.bfloat16

@@ -1,6 +1,7 @@
 """Stage 2: batches, what a projection learns, the head that is written; any size, any width. Needs torch (extra ``train``)."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/p
 from training import drh  # noqa: E402
 from training.features import Features  # noqa: E402
 from training.hash_losses import Weights  # noqa: E402
-from training.projection import codebook_projection, figures, orthogonal_projection  # noqa: E402
+from training.projection import codebook_projection, figures, orthogonal_projection, sector_projection  # noqa: E402
 
 WIDTH, SIGNAL = 48, 12
 
@@ -104,9 +105,12 @@ def test_what_was_trained_along_with_a_backbone_is_where_stage_2_begins(tmp_path
         drh.read_projection(tmp_path / "h.pt", 64, 4, WIDTH)
 
 
-def test_without_a_step_a_projection_is_its_codebooks_made_of_those_who_are_not_held_out() -> None:
-    found, recipe = features(), drh.Recipe(codebooks=True, steps=0, people=8, seed=3)
-    made = codebook_projection(found.embedding[found.learn].reshape(-1, WIDTH), 32, 4, 3).weight
+@pytest.mark.parametrize(("begin", "make"), [("codebooks", codebook_projection), ("sectors", sector_projection)])
+def test_without_a_step_a_projection_is_what_is_made_of_those_who_are_not_held_out(
+    begin: str, make: "Callable[..., torch.nn.Linear]"
+) -> None:
+    found, recipe = features(), drh.Recipe(begin=begin, steps=0, people=8, seed=3)
+    made = make(found.embedding[found.learn].reshape(-1, WIDTH), 32, 4, 3).weight
     assert torch.equal(drh.train_projection(found, None, drh.beginning(found, 32, 4, recipe), 4, recipe).weight, made)
     found.embedding[found.validate] = 0
     assert torch.equal(drh.beginning(found, 32, 4, recipe).weight, made)
@@ -114,8 +118,8 @@ def test_without_a_step_a_projection_is_its_codebooks_made_of_those_who_are_not_
 
 def test_two_beginnings_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "f.npz", features())
-    with pytest.raises(SystemExit, match=r"--start .*h\.pt and --codebooks are two beginnings; name one"):
-        drh.main([str(path), str(tmp_path / "out.pt"), "--start", str(tmp_path / "h.pt"), "--codebooks", "--threads", "1"])
+    with pytest.raises(SystemExit, match=r"--start .*h\.pt and --begin sectors are two beginnings; name one"):
+        drh.main([str(path), str(tmp_path / "out.pt"), "--start", str(tmp_path / "h.pt"), "--begin", "sectors", "--threads", "1"])
 
 
 def test_a_teacher_of_another_set_is_refused(tmp_path: Path) -> None:

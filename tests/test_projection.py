@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
@@ -46,7 +48,7 @@ def test_a_symbol_of_a_codebook_is_the_nearest_centre_in_its_plane(q: int) -> No
 
 
 def test_more_centres_than_faces_are_refused() -> None:
-    with pytest.raises(SystemExit, match="--codebooks: 7 faces to make 8 centres of"):
+    with pytest.raises(SystemExit, match="--begin codebooks: 7 faces to make 8 centres of"):
         projection.codebook_projection(faces(7, 16, np.ones(16)), 32, 8, 1)
 
 
@@ -74,6 +76,44 @@ def test_codebooks_are_the_same_for_a_seed_and_tell_more_than_random_directions(
         return -float(np.corrcoef(projection.dissimilarities(layer, some[:200], 8)[pairs], cosines)[0, 1])
 
     assert follows(first) > follows(projection.random_projection(64, 8, 1, 64)) + 0.02
+
+
+@pytest.mark.parametrize("q", [2, 7, 8])
+def test_a_symbol_of_sectors_is_the_angle_around_the_mean_in_its_plane(q: int) -> None:
+    """Held against the arc tangent: a block turns round its plane in q equal steps, and 24 symbols are three looks at eight planes."""
+    some = faces(2000, 16, np.ones(16)) + np.float32(0.2)
+    layer = projection.sector_projection(some, 24, q, 1)
+    blocks = layer.weight.detach().numpy().reshape(24, q, 16)
+    symbols = hash_logits(layer(torch.from_numpy(some)).detach().numpy(), q)
+    for rows, found in zip(blocks, symbols.T, strict=True):
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(np.full(q, 4), rel=1e-5), "the root of the width"
+        first = rows[0] / 4
+        step = 2 * np.pi / q
+        second = (rows[1] / 4 - np.cos(step) * first) / np.sin(step) if q > 2 else first * 0
+        around = some - some.mean(axis=0)
+        angle = np.arctan2(around @ second, around @ first)
+        assert (np.round(angle / step).astype(int) % q == found).mean() > 0.999  # but for ties in float32
+    looks = blocks[[0, 8, 16]].reshape(3 * q, 16)
+    assert np.linalg.matrix_rank(looks, tol=1e-3) == (6 if q > 2 else 3), "every look has planes of its own"
+
+
+@given(st.floats(0.05, 1), st.integers(0, 199))
+def test_a_face_keeps_its_sectors_however_near_the_mean_it_moves(share: float, which: int) -> None:
+    """As fusing does to it; a codebook's nearest centre changes with the length."""
+    some = faces(200, 32, np.ones(32))
+    mean = some.mean(axis=0)
+    layer = projection.sector_projection(some, 32, 8, 3)
+
+    def logits(face: np.ndarray) -> np.ndarray:
+        return np.sort(layer(torch.from_numpy(face.astype(np.float32))).detach().numpy().reshape(32, 8), axis=1)
+
+    def symbols(face: np.ndarray) -> np.ndarray:
+        return hash_logits(layer(torch.from_numpy(face.astype(np.float32))).detach().numpy(), 8)
+
+    before = logits(some[which])
+    clear = before[:, -1] - before[:, -2] > 1e-3 / share  # float32 decides the others
+    assert (symbols(some[which]) == symbols(mean + share * (some[which] - mean)))[clear].all()
+    assert clear.mean() > 0.5
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; .venv/bin/pip install -e '.[train]' runs the training tests")
 
-from training import backbone, stage1  # noqa: E402
+from training import backbone, hash_losses, stage1  # noqa: E402
 from training.codes import code_loss  # noqa: E402
 from training.packed import Batches, load  # noqa: E402
 from training.stage1 import Objective, classes_of, picture_size, shrunk, sizes_of, terms_of  # noqa: E402
@@ -110,6 +110,22 @@ def test_of_several_teachers_a_code_follows_the_mean_cosine() -> None:
     assert torch.allclose(beside @ beside.T, (first @ first.T + second @ second.T) / 2, atol=1e-6)
     logits = torch.randn(5, 64)
     assert code_loss(logits, [first, second], 8).item() == pytest.approx(code_loss(logits, [beside], 8).item(), rel=1e-5)
+
+
+def test_a_code_may_follow_by_the_probe_s_costs_instead_of_by_equal_symbols(folder: Path, tmp_path: Path) -> None:
+    target = torch.nn.functional.normalize(torch.randn(6, 8), dim=1)
+    logits = torch.randn(6, 64)
+    p = hash_losses.decided(hash_losses.probabilities(logits, 8, 8.0))
+    asked = hash_losses.probing_loss(logits, p, target @ target.T)
+    assert code_loss(logits, [target], 8, 0, 3).item() == pytest.approx(3 * asked.item(), rel=1e-5)
+    assert code_loss(logits, [target], 8, 2, 3).item() == pytest.approx(
+        3 * asked.item() + 2 * code_loss(logits, [target], 8).item(), rel=1e-5
+    )
+    codes = str(head(tmp_path / "head.pt"))
+    ways = {"p": ("--hashing", "0", "--probing", "30"), "n": ("--hashing", "0"), "h": ()}
+    found = [weights(run(folder, tmp_path / f"{name}.pt", "--codes", codes, *way, teachers=("a",))) for name, way in ways.items()]
+    assert all(torch.isfinite(each).all() for each in found)
+    assert not any(torch.equal(a, b) for a, b in ((found[0], found[1]), (found[0], found[2]), (found[1], found[2])))
 
 
 def test_a_cycle_may_begin_with_small_pictures(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from training.backbone import Backbone
-from training.hash_losses import similarity_loss
+from training.hash_losses import decided, following_loss, probabilities, probing_loss
 from training.projection import accepted, dissimilarities, pair_scores
 
 TEMPERATURE = 8.0  # of the soft arg-max; at the end of ``training.drh`` it is 10
@@ -33,13 +33,16 @@ def hashed(backbone: Backbone, head: Path) -> Hashed:
     return Hashed(backbone, projection, state["q"])
 
 
-def code_loss(logits: Tensor, targets: list[Tensor], q: int) -> Tensor:
-    """How far the expected shares of equal symbols are from those that the targets' cosines ask for.
+def code_loss(logits: Tensor, targets: list[Tensor], q: int, following: float = 1.0, probing: float = 0.0) -> Tensor:
+    """How far codes are from what the targets' cosines ask for: ``following`` times in expected shares of equal symbols, and ``probing``
+    times by the probe's costs, as the door compares.
 
     targets: per teacher B x D_i, normalised; side by side their cosine is the mean of the teachers'.
     """
     beside = torch.cat(targets, dim=1) / len(targets) ** 0.5
-    return similarity_loss(logits, beside, q, TEMPERATURE)
+    cosine, p = beside @ beside.T, probabilities(logits, q, TEMPERATURE)
+    total = following * following_loss(p, cosine)
+    return total + probing * probing_loss(logits, decided(p), cosine) if probing else total
 
 
 def code_figure(network: Hashed, embeddings: Tensor, identity: Tensor) -> dict[str, float]:

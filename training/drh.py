@@ -7,8 +7,8 @@ losses are in ``training.hash_losses``. Categorical (default): the share of equa
 and follows the cosine of the embedding, or of a teacher where one is given (--similarity). --probing lets the dissimilarity by the probe's
 costs, which is what the door compares, follow that cosine; --asking tells mates from strangers by it. Batches hold --people x --samples
 labelled faces and --others of anybody. The temperature rises from --cold to --hot; with --decided the categorical losses see the symbols
-as the arg-max decides them and the temperature shapes only the gradient. The projection begins at orthogonal directions, with --codebooks
-at k-means centres in planes of the embedding (``training.projection``), or at that of --start; with --steps 0 it stays there.
+as the arg-max decides them and the temperature shapes only the gradient. The projection begins (--begin) at orthogonal directions, at
+k-means centres or at equal sectors in planes of the embedding (``training.projection``), or at that of --start; with --steps 0 it stays.
 
 The uncertainty head (``training.uncertainty``) learns on the views that are in the features; on a backbone of ours ``training.pfe --head``
 then exchanges it for one that has seen faces of every quality. --uncertainty takes the one of a head, or of ``training.warm``, instead.
@@ -41,18 +41,20 @@ from training.projection import (
     pair_scores,
     permuted,
     random_projection,
+    sector_projection,
 )
 from training.uncertainty import POOLED, Uncertainty, train_uncertainty
 
 PEOPLE, SAMPLES = 60, 4
+BEGINNINGS = {"codebooks": codebook_projection, "sectors": sector_projection}
+"""What makes a projection of faces (n, d), m, q and a seed, for --begin."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a projection is trained. loss: 'categorical' or 'published'. cold, hot: first and last temperature. rate: Adam's, falling to 0.
 
-    decided: categorical losses see the symbols as the arg-max decides them, with the gradient of the soft ones. codebooks: begin at
-    ``codebook_projection`` instead of at ``orthogonal_projection``.
+    decided: categorical losses see the symbols as the arg-max decides them, with the gradient of the soft ones. begin: one of BEGINNINGS.
 
     people x samples: labelled faces of a batch. others: faces of anybody beside them, for the terms that need no label. own: how much of
     the cosine that the share of equal symbols follows is the embedding's own; the rest is the teacher's.
@@ -67,7 +69,7 @@ class Recipe:
     cold: float = 3.0
     hot: float = 10.0
     decided: bool = False
-    codebooks: bool = False
+    begin: str = "orthogonal"
     own: float = 0.0
     weights: Weights = field(default_factory=Weights)
     seed: int = 1
@@ -138,11 +140,11 @@ def read_teacher(path: Path | None, features: Features) -> Tensor | None:
 
 
 def beginning(features: Features, m: int, q: int, recipe: Recipe) -> nn.Linear:
-    """Where training starts: codebooks of everybody who is not held out, or orthogonal directions."""
+    """Where training starts: orthogonal directions, or what is made of everybody who is not held out."""
     width = features.embedding.shape[2]
-    if recipe.codebooks:
-        return codebook_projection(features.embedding[features.learn].reshape(-1, width), m, q, recipe.seed)
-    return orthogonal_projection(m, q, recipe.seed, width)
+    if recipe.begin == "orthogonal":
+        return orthogonal_projection(m, q, recipe.seed, width)
+    return BEGINNINGS[recipe.begin](features.embedding[features.learn].reshape(-1, width), m, q, recipe.seed)
 
 
 def read_projection(path: Path, m: int, q: int, width: int) -> nn.Linear:
@@ -186,7 +188,7 @@ def recipe_options(parser: argparse.ArgumentParser) -> None:
     for name in ("rate", "cold", "hot", "own"):
         parser.add_argument(f"--{name}", type=float, default=getattr(plain, name))
     parser.add_argument("--decided", action=argparse.BooleanOptionalAction, default=plain.decided, help="losses see decided symbols")
-    parser.add_argument("--codebooks", action=argparse.BooleanOptionalAction, default=plain.codebooks, help="begin at k-means centres")
+    parser.add_argument("--begin", choices=("orthogonal", *BEGINNINGS), default=plain.begin, help="where the projection begins")
     for name, value in asdict(plain.weights).items():
         parser.add_argument(f"--{name}", type=float, default=value, help="of the categorical loss")
 
@@ -228,8 +230,8 @@ def train(options: argparse.Namespace, recipe: Recipe) -> dict[str, Any]:
     features, m, q = read_features(options.features), options.m, options.q
     width = features.embedding.shape[2]
     layers = {"random": random_projection(m, q, options.seed, width)}
-    if options.start is not None and recipe.codebooks:
-        raise SystemExit(f"--start {options.start} and --codebooks are two beginnings; name one")
+    if options.start is not None and recipe.begin != Recipe().begin:
+        raise SystemExit(f"--start {options.start} and --begin {recipe.begin} are two beginnings; name one")
     begun = beginning(features, m, q, recipe) if options.start is None else read_projection(options.start, m, q, width)
     layers["trained"] = train_projection(features, read_teacher(options.teacher, features), begun, q, recipe)
     pairs = {name: held_out_pairs(layer, features, q) for name, layer in layers.items()}

@@ -63,7 +63,7 @@ def codebook_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Line
     centres are those of k-means. embedding: (n, d), normalised. The same for a seed. Raises SystemExit for fewer faces than centres.
     """
     if len(embedding) < q:
-        raise SystemExit(f"--codebooks: {len(embedding)} faces to make {q} centres of; add data or lower --q")
+        raise SystemExit(f"--begin codebooks: {len(embedding)} faces to make {q} centres of; add data or lower --q")
     random = np.random.default_rng(seed)
     faces = embedding[random.choice(len(embedding), min(FACES, len(embedding)), replace=False)]
     width = faces.shape[1]
@@ -82,6 +82,27 @@ def codebook_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Line
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight.reshape(m * q, width)))
         layer.bias.copy_(torch.from_numpy(bias.ravel()))
+    return layer
+
+
+def sector_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Linear:
+    """Every symbol says in which of q equal sectors around their mean the face lies, in a plane of the embedding.
+
+    The planes are the coordinates, two by two, of as many random rotations as m symbols need; the directions of a plane are 360 degrees / q
+    apart. Unlike a centre of ``codebook_projection`` a direction has no length, so a fused face, which is shorter, keeps its symbols.
+    embedding: (n, d), normalised. The same for a seed.
+    """
+    width = embedding.shape[1]
+    random = np.random.default_rng(seed)
+    angles = 2 * np.pi * np.arange(q) / q
+    round_it = np.stack([np.cos(angles), np.sin(angles)], axis=1) * width**0.5  # (q, 2)
+    turns = -(-m // (width // 2))
+    planes = np.concatenate([np.linalg.qr(random.standard_normal((width, width)))[0][: width // 2 * 2] for _ in range(turns)])
+    weight = (round_it @ planes.reshape(-1, 2, width)[:m]).reshape(m * q, width)
+    layer = nn.Linear(width, m * q)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(-weight @ embedding.mean(axis=0)))
     return layer
 
 

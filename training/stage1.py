@@ -9,8 +9,9 @@ is then one thing less to learn. The loss is 1 - cosine to the target plus the s
 (Park et al., CVPR 2019). Several teachers, or one of another size than 512, are met through a learned linear map each, and the student's
 similarities follow the mean of theirs. ``arcface`` (margin 0.5) and ``cosface`` (0.35), both at scale 64, learn from the folders' names;
 unlabelled crops and identities of fewer than ``--fewest`` crops then teach by distillation only. With ``--codes`` the projection of a head
-(training.drh) is trained along: to the loss comes that the expected share of equal symbols follows the teachers' cosine, so that the
-embedding learns to survive hashing; half of each batch is then second pictures of the people in the other half.
+(training.drh) is trained along: to the loss comes that the expected share of equal symbols follows the teachers' cosine (``--hashing``),
+or that the dissimilarity by the probe's costs does (``--probing``), so that the embedding learns to survive hashing; half of each batch is
+then second pictures of the people in the other half.
 
 The learning rate follows one cycle over ``--minutes`` of training time or over ``--steps``; with steps the same seed gives the same
 weights, also when the run was stopped in between. ``--sizes 80,112`` trains the first half on pictures of 80 pixels. The shipped weights
@@ -129,15 +130,17 @@ def objective_of(arguments: argparse.Namespace, packed: Packed) -> tuple[Objecti
     return Objective(terms, distil, classes, backbone.EMBEDDING), rows
 
 
-def loss_of(objective: Objective, output: Tensor | tuple[Tensor, Tensor], rows: Rows, network: nn.Module, hashing: float) -> Tensor:
-    """The objective of the network's output, and that of its codes ``hashing`` times where it gives any."""
+def loss_of(
+    objective: Objective, output: Tensor | tuple[Tensor, Tensor], rows: Rows, network: nn.Module, hashing: float, probing: float
+) -> Tensor:
+    """The objective of the network's output, and that of its codes where it gives any; see ``code_loss`` for their weights."""
     if isinstance(output, Tensor):
         return objective(output, rows)  # type: ignore[no-any-return]
     assert isinstance(network, Hashed)
     assert objective.distil is not None  # ``network_of`` saw to it
     embedding, logits = output
     targets = objective.distil.targets(rows, logits.device)
-    return objective(embedding, rows) + hashing * code_loss(logits, targets, network.q)  # type: ignore[no-any-return]
+    return objective(embedding, rows) + code_loss(logits, targets, network.q, hashing, probing)  # type: ignore[no-any-return]
 
 
 def network_of(arguments: argparse.Namespace) -> nn.Module:
@@ -221,7 +224,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fewest", type=int, default=2, help="identities of fewer crops are no class of a margin loss")
     made.add_argument("--sizes", type=sizes_of, default=[112], help="sides of the pictures from begin to end of the cycle")
     made.add_argument("--codes", type=Path, help="train the projection of this head along")
-    made.add_argument("--hashing", type=float, default=30.0, help="weight of the codes' term")
+    made.add_argument("--hashing", type=float, default=30.0, help="weight of the codes' term that counts equal symbols")
+    made.add_argument("--probing", type=float, default=0.0, help="weight of the codes' term that compares as the door does")
     options(made, minutes=60, batch=128, rate=3e-3)
     return made
 
@@ -251,7 +255,7 @@ def train(arguments: argparse.Namespace) -> None:
             break
         with cycle.autocast():
             output = cycle.network(shrunk(to_network(crops, where), picture_size(arguments.sizes, cycle.progress)))
-        cycle.learn(loss_of(objective, output, chosen.numpy(), network, arguments.hashing), len(crops))
+        cycle.learn(loss_of(objective, output, chosen.numpy(), network, arguments.hashing, arguments.probing), len(crops))
     cycle.finish()
 
 

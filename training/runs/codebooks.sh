@@ -18,7 +18,7 @@ WORK=${WORK:?folder for intermediate files, after probing.sh}
 PYTHON=${PYTHON:-.venv/bin/python}
 mkdir -p "$WORK/models"
 
-$PYTHON -m training.drh "$WORK/features.npz" "$WORK/codebooks.pt" --uncertainty "$WORK/warm.pt" --codebooks --steps 0 --threads 1
+$PYTHON -m training.drh "$WORK/features.npz" "$WORK/codebooks.pt" --uncertainty "$WORK/warm.pt" --begin codebooks --steps 0 --threads 1
 cp models/detector.* "$WORK/models/"
 $PYTHON -m training.export drh "$WORK/warm.pt" "$WORK/codebooks.pt" "$WORK/models/drh.onnx" --facts training/runs/drh_facts.json
 $PYTHON -m training.tail "$WORK/packed" "$WORK/models/drh.json" --write

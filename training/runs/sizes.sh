@@ -26,7 +26,7 @@ mkdir -p "$WORK"
 # they had 33 to 40 % on the people held out (nine recipes, which is why codebooks were tried); those that begin at codebooks have 28 to
 # 30 % there (four of the six were looked at: the first two, the 1500 steps, and the last but one). By equal symbols alone, which no door
 # counts, such codes have a higher EER than the random ones.
-$PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 --codebooks --decided --probing 2 --asking 0.3 --similarity 0 \
+$PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 64x8 --begin codebooks --decided --probing 2 --asking 0.3 --similarity 0 \
     --contrast 0 --rate 2e-3 --steps 400 --threads 1
 $PYTHON -m training.heads "$WORK/features.npz" "$WORK/heads" --sizes 256x8 512x8 --teacher "$WORK/teacher_mbf.npy" --decided --own 0.5 \
     --probing 6 --similarity 0 --contrast 0 --steps 400 --threads 1

@@ -30,7 +30,7 @@ from edge.errors import NetworkError
 from edge.settings import load_settings
 from edge.template import compare
 from evaluation import contenders, keeping
-from evaluation.contenders import BITS, Contender
+from evaluation.contenders import BITS, Contender, Limits
 from evaluation.pictures import CONSOLE, Answer, answer, count
 from evaluation.report import commit
 from evaluation.search_page import bars, page, tables
@@ -75,32 +75,37 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
     }
 
 
-def limit_of(rows: int) -> int:
-    """Unequal symbols up to which two references would be one person's by the delivered settings and network at that size, and margin.
+def limits_of(rows: int) -> Limits:
+    """By the delivered settings and network, at that size and with the margin: up to where two references would be one person's, and up to
+    where a door asks for anybody.
 
     Raises NetworkError where the network does not say.
     """
     settings = load_settings(environment={})
     decision, manifest = settings.decision, build.hash_manifest(settings)
-    if manifest.references is None:
-        raise NetworkError(f"{manifest.name}: its manifest says nothing of two references; `python -m training.tail --write` measures that")
+    if manifest.references is None or manifest.non_mated is None:
+        raise NetworkError(f"{manifest.name}: its manifest does not tell strangers; `python -m training.tail --write` measures them")
     looks = build.policy(settings, decision.min_samples, decision.max_samples).looks
-    return build.threshold(manifest.references, decision.fpir, looks)(rows) + decision.margin
+    references, door = (
+        build.threshold(tail, decision.fpir, looks)(rows) + decision.margin for tail in (manifest.references, manifest.non_mated)
+    )
+    return Limits(references, door)
 
 
 def compared(rows: int, rounds: int) -> dict[str, Any]:
     """All contenders on a gallery of so many rows. EdgeError if one of them gives a wrong answer."""
     gallery, probes = contenders.random_gallery(rows)
     settled = compare.settle(gallery, BITS, time.thread_time)
-    limit = limit_of(rows)
-    lined_up = contenders.line_up(gallery, probes, limit)
+    limits = limits_of(rows)
+    lined_up = contenders.line_up(gallery, probes, limits)
     times = measure(lined_up, rounds, max(1, SHORTEST_BYTES // gallery.nbytes))
     yardstick = min((each.name for each in lined_up if each.yardstick), key=lambda name: statistics.median(busy for busy, _ in times[name]))
     return {
         "rows": rows,
         "yardstick": yardstick,
         "settled": settled._asdict(),
-        "limit": limit,
+        "limit": limits.references,
+        "door_limit": limits.door,
         "contenders": {each.name: _summary(each, times, yardstick) for each in lined_up},
     }
 

@@ -20,7 +20,7 @@ from edge.template import compare
 SYMBOLS, Q, PROBES, SEED = 512, 8, 8, 2022
 BITS = compare.bits_of(Q)
 OURS, OURS_TWO, OURS_BATCH = "edge, all counts", "edge, all counts, 2 threads", f"edge, batch of {PROBES}"
-DOOR = "edge, as a door searches"
+DOOR, DOOR_TWO = "edge, as a door searches", "edge, as a door searches, 2 threads"
 WITHIN, WITHIN_TWO = "edge, within the limit", "edge, within the limit, 2 threads"
 FAISS, FAISS_BATCH = "faiss", f"faiss, batch of {PROBES}"
 SUM_TWO = "read-only sum, 2 threads"
@@ -38,6 +38,15 @@ class Contender:
     probes: int = 1
     threads: int = 1
     yardstick: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Up to how many unequal symbols anybody is asked for. references: by who looks for a second reference of a person. door: by a door, of
+    the dissimilarity by its probe's costs."""
+
+    references: int
+    door: int
 
 
 def random_gallery(rows: int) -> tuple[compare.Bytes, compare.Bytes]:
@@ -65,11 +74,24 @@ def versions() -> dict[str, str]:
     return found
 
 
-def line_up(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> list[Contender]:
-    """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy. limit: unequal symbols
-    up to which anybody is asked for."""
-    _require_equal_kernels(gallery, probes, limit)
-    return [*_sums(gallery), *_ours(gallery, probes, limit), *_numpy(gallery, probes), *_peers(gallery, probes)]
+def plant(gallery: compare.Bytes) -> compare.Bytes:
+    """Writes into the gallery, evenly spread, as many rows as a door asks costs of (of a small one half), each a code in which one symbol
+    in four was drawn anew; returns the planes (192,) of that code. So a door's search has the most to do."""
+    random = np.random.default_rng(SEED + 1)
+    code = random.integers(0, Q, SYMBOLS, np.uint8)
+    rows = np.linspace(0, len(gallery) - 1, min(compare.SHORTLIST, len(gallery) // 2)).astype(np.int64)
+    symbols = np.where(random.random((len(rows), SYMBOLS)) < 0.25, random.integers(0, Q, (len(rows), SYMBOLS), np.uint8), code)
+    gallery[rows] = compare.pack(symbols, Q)
+    planes: compare.Bytes = compare.pack(code[None], Q)[0]
+    return planes
+
+
+def line_up(gallery: compare.Bytes, probes: compare.Bytes, limits: Limits) -> list[Contender]:
+    """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy. Changes some rows of the
+    gallery (``plant``)."""
+    known = plant(gallery)
+    _require_equal_kernels(gallery, probes, limits)
+    return [*_sums(gallery), *_ours(gallery, probes, known, limits), *_numpy(gallery, probes), *_peers(gallery, probes)]
 
 
 def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
@@ -86,10 +108,11 @@ def _sums(gallery: compare.Bytes) -> Iterator[Contender]:
     yield Contender(SUM_TWO, both, threads=2)
 
 
-def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator[Contender]:
-    """All counts, then the nearest row; as a door that names the nearest, by costs of those with the lowest counts; the counts up to a
-    limit, then the nearest row; then the counts alone by every kernel in its plain form."""
+def _ours(gallery: compare.Bytes, probes: compare.Bytes, known: compare.Bytes, limits: Limits) -> Iterator[Contender]:
+    """All counts, then the nearest row; as a door that names the nearest of those it knows, by costs of those with the lowest counts; the
+    counts up to a limit, then the nearest row; then the counts alone by every kernel in its plain form."""
     costs = np.random.default_rng(SEED).integers(0, 256, (SYMBOLS, Q), np.uint8)
+    reach = compare.reach(limits.door, SYMBOLS)
 
     def nearest(threads: int, most: int | None = None) -> int:
         return next(compare.nearest_first(compare.unequal(gallery, probes[0], BITS, threads=threads, most=most)))
@@ -97,15 +120,17 @@ def _ours(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> Iterator
     def batch() -> list[int]:
         return [next(compare.nearest_first(counts)) for counts in compare.unequal(gallery, probes, BITS)]
 
-    def door() -> int:
-        near = compare.shortlist(compare.unequal(gallery, probes[0], BITS), compare.SHORTLIST)
+    def door(threads: int) -> int:
+        counts = compare.unequal(gallery, known, BITS, threads=threads, most=reach)
+        near = compare.candidates(counts, compare.SHORTLIST, SYMBOLS, limits.door)
         return int(near[compare.graded(gallery[near], costs).argmin()])
 
     yield Contender(OURS, partial(nearest, 1))
-    yield Contender(DOOR, door)
+    yield Contender(DOOR, partial(door, 1))
+    yield Contender(DOOR_TWO, partial(door, 2), threads=2)
     yield Contender(OURS_TWO, partial(nearest, 2), threads=2)
-    yield Contender(WITHIN, partial(nearest, 1, limit))
-    yield Contender(WITHIN_TWO, partial(nearest, 2, limit), threads=2)
+    yield Contender(WITHIN, partial(nearest, 1, limits.references))
+    yield Contender(WITHIN_TWO, partial(nearest, 2, limits.references), threads=2)
     yield Contender(OURS_BATCH, batch, probes=PROBES)
     for kernel in compare.kernels():
         if kernel != "numpy":
@@ -173,13 +198,14 @@ def _plain_nearest(gallery: compare.Bytes, probe: compare.Bytes) -> int:
     return int(ones.argmin())
 
 
-def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> None:
+def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes, limits: Limits) -> None:
     some = gallery[: 1 << 14]
     expected = compare.unequal(some, probes, BITS, kernel="numpy")
     wrong = [kernel for kernel in compare.kernels() if not np.array_equal(compare.unequal(some, probes, BITS, kernel=kernel), expected)]
     for kernel in compare.kernels():
-        found = compare.unequal(some, probes[0], BITS, kernel=kernel, most=limit)
-        if not np.where(expected[0] <= limit, found == expected[0], found > limit).all():
-            wrong.append(f"{kernel} up to {limit}")
+        for limit in (limits.references, compare.reach(limits.door, SYMBOLS)):
+            found = compare.unequal(some, probes[0], BITS, kernel=kernel, most=limit)
+            if not np.where(expected[0] <= limit, found == expected[0], found > limit).all():
+                wrong.append(f"{kernel} up to {limit}")
     if wrong:
         raise EdgeError(f"kernel {', '.join(wrong)} gives other integers than numpy: rebuild the extension or remove it")

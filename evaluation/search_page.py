@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from evaluation.contenders import DOOR, FAISS, FAISS_BATCH, OURS, OURS_BATCH, OURS_TWO, SUM_TWO, WITHIN, WITHIN_TWO
+from evaluation.contenders import DOOR, DOOR_TWO, FAISS, FAISS_BATCH, OURS, OURS_BATCH, OURS_TWO, SUM_TWO, WITHIN, WITHIN_TWO
 from evaluation.report import as_rows, markdown
 
 Facts = Mapping[str, Any]
@@ -15,6 +15,7 @@ SEARCH_BARS = (
     ("one probe, all counts, of faiss", OURS, "faiss", 0.80),
     ("one probe, as a door searches, of faiss", DOOR, "faiss", 0.80),
     ("one probe in two threads, all counts, of faiss", OURS_TWO, "faiss", 0.45),
+    ("one probe in two threads, as a door searches, of faiss", DOOR_TWO, "faiss", 0.45),
     ("one probe in two threads, within the limit, of faiss", WITHIN_TWO, "faiss", 0.45),
     ("each probe of a batch of 8, of faiss with one probe", OURS_BATCH, "faiss", 0.30),
     ("each probe of a batch of 8, of faiss with the same batch", OURS_BATCH, "faiss_batch", 0.30),
@@ -80,7 +81,7 @@ def _shown(ratios: Mapping[str, float] | None) -> str:
 def _size_table(size: Facts, rounds: int) -> Table:
     settled = size["settled"]
     way = f"{settled['kernel']}, {settled['streams']} stream{'s' * (settled['streams'] > 1)}, {settled['ahead']} bytes ahead"
-    title = f"{size['rows']:,} rows, {rounds} rounds; the limit is {size['limit']} symbols; "
+    title = f"{size['rows']:,} rows, {rounds} rounds; the limit is {size['limit']} symbols, a door's {size['door_limit']}; "
     title += f"edge scans with {way}; the sum is {size['yardstick']}"
     table = _table(title, "what", "ms per probe", "of the sum", "on a quiet machine", "of faiss")
     for name, each in size["contenders"].items():
@@ -121,13 +122,14 @@ round; given are the median of the rounds and its 95 % interval. "On a quiet mac
 thread is timed by processor time, what runs in two by the clock, for which both cores must be free. Times hold for this machine only.
 
 A row is 512 symbols of 8 values in three bit planes, 192 bytes. **edge, all counts** gives the distance of every row, then the nearest one;
-how it scans was settled by a short timing when the gallery was loaded. **Edge, as a door searches** then takes the 64 rows in which the
-fewest symbols are unequal, and gives the nearest of them by the probe's costs. **Edge, within the limit** counts for somebody who asks for
-nobody beyond so many unequal symbols, so that a row whose first plane alone differs in more places is settled by a third of its bytes. The
-limit of each table is that at which two references would be one person's by the delivered settings and network at that size. What lies
-within it is found and ranked exactly as by all counts (`tests/test_compare.py`); where few rows are settled so, as in small galleries,
-everything is counted. Codes are uniform; of real ones an unequal symbol differs in the first plane as often, 4 times in 7, because every
-gallery has its own random tables.
+how it scans was settled by a short timing when the gallery was loaded. **Edge, within the limit** counts for somebody who asks for
+nobody beyond so many unequal symbols, so that a row whose first plane alone, or whose first two, differ in more places is settled by a
+third of its bytes, or two. The limit of each table is that at which two references would be one person's by the delivered settings and
+network at that size. What lies within it is found and ranked exactly as by all counts (`tests/test_compare.py`); where few rows are
+settled so, as in small galleries, everything is counted. **Edge, as a door searches** counts so up to a door's limit and 3 roots of m
+more ([Comparison](template-format.md#comparison)), then names the nearest row by the probe's costs of the 64 in which the fewest symbols
+are unequal. So many lie within its limit here, which is the dearest case. Codes are uniform; of real ones an unequal symbol differs in the
+first plane as often, 4 times in 7, because every gallery has its own random tables.
 The **kernels** are counted alone, in their plain form. The peers compare
 the same bytes by plain Hamming distance and give the nearest row: as much memory to read, less to compute. Every kernel's integers are
 compared with numpy's before anything is timed, and every peer's nearest distance too."""

@@ -40,10 +40,18 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios_and_its_interval_holds_the_m
 def test_a_bar_is_met_at_its_limit_and_not_above_it_and_unknown_without_a_measurement() -> None:
     ratios = {"median": 0.8, "low": 0.7, "high": 0.9, "quiet": 0.8}
     above = {**ratios, "median": 1.11}
-    names = (contenders.OURS, contenders.OURS_TWO, contenders.DOOR, contenders.WITHIN, contenders.WITHIN_TWO, contenders.OURS_BATCH)
+    names = (
+        contenders.OURS,
+        contenders.OURS_TWO,
+        contenders.DOOR,
+        contenders.DOOR_TWO,
+        contenders.WITHIN,
+        contenders.WITHIN_TWO,
+        contenders.OURS_BATCH,
+    )
     ours = {name: {"of": {"sum": above, "faiss": ratios}} for name in names}
     facts = {"sizes": [{"rows": 1_000_000, "contenders": ours}], "galleries": []}
-    assert [bar["met"] for bar in search_page.bars(facts)] == [False, True, True, False, False, False, None]
+    assert [bar["met"] for bar in search_page.bars(facts)] == [False, True, True, False, False, False, False, None]
 
 
 def test_a_peer_with_another_nearest_row_is_not_timed() -> None:

@@ -137,6 +137,19 @@ def facts_of(pairs: Sequence[Pair], scores: Numbers, fars: Sequence[float] = FAR
     }
 
 
+def bin_edges(values: Numbers) -> Numbers:
+    """Edges of at most ``BINS`` + 1 bins that hold equally many of the values that may occur: symbols are counted, so scores have steps."""
+    distinct = np.unique(values.round(9))
+    step = float(np.diff(distinct).min(initial=np.inf))
+    if not np.isfinite(step):
+        return np.histogram_bin_edges(values, 1)
+    width = step * math.ceil((distinct[-1] - distinct[0]) / BINS / step)
+    first = float(distinct[0]) - step / 2
+    count = math.ceil((float(distinct[-1]) + step / 4 - first) / width)
+    edges: Numbers = first + width * np.arange(count + 1)
+    return edges
+
+
 def curves(pairs: Sequence[Pair], scores: Mapping[str, Numbers], sound: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Template -> FMR and FNMR at every score that changes either by enough to be seen, and histograms of both kinds of pairs.
 
@@ -146,11 +159,11 @@ def curves(pairs: Sequence[Pair], scores: Mapping[str, Numbers], sound: npt.NDAr
     for name, values in scores.items():
         _, fmr, fnmr = metrics.error_rates(values[same], values[~same])
         kept = np.unique(np.searchsorted(fmr, np.geomspace(max(fmr[fmr > 0][0], 1e-6), 1, POINTS)).clip(max=fmr.size - 1))
-        edges = np.histogram_bin_edges(values[sound], BINS)
+        edges = bin_edges(values[sound])
         made[name] = {
             "fmr": fmr[kept].tolist(),
             "fnmr": fnmr[kept].tolist(),
-            "edges": [round(float(edge), 4) for edge in edges],
+            "edges": [round(float(edge), 6) for edge in edges],
             **{kind: np.histogram(values[which & sound], edges)[0].tolist() for kind, which in (("mated", same), ("non_mated", ~same))},
         }
     return made

@@ -245,6 +245,7 @@ units() {
     local unit
     for unit in "${SERVICES[@]}" "${TIMERS[@]}"; do put "$UNITS/$unit" 0644 root < "$HERE/systemd/$unit"; done
     put /usr/local/bin/edge 0755 root < "$HERE/systemd/edge"
+    put /usr/local/bin/edge-tpm 0755 root < "$HERE/systemd/edge-tpm"
     for unit in edge-door edge-backup edge-purge; do put "$UNITS/$unit.service.d/10-key.conf" 0644 root < <(credential); done
     put "$UNITS/edge-door.service.d/20-board.conf" 0644 root < <(devices)
     put "$UNITS/edge-engine.service.d/20-board.conf" 0644 root < <(devices)
@@ -266,7 +267,14 @@ lines() {
 credential() {
     echo "# Written by systemd/install.sh: where the root key comes from."
     echo "[Service]"
-    if [ "$VERSION" -ge 250 ]; then echo "LoadCredentialEncrypted=edge-root-key:$SEALED"; else echo "LoadCredential=edge-root-key:$PLAIN"; fi
+    if [ "$VERSION" -lt 250 ]; then
+        echo "LoadCredential=edge-root-key:$PLAIN"
+        return
+    fi
+    echo "LoadCredentialEncrypted=edge-root-key:$SEALED"
+    echo "# or the TPM counts power cuts as failed tries; by root, whom the devices of the unit bind too"
+    echo "ExecStartPost=-+/usr/local/bin/edge-tpm"
+    echo "DeviceAllow=/dev/tpmrm0 w"
 }
 
 # The accelerator and the camera of the board.
@@ -406,7 +414,7 @@ remove() {
         fi
         drop "$UNITS/$unit" "$UNITS/$unit.d"
     done
-    drop /usr/local/bin/edge /etc/tmpfiles.d/edge.conf /etc/udev/rules.d/70-edge-gpio.rules "$PREFIX"
+    drop /usr/local/bin/edge /usr/local/bin/edge-tpm /etc/tmpfiles.d/edge.conf /etc/udev/rules.d/70-edge-gpio.rules "$PREFIX"
     if [ "$FATE" = destroy ]; then
         for unit in "$ROOT$SEALED" "$ROOT$PLAIN" "$ROOT$STATE/root.key"; do if [ -e "$unit" ]; then run shred -u "$unit"; fi; done
         drop "$STATE" /var/lib/edge-screen /var/lib/systemd/timers/stamp-edge-{backup,purge}.timer "$CONFIG" /etc/sysusers.d/edge.conf

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -198,9 +199,13 @@ def test_the_program_accepts_the_settings_that_the_installer_writes(tree: Tree, 
     ],
 )
 def test_the_key_comes_in_the_way_that_this_systemd_knows(tree: Tree, version: str, line: str) -> None:
+    """And whoever opens a sealed one tells the TPM afterwards that all is in order."""
     tree.install("--no-program", "--systemd", version)
     for unit in ("edge-door", "edge-backup", "edge-purge"):
-        assert tree.unit(f"{unit}.service.d/10-key.conf").splitlines()[-1] == line
+        key = [found for found in tree.unit(f"{unit}.service.d/10-key.conf").splitlines() if not found.startswith("#")]
+        told = ["ExecStartPost=-+/usr/local/bin/edge-tpm", "DeviceAllow=/dev/tpmrm0 w"] if version == "255" else []
+        assert key == ["[Service]", line, *told]
+    assert (tree.root / "usr/local/bin/edge-tpm").read_text() == (UNITS / "edge-tpm").read_text()
     assert "Credential" not in tree.unit("edge-screen.service") + tree.unit("edge-engine.service"), "they need no key and get none"
 
 
@@ -311,7 +316,9 @@ def test_the_users_can_be_made_and_cannot_log_in(tree: Tree) -> None:
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not here")
 def test_shellcheck_has_nothing_to_say() -> None:
-    done = subprocess.run(["shellcheck", str(UNITS / "install.sh"), str(UNITS / "edge")], capture_output=True, text=True)
+    done = subprocess.run(
+        ["shellcheck", str(UNITS / "install.sh"), str(UNITS / "edge"), str(UNITS / "edge-tpm")], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
@@ -358,6 +365,25 @@ def test_a_root_key_that_does_not_open_is_told_to_the_operator(tmp_path: Path, e
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert bool(done.stderr) == bool(said)
+
+
+def test_the_tpm_is_sent_an_orderly_shutdown_where_there_is_one(tmp_path: Path) -> None:
+    """The bytes of the TPM 2.0 library, part 3: no sessions, twelve bytes, TPM_CC_Shutdown, TPM_SU_CLEAR."""
+    device = tmp_path / "tpm"
+    for there in (False, True):
+        if there:
+            device.touch()
+        done = subprocess.run([str(UNITS / "edge-tpm"), str(device)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert device.exists() is there
+    assert device.read_bytes() == struct.pack(">HIIH", 0x8001, 12, 0x145, 0)
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("swtpm", "tpm2_unseal"))), reason="swtpm or tpm2-tools is not here")
+def test_an_emulated_tpm_counts_no_power_cut_after_it() -> None:
+    done = subprocess.run([str(ROOT / "tests" / "tpm_trial.sh")], capture_output=True, text=True, env={**os.environ, "PORT": "23210"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "without edge-tpm: 3 of 3 power cuts counted\nwith edge-tpm: 0 of 3 power cuts counted\n"
 
 
 def test_the_operator_s_command_runs_as_the_door_s_user_with_the_door_s_settings(tmp_path: Path) -> None:

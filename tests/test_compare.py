@@ -171,9 +171,10 @@ def test_up_to_a_limit_every_count_is_exact_and_the_others_lie_above_it(sizes, m
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("most", [0, 100, 200, 240, 260, 440, 460, 512, 70000])
+@pytest.mark.parametrize("most", [0, 100, 200, 240, 260, 300, 350, 380, 400, 440, 460, 512, 70000])
 def test_a_limit_holds_in_a_large_gallery_wherever_the_near_rows_lie(most, threads):
-    """Rows of every distance, in stretches of far and of near ones, so that both ways of counting take turns."""
+    """Rows of every distance, in stretches of far and of near ones, so that all ways of counting take turns: by one plane of strangers'
+    codes about 256 symbols are unequal, by two 384, by all three 448."""
     random = np.random.default_rng(11)
     symbols = random.integers(0, 8, (100_003, 512), np.uint8)
     near = (np.arange(len(symbols)) // 5000) % 3 == 1
@@ -183,6 +184,20 @@ def test_a_limit_holds_in_a_large_gallery_wherever_the_near_rows_lie(most, threa
     counts, rows, against = (symbols != probe).sum(axis=1), compare.pack(symbols, 8), compare.pack(probe, 8)
     for kernel in compare.kernels():
         assert as_asked(compare.unequal(rows, against, 3, kernel=kernel, threads=threads, most=most), counts, most)
+
+
+@pytest.mark.parametrize(("m", "q"), [(64, 4), (512, 4), (512, 16), (64, 64), (504, 8)])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.9, 0.97])
+def test_a_limit_holds_for_any_number_of_planes(m, q, share):
+    """Up to every share of unequal symbols that the first one, two and more planes of strangers' codes have."""
+    random = np.random.default_rng(12)
+    symbols, probe = random.integers(0, q, (20_003, m), np.uint8), random.integers(0, q, m, np.uint8)
+    near = random.random(symbols.shape) < (random.random(len(symbols)) * (random.random(len(symbols)) < 0.01))[:, None]
+    symbols = np.where(near, probe, symbols)
+    counts, rows, against = (symbols != probe).sum(axis=1), compare.pack(symbols, q), compare.pack(probe, q)
+    for kernel in compare.kernels():
+        found = compare.unequal(rows, against, compare.bits_of(q), kernel=kernel, most=int(share * m))
+        assert as_asked(found, counts, int(share * m))
 
 
 def test_a_limit_below_zero_is_refused():

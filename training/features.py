@@ -27,6 +27,7 @@ from rich.progress import track
 from torch import nn
 
 from edge.records import Floats, Pixels
+from training import device
 from training.augment import augment
 from training.backbone import TAKEN_FROM, restore
 from training.packed import Packed, centres, load, to_network
@@ -74,14 +75,14 @@ def read_features(path: Path) -> Features:
 
 
 def backbone_of(path: Path, description: Path | None, threads: int) -> Embed:
-    """A checkpoint (in bfloat16) or a pre-built network, by the file's ending."""
+    """A checkpoint (on the CPU, in its fastest precision) or a pre-built network, by the file's ending."""
     if path.suffix == ".onnx":
         return Embedder(path, read_description(path, description), threads).embed
-    backbone = restore(path)
+    backbone, where = restore(path), torch.device("cpu")
 
     @torch.inference_mode()
     def embed(crops: Pixels) -> tuple[Floats, Floats]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with device.autocast(where, device.precision_of("auto", where)):
             pooled = backbone.pooled(to_network(crops))
         pooled = pooled.float()
         return pooled.numpy(), nn.functional.normalize(backbone.embed(pooled), dim=1).numpy()

@@ -1,6 +1,6 @@
 """What the backbones cost: parameters, multiply-accumulates, training and inference time.
 
-    python -m training.speed [--backbones dense mobilefacenet] [--batch 64] [--threads 1] [--rounds 5]
+    python -m training.speed [--backbones dense mobilefacenet] [--batch 64] [--threads 1] [--rounds 5] [--precision bfloat16]
 
 All are measured in one process, turn by turn, so that whatever else the machine does meets all of them alike; the fastest of ``--rounds``
 counts. On one thread of a CPU that is processor time, which other programs hardly change; else time by the clock. Training is one whole
@@ -41,13 +41,12 @@ def cost(network: nn.Module, side: int = 112) -> tuple[int, int]:
     return sum(each.numel() for each in network.parameters()), total
 
 
-def training_step(network: nn.Module, batch: int, where: torch.device) -> Callable[[], object]:
+def training_step(network: nn.Module, batch: int, where: torch.device, precision: torch.dtype) -> Callable[[], object]:
     """One step of training on noise, ready to be timed."""
     network = network.to(where, memory_format=torch.channels_last).train()
     mean = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters())
     pictures = torch.randn(batch, 3, 112, 112, device=where).contiguous(memory_format=torch.channels_last)
-    precision = device.precision_of("auto", where)
 
     def step() -> float:
         with device.autocast(where, precision):
@@ -94,10 +93,11 @@ def main() -> None:
     arguments = parser.parse_args()
     where = device.prepare(arguments)
     costs = {name: cost(backbone.make(name)) for name in arguments.backbones}
+    precision = device.precision_of(arguments.precision, where)
     clock = time.process_time if arguments.threads == 1 else time.perf_counter
     jobs = {name: inference(backbone.make(name), arguments.batch, arguments.threads) for name in costs}
     inferred = fastest(jobs, arguments.rounds, clock)
-    jobs = {name: training_step(backbone.make(name), arguments.batch, where) for name in costs}
+    jobs = {name: training_step(backbone.make(name), arguments.batch, where, precision) for name in costs}
     trained = fastest(jobs, arguments.rounds, clock if where.type == "cpu" else time.perf_counter)
     table = Table(title=f"batch {arguments.batch}, {arguments.threads} threads, training on {where.type}")
     for title in ("backbone", "parameters (million)", "MAC (million)", "training images/s", "inference ms a face"):

@@ -1,3 +1,3 @@
 """Face identification for doors and kiosks that keeps no face."""
 
-__version__ = "0.5.0"
+__version__ = "0.4.1"

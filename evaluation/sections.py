@@ -23,9 +23,8 @@ exception: the shipped hashing network goes on from version 0.1.0's weights, for
 on the way: subsets of the LFW pair pictures showed that the detector's landmarks were not yet good enough and that the first hashing head
 cost a point; the detector's threshold was raised from 0.5 to 0.6 on the recorded clip and then held against LFW; identities held out of
 training chose between heads, but LFW was seen too: the way of comparing and the projection of 0.4.0 were worked out with LFW looked at
-after nearly every step (`training/runs/probing.sh` and `codebooks.sh` say how often, and what followed from it). For that of 0.5.0 LFW was
-looked at once, with another projection before the same backbone (`third_light.sh`). Read the LFW figures as those of a set that was seen
-during development."""
+after nearly every step (`training/runs/probing.sh` and `codebooks.sh` say how often, and what followed from it). Read the LFW figures as
+those of a set that was seen during development."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The run behind the table of code sizes in docs/evaluation.md: heads for the backbone of the shipped models/drh.onnx, on a CPU. The recipes
-# were chosen, and the figures below are, for the backbone of versions 0.2.0 to 0.4.0; that of 0.5.0 has heads by the same recipes. DATA holds the sets that models/MODEL_CARD.md names; WORK receives about 3.5 GB of intermediate files.
+# The run behind the table of code sizes in docs/evaluation.md: heads for the backbone of the shipped models/drh.onnx (that of version 0.2.0),
+# on a CPU. DATA holds the sets that models/MODEL_CARD.md names; WORK receives about 3.5 GB of intermediate files.
 set -euo pipefail
 DATA=${DATA:?folder with train/, lfw/, test/ and models/}
 WORK=${WORK:?folder for intermediate files}
 PYTHON=${PYTHON:-.venv/bin/python}
 mkdir -p "$WORK"
 
-# packed, teacher_mbf.npy and features.npz are those of training/runs/third_light.sh
+# packed, teacher_mbf.npy and features.npz are those of training/runs/probing.sh
 
 # The heads. Recipes are chosen on the identities held out (562 people, 1,984 crops) by the acceptance at FAR 0.1 %, as training.drh does.
 # EER, acceptance at 0.1 % and at 0.01 % there, compared by costs as at the door:
@@ -20,7 +20,7 @@ mkdir -p "$WORK"
 #                     1500 steps                                                     7.6 %, 64.4 %, 44.3 %
 #                 probing 2, asking 1, scale 20, hot 6, rate 2e-3, 400 steps         7.6 %, 63.9 %, 37.5 %
 #                                                       rate 5e-4                    7.4 %, 61.8 %, 41.7 %
-#   256 x 8, 512 x 8: as the projection of 0.4.0
+#   256 x 8, 512 x 8: as the shipped projection
 # What helps is where the symbols look: in the planes of the 128 directions in which faces differ most, while random directions share 64
 # symbols among all 512. On LFW the projections that begin at orthogonal directions had an EER 17 to 26 % below the random one's, although
 # they had 33 to 40 % on the people held out (nine recipes, which is why codebooks were tried); those that begin at codebooks have 28 to

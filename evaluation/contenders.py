@@ -90,7 +90,7 @@ def line_up(gallery: compare.Bytes, probes: compare.Bytes, limits: Limits) -> li
     """Everybody who can be timed here, checked: EdgeError if a kernel or a peer gives another answer than numpy. Changes some rows of the
     gallery (``plant``)."""
     known = plant(gallery)
-    _require_equal_kernels(gallery, probes, limits)
+    _require_equal_kernels(gallery, probes, limits.references)
     return [*_sums(gallery), *_ours(gallery, probes, known, limits), *_numpy(gallery, probes), *_peers(gallery, probes)]
 
 
@@ -112,7 +112,6 @@ def _ours(gallery: compare.Bytes, probes: compare.Bytes, known: compare.Bytes, l
     """All counts, then the nearest row; as a door that names the nearest of those it knows, by costs of those with the lowest counts; the
     counts up to a limit, then the nearest row; then the counts alone by every kernel in its plain form."""
     costs = np.random.default_rng(SEED).integers(0, 256, (SYMBOLS, Q), np.uint8)
-    reach = compare.reach(limits.door, SYMBOLS)
 
     def nearest(threads: int, most: int | None = None) -> int:
         return next(compare.nearest_first(compare.unequal(gallery, probes[0], BITS, threads=threads, most=most)))
@@ -121,7 +120,7 @@ def _ours(gallery: compare.Bytes, probes: compare.Bytes, known: compare.Bytes, l
         return [next(compare.nearest_first(counts)) for counts in compare.unequal(gallery, probes, BITS)]
 
     def door(threads: int) -> int:
-        counts = compare.unequal(gallery, known, BITS, threads=threads, most=reach)
+        counts = compare.unequal(gallery, known, BITS, threads=threads)
         near = compare.candidates(counts, compare.SHORTLIST, SYMBOLS, limits.door)
         return int(near[compare.graded(gallery[near], costs).argmin()])
 
@@ -198,14 +197,13 @@ def _plain_nearest(gallery: compare.Bytes, probe: compare.Bytes) -> int:
     return int(ones.argmin())
 
 
-def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes, limits: Limits) -> None:
+def _require_equal_kernels(gallery: compare.Bytes, probes: compare.Bytes, limit: int) -> None:
     some = gallery[: 1 << 14]
     expected = compare.unequal(some, probes, BITS, kernel="numpy")
     wrong = [kernel for kernel in compare.kernels() if not np.array_equal(compare.unequal(some, probes, BITS, kernel=kernel), expected)]
     for kernel in compare.kernels():
-        for limit in (limits.references, compare.reach(limits.door, SYMBOLS)):
-            found = compare.unequal(some, probes[0], BITS, kernel=kernel, most=limit)
-            if not np.where(expected[0] <= limit, found == expected[0], found > limit).all():
-                wrong.append(f"{kernel} up to {limit}")
+        found = compare.unequal(some, probes[0], BITS, kernel=kernel, most=limit)
+        if not np.where(expected[0] <= limit, found == expected[0], found > limit).all():
+            wrong.append(f"{kernel} up to {limit}")
     if wrong:
         raise EdgeError(f"kernel {', '.join(wrong)} gives other integers than numpy: rebuild the extension or remove it")

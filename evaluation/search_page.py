@@ -122,13 +122,13 @@ round; given are the median of the rounds and its 95 % interval. "On a quiet mac
 thread is timed by processor time, what runs in two by the clock, for which both cores must be free. Times hold for this machine only.
 
 A row is 512 symbols of 8 values in three bit planes, 192 bytes. **edge, all counts** gives the distance of every row, then the nearest one;
-how it scans was settled by a short timing when the gallery was loaded. **Edge, within the limit** counts for somebody who asks for
-nobody beyond so many unequal symbols, so that a row whose first plane alone, or whose first two, differ in more places is settled by a
-third of its bytes, or two. The limit of each table is that at which two references would be one person's by the delivered settings and
-network at that size. What lies within it is found and ranked exactly as by all counts (`tests/test_compare.py`); where few rows are
-settled so, as in small galleries, everything is counted. **Edge, as a door searches** counts so up to a door's limit and 3 roots of m
-more ([Comparison](template-format.md#comparison)), then names the nearest row by the probe's costs of the 64 in which the fewest symbols
-are unequal. So many lie within its limit here, which is the dearest case. Codes are uniform; of real ones an unequal symbol differs in the
+how it scans was settled by a short timing when the gallery was loaded. **Edge, as a door searches** counts all, then names the nearest row
+by the probe's costs of those within a door's limit and 3 roots of m more, at most of the 64 in which the fewest symbols are unequal
+([Comparison](template-format.md#comparison)). So many are there in these galleries, which is the dearest case. **Edge, within the limit**
+counts for somebody who asks for nobody beyond so many unequal symbols, so that a row whose first plane alone differs in more places is
+settled by a third of its bytes. The limit of each table is that at which two references would be one person's by the delivered settings
+and network at that size. What lies within it is found and ranked exactly as by all counts (`tests/test_compare.py`); where few rows are
+settled so, as in small galleries, everything is counted. Codes are uniform; of real ones an unequal symbol differs in the
 first plane as often, 4 times in 7, because every gallery has its own random tables.
 The **kernels** are counted alone, in their plain form. The peers compare
 the same bytes by plain Hamming distance and give the nearest row: as much memory to read, less to compute. Every kernel's integers are

@@ -173,8 +173,8 @@ def test_up_to_a_limit_every_count_is_exact_and_the_others_lie_above_it(sizes, m
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("most", [0, 100, 200, 240, 260, 300, 350, 380, 400, 440, 460, 512, 70000])
 def test_a_limit_holds_in_a_large_gallery_wherever_the_near_rows_lie(most, threads):
-    """Rows of every distance, in stretches of far and of near ones, so that all ways of counting take turns: by one plane of strangers'
-    codes about 256 symbols are unequal, by two 384, by all three 448."""
+    """Rows of every distance, in stretches of far and of near ones, so that both ways of counting take turns: by one plane of strangers'
+    codes about 256 symbols are unequal, by all three 448."""
     random = np.random.default_rng(11)
     symbols = random.integers(0, 8, (100_003, 512), np.uint8)
     near = (np.arange(len(symbols)) // 5000) % 3 == 1

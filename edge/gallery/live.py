@@ -19,7 +19,7 @@ from edge.gallery.matrix import Matrix
 from edge.gallery.records import Damage, Subject
 from edge.gallery.sealer import Row, Sealer, as_record, of_record
 from edge.records import NEVER, Candidate, Code, Symbols, Validity
-from edge.template.compare import SHORTLIST, Counts, candidates, graded, nearest_first, reach, settle, unequal
+from edge.template.compare import SHORTLIST, Counts, candidates, graded, nearest_first, settle, unequal
 from edge.template.hashing import unequal_of
 from edge.template.protect import TemplateError
 
@@ -285,7 +285,7 @@ class Live:
         """Each subject's nearest reference to a plain code, the most alike first; at most ``limit`` subjects. within: as in ``Gallery``."""
         if not len(self.matrix):
             return []
-        most = within if code.costs is None or within is None else reach(within, len(code.symbols))
+        most = within if code.costs is None else None
         counts = unequal(self.matrix.rows, self.sealer.planes([code]).reshape(-1), self.sealer.bits, most=most)
         best: dict[str, Candidate] = {}
         for row, dissimilarity in self._ranked(code, counts, limit, within):

@@ -32,10 +32,9 @@
 
 enum { PLANE_LIMIT = 8191, GROUP = 8, BLOCK = 8192, LINE = 64, STREAMS_LIMIT = 64, AHEAD_LIMIT = 1 << 20 };
 
-/* Where only counts up to a limit are wanted, the first planes settle most rows: two symbols of which some bits differ differ, so their
-   count is at most the full one. After a part where so many planes settle fewer than all but one group in FEW, the next PARTS_SO are counted
-   with one plane more before any other is read; then one plane is tried again. */
-enum { PART = 1024, FEW = 4, PARTS_SO = 64 };
+/* Where only counts up to a limit are wanted, the first plane settles most rows: two symbols whose lowest bits differ differ, so its
+   count is at most the full one. A part where it settles fewer than all but one group in FEW is followed by PLAIN_PARTS counted plainly. */
+enum { PART = 1024, FEW = 4, PLAIN_PARTS = 64 };
 
 typedef struct {
     const uint8_t *rows;   /* total rows of bits * plane bytes */
@@ -59,11 +58,11 @@ INLINE void fetch_rows(const uint8_t *group, size_t width, size_t probe, size_t 
     for (size_t b = probe * share; b < (probe + 1) * share && b < GROUP * width; b += LINE) FETCH((uintptr_t)group + ahead + b, 0);
 }
 
-/* The same for the first bytes of each row alone. */
-INLINE void fetch_first(const uint8_t *group, size_t width, size_t bytes, size_t ahead) {
+/* The same for the first plane of each row alone. */
+INLINE void fetch_first(const uint8_t *group, size_t width, size_t plane, size_t ahead) {
     if (ahead == 0) return;
     for (size_t r = 0; r < GROUP; r++)
-        for (size_t b = 0; b < bytes; b += LINE) FETCH((uintptr_t)group + ahead + r * width + b, 0);
+        for (size_t b = 0; b < plane; b += LINE) FETCH((uintptr_t)group + ahead + r * width + b, 0);
 }
 
 INLINE int any_within(const uint16_t *counts, size_t most) {
@@ -132,43 +131,35 @@ INLINE unsigned rest(const uint8_t *row, const uint8_t *probe, size_t bits, size
             }                                                                                                                     \
         }                                                                                                                         \
     }                                                                                                                             \
-    INLINE ATTRIBUTES size_t NAME##_first(const Scan *scan, size_t bits, size_t plane, size_t few, size_t from, size_t to) {     \
-        const size_t width = bits * plane;                                                                                       \
-        const uint8_t *probe = scan->probes, *row = scan->rows + from * width;                                                   \
-        size_t full = 0;                                                                                                         \
-        for (size_t i = from; i < to; i += GROUP, row += GROUP * width) {                                                        \
-            PARTS parts[GROUP];                                                                                                  \
-            fetch_first(row, width, few * plane, scan->ahead);                                                                   \
-            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, few, plane);                             \
-            EIGHT(scan->out + i, parts);                                                                                         \
-            if (!any_within(scan->out + i, scan->most)) continue;                                                                \
-            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, bits, plane);                            \
-            EIGHT(scan->out + i, parts);                                                                                         \
-            full++;                                                                                                              \
-        }                                                                                                                        \
-        return full;                                                                                                             \
-    }                                                                                                                            \
-    INLINE ATTRIBUTES void NAME##_within(const Scan *scan, size_t bits, size_t plane) {                                          \
-        const size_t whole = scan->start + (scan->stop - scan->start) / GROUP * GROUP;                                           \
-        size_t few = 1, left = 0, full;                                                                                          \
-        for (size_t from = scan->start, to; from < whole; from = to) {                                                           \
-            to = whole - from < PART ? whole : from + PART;                                                                      \
-            if (few == 1)                                                                                                        \
-                full = NAME##_first(scan, bits, plane, 1, from, to);                                                             \
-            else if (few < bits)                                                                                                 \
-                full = NAME##_first(scan, bits, plane, bits == 3 ? 2 : few, from, to);                                           \
-            else {                                                                                                               \
-                NAME##_range(scan, bits, plane, 0, from, to);                                                                    \
-                full = 0;                                                                                                        \
-            }                                                                                                                    \
-            if (full * FEW > (to - from) / GROUP) {                                                                              \
-                few++;                                                                                                           \
-                left = PARTS_SO;                                                                                                 \
-            } else if (left > 0 && --left == 0)                                                                                  \
-                few = 1;                                                                                                         \
-        }                                                                                                                        \
-        NAME##_range(scan, bits, plane, 0, whole, scan->stop);                                                                   \
-    }                                                                                                                            \
+    INLINE ATTRIBUTES size_t NAME##_first_plane(const Scan *scan, size_t bits, size_t plane, size_t from, size_t to) {          \
+        const size_t width = bits * plane;                                                                                      \
+        const uint8_t *probe = scan->probes, *row = scan->rows + from * width;                                                  \
+        size_t full = 0;                                                                                                        \
+        for (size_t i = from; i < to; i += GROUP, row += GROUP * width) {                                                       \
+            PARTS parts[GROUP];                                                                                                 \
+            fetch_first(row, width, plane, scan->ahead);                                                                        \
+            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, 1, plane);                              \
+            EIGHT(scan->out + i, parts);                                                                                        \
+            if (!any_within(scan->out + i, scan->most)) continue;                                                               \
+            for (size_t r = 0; r < GROUP; r++) parts[r] = COUNT(row + r * width, probe, bits, plane);                           \
+            EIGHT(scan->out + i, parts);                                                                                        \
+            full++;                                                                                                             \
+        }                                                                                                                       \
+        return full;                                                                                                            \
+    }                                                                                                                           \
+    INLINE ATTRIBUTES void NAME##_within(const Scan *scan, size_t bits, size_t plane) {                                         \
+        const size_t whole = scan->start + (scan->stop - scan->start) / GROUP * GROUP;                                          \
+        size_t plain = 0;                                                                                                       \
+        for (size_t from = scan->start, to; from < whole; from = to) {                                                          \
+            to = whole - from < PART ? whole : from + PART;                                                                     \
+            if (plain > 0) {                                                                                                    \
+                NAME##_range(scan, bits, plane, 0, from, to);                                                                   \
+                plain--;                                                                                                        \
+            } else if (NAME##_first_plane(scan, bits, plane, from, to) * FEW > (to - from) / GROUP)                             \
+                plain = PLAIN_PARTS;                                                                                            \
+        }                                                                                                                       \
+        NAME##_range(scan, bits, plane, 0, whole, scan->stop);                                                                  \
+    }                                                                                                                           \
     INLINE ATTRIBUTES void NAME##_single(const Scan *scan, size_t bits, size_t plane) {                                           \
         const size_t streams = scan->streams < 2 ? 1 : scan->streams;                                                             \
         const size_t part = (scan->stop - scan->start) / streams / GROUP * GROUP, done = scan->start + streams * part;            \

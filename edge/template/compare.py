@@ -169,7 +169,7 @@ def unequal(rows: Bytes, probes: Bytes, bits: int, *, kernel: str | None = None,
     rows: uint8 (n, width), C-contiguous, any alignment (64 bytes is best). probes: uint8 (width,) or (p, width); of a large gallery,
     eight at once cost as much as two or three single ones. bits: planes in a row. kernel: one of ``kernels()``, the best by default.
     threads: large galleries are divided among so many. most: counts above it need not be exact, they are only also above it; for one
-    probe that reads one or two thirds of a large gallery of three planes where most rows are far. Returns uint16 (n,) or (p, n).
+    probe that reads a third of a large gallery of three planes where most rows are far. Returns uint16 (n,) or (p, n).
     ValueError: a shape, type, kernel or number that does not fit.
     """
     _check(rows, probes, bits, threads)
@@ -420,16 +420,14 @@ def shortlist(counts: Counts, k: int) -> npt.NDArray[np.int64]:
     return near[np.argsort(counts[near], kind="stable")[:k]]
 
 
-def reach(within: int, m: int) -> int:
-    """The unequal symbols of m above which a reference is too far off to be of a dissimilarity ``within`` (``SLACK``)."""
-    return within + math.ceil(SLACK * math.sqrt(m))
-
-
 def candidates(counts: Counts, k: int, m: int, within: int | None = None) -> npt.NDArray[np.int64]:
-    """The rows of which a probe's costs are asked: ``shortlist``, less those beyond ``reach``. Where nobody is near none are asked."""
+    """The rows of which a probe's costs are asked: ``shortlist``, less those too far off to be of a dissimilarity ``within``.
+
+    Unequal symbols of a reference and its dissimilarity estimate the same (``SLACK``), so where nobody is near no costs are asked at all.
+    """
     if within is None:
         return shortlist(counts, k)
-    near = np.flatnonzero(counts <= reach(within, m))
+    near = np.flatnonzero(counts <= within + math.ceil(SLACK * m**0.5))
     return near[shortlist(counts[near], k)]
 
 

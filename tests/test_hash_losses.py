@@ -97,7 +97,8 @@ def test_quantisation_and_balance_by_hand() -> None:
 def test_following_is_content_with_what_was_asked_for_and_with_nothing_else() -> None:
     faces = torch.nn.functional.normalize(torch.randn(40, 512), dim=1)
     z = random_projection(512, 8, 1)(faces)
-    right, same = (losses.similarity_loss(z.detach(), asked, 8, 10.0) for asked in (faces, faces[:1].expand(40, -1)))
+    p = losses.probabilities(z.detach(), 8, 10.0)
+    right, same = (losses.following_loss(p, asked @ asked.T) for asked in (faces, faces[:1].expand(40, -1)))
     assert float(right) < 0.01 < float(same)
 
 

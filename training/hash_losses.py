@@ -99,11 +99,6 @@ def following_loss(p: Tensor, cosine: Tensor, likeness: float = 4.0) -> Tensor:
     return ((shares(p) - share_at(cosine, p.shape[2])).square() * weight).mean()
 
 
-def similarity_loss(logits: Tensor, vectors: Tensor, q: int, temperature: float) -> Tensor:
-    """``following_loss`` of logits B x m*q after the cosines of B x D vectors of length 1 (a teacher's)."""
-    return following_loss(probabilities(logits, q, temperature), vectors @ vectors.T)
-
-
 def contrast_loss(p: Tensor, people: Tensor, scale: float) -> Tensor:
     """``told_apart`` by the share of equal symbols. p: B x m x q. people: B, -1 where not known."""
     return told_apart(scale * shares(p), people)

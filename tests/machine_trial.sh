@@ -245,7 +245,12 @@ part_key() {
     cut_power
     layer
     boot > /dev/null
-    step "after a power cut such a TPM opens nothing, and the operator is told" \
+    step "it was told that all is in order, so a power cut does not count" "$active; edge identify Collins.png | grep 'Eileen Collins'"
+    step "nobody tells it any more" 'printf "#!/bin/sh\n" > /usr/local/bin/edge-tpm; sync; edge list | grep "Eileen Collins"'
+    cut_power
+    layer
+    boot > /dev/null
+    step "then after a power cut such a TPM opens nothing, and the operator is told" \
         'if edge list > said 2>&1; then exit 1; fi; cat said; grep "opens nothing for a while" said; if systemctl is-active edge-door; then exit 1; fi'
     step "it does so again by itself, and the door is there" "sleep 120; $active; edge identify Collins.png | grep 'Eileen Collins'"
 }

@@ -54,6 +54,18 @@ def test_a_bar_is_met_at_its_limit_and_not_above_it_and_unknown_without_a_measur
     assert [bar["met"] for bar in search_page.bars(facts)] == [False, True, True, False, False, False, False, None]
 
 
+@pytest.mark.parametrize("rows", [50, 2_000])
+def test_a_door_that_is_timed_asks_costs_of_as_many_rows_as_it_may(rows: int) -> None:
+    """They are those that were planted, evenly spread, and lie within a door's limit even of a million."""
+    gallery, _ = contenders.random_gallery(rows)
+    before = gallery.copy()
+    known = contenders.plant(gallery)
+    planted = np.flatnonzero((gallery != before).any(axis=1))
+    assert len(planted) == min(compare.SHORTLIST, rows // 2)
+    near = compare.candidates(compare.unequal(gallery, known, 3), compare.SHORTLIST, 512, bench.limits_of(1_000_000).door)
+    assert sorted(near.tolist()) == planted.tolist()
+
+
 def test_a_peer_with_another_nearest_row_is_not_timed() -> None:
     gallery, probes = contenders.random_gallery(50)
     planes = compare.unequal(gallery, probes[0], 1, kernel="numpy")

@@ -174,8 +174,9 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
         begun(asked(tmp_path / "a.pt", "--device", "cuda"))
 
 
-def test_by_itself_a_cpu_computes_in_bfloat16_only_where_it_can() -> None:
-    """Without AVX-512 bfloat16 is emulated, many times slower than float32."""
-    cpu, able = torch.device("cpu"), torch.backends.cpu.get_cpu_capability() == "AVX512"
-    assert device.precision_of("auto", cpu) == (torch.bfloat16 if able else torch.float32)
-    assert device.precision_of("bfloat16", cpu) == torch.bfloat16
+@pytest.mark.parametrize(("able", "found"), [("AVX512", torch.bfloat16), ("AVX2", torch.float32), ("DEFAULT", torch.float32)])
+def test_by_itself_a_cpu_computes_in_bfloat16_only_where_it_can(monkeypatch: pytest.MonkeyPatch, able: str, found: "torch.dtype") -> None:
+    """Without AVX-512 bfloat16 is emulated, many times slower than float32; who asks for it gets it."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: able)
+    assert device.precision_of("auto", torch.device("cpu")) == found
+    assert device.precision_of("bfloat16", torch.device("cpu")) == torch.bfloat16

@@ -360,9 +360,13 @@ def test_a_root_key_that_does_not_open_is_told_to_the_operator(tmp_path: Path, e
     journal = tmp_path / "journalctl"
     journal.write_text(f"#!/bin/sh\necho '{written}'\n")
     journal.chmod(0o755)
+    tpm = tmp_path / "edge-tpm"
+    tpm.write_text(f"#!/bin/sh\ntouch {tmp_path}/told\necho unheard >&2\nexit 1\n")
+    tpm.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run([str(UNITS / "edge"), "list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment)
     assert (done.returncode, done.stdout) == (code, "")
+    assert (tmp_path / "told").exists(), "the TPM is told, whatever came of it"
     assert done.stderr.startswith(said)
     assert bool(done.stderr) == bool(said)
 

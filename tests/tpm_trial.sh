@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Does a TPM count power cuts, with systemd/edge-tpm and without it? An emulated one (packages swtpm, tpm2-tools, libtss2-tcti-swtpm0), ten
+# Does a TPM count power cuts, with systemd/edge-tpm and without it? An emulated one (packages swtpm, tpm2-tools, libtss2-tcti-swtpm0), some
 # seconds, no root. It is killed three times after a key was opened.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")/.." && pwd)

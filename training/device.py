@@ -43,7 +43,7 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
 
 
 def _fastest(device: torch.device) -> str:
-    if device.type == "cpu":  # without AVX-512 bfloat16 is emulated: sixteen times slower than float32 on an AVX2 machine
+    if device.type == "cpu":  # without AVX-512 bfloat16 is emulated: many times slower than float32 (training.speed)
         return "bfloat16" if torch.backends.cpu.get_cpu_capability() == "AVX512" else "float32"
     return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
 

@@ -95,10 +95,10 @@ def sector_projection(embedding: Floats, m: int, q: int, seed: int) -> nn.Linear
     width = embedding.shape[1]
     random = np.random.default_rng(seed)
     angles = 2 * np.pi * np.arange(q) / q
-    round_it = np.stack([np.cos(angles), np.sin(angles)], axis=1) * width**0.5  # (q, 2)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1) * width**0.5  # (q, 2)
     turns = -(-m // (width // 2))
     planes = np.concatenate([np.linalg.qr(random.standard_normal((width, width)))[0][: width // 2 * 2] for _ in range(turns)])
-    weight = (round_it @ planes.reshape(-1, 2, width)[:m]).reshape(m * q, width)
+    weight = (directions @ planes.reshape(-1, 2, width)[:m]).reshape(m * q, width)
     layer = nn.Linear(width, m * q)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight))
